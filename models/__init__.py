@@ -1,0 +1,1 @@
+"""What we decide: pure functions and states. No I/O, no clock, no Faust."""

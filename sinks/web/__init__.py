@@ -1,0 +1,1 @@
+"""The page, the profile API and the panels they share with Grafana."""

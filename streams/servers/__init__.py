@@ -1,0 +1,1 @@
+"""The embedded servers (Apache Kafka, Valkey, the ClickHouse engine) and their supervisor."""

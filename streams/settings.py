@@ -1,0 +1,105 @@
+"""One frozen `Settings`, read once per process from the environment (`HUITOU_*`) and the command line."""
+
+import ipaddress
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEMO_WRITE_KEY = "demo"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server that listens on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """Everything a role needs to know; the same names serve the embedded and the compose installation.
+
+    Raises pydantic's ValidationError, which names the variable, the value and what was expected.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="HUITOU_", frozen=True, extra="forbid")
+
+    data_dir: Path = Path("data")
+
+    kafka: str = Field("", description="host:port of a broker; empty: start the embedded one")
+    kafka_port: int = 9492
+    kafka_controller_port: int = 9493
+    redis_url: str = Field("", description="redis:// address; empty: start the embedded Valkey")
+    valkey_port: int = 6479
+    clickhouse_url: str = Field("", description="http:// address; empty: start the embedded engine")
+    clickhouse_port: int = 8523
+    clickhouse_user: str = "default"
+    clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_database: str = "huitou"
+
+    namespace: str = Field("", description="prefix of topics, groups, transactional ids and Redis keys")
+    incarnation: int = Field(1, ge=1, description="which writing of the log this is; a rebuild adds one")
+    partitions: int = Field(4, ge=1, le=1024)
+    replication: int = Field(1, ge=1, le=5)
+    workers: int = Field(1, ge=1, le=64)
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = 8470
+    web_host: str = "127.0.0.1"
+    web_port: int = 8471
+    write_key: SecretStr = SecretStr(DEMO_WRITE_KEY)
+    api_key: SecretStr = SecretStr("")
+    webhook_secrets: dict[str, SecretStr] = Field(
+        default_factory=dict, description="JSON object: source name -> signing secret"
+    )
+    intake_topic: str = Field("", description="a Kafka topic of Segment JSON to read; empty: none")
+    token_key: SecretStr = Field(SecretStr(""), description="hex; empty: made and kept in data_dir")
+    master_key: SecretStr = Field(SecretStr(""), description="hex; empty: made and kept in data_dir")
+    alert_webhook_url: str = ""
+    alert_webhook_secret: SecretStr = SecretStr("")
+
+    currency: str = Field("USD", pattern="^[A-Z]{3}$")
+    timezone: str = "UTC"
+
+    commit_interval_ms: int = Field(50, ge=1, le=10_000)
+    mark_interval_ms: int = Field(1_000, ge=100, le=60_000)
+    session_timeout_ms: int = Field(8_000, ge=1_000)
+    max_body_bytes: int = Field(500_000, ge=1_000)
+    max_batch_events: int = Field(500, ge=1)
+    adopt_every_days: int = Field(7, ge=1, description="log days between two adoptions of a model")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="after")
+    def _keyed_beyond_loopback(self) -> Self:
+        if not is_loopback(self.gateway_host) and self.write_key.get_secret_value() in (
+            "",
+            DEMO_WRITE_KEY,
+        ):
+            raise ValueError(
+                f"HUITOU_GATEWAY_HOST={self.gateway_host} is not loopback: "
+                "set HUITOU_WRITE_KEY to a secret of your own"
+            )
+        if not is_loopback(self.web_host) and not self.api_key.get_secret_value():
+            raise ValueError(
+                f"HUITOU_WEB_HOST={self.web_host} is not loopback: set HUITOU_API_KEY to a secret"
+            )
+        return self
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Address of the broker, embedded or given."""
+        return self.kafka or f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def redis_address(self) -> str:
+        """URL of Redis or Valkey, embedded or given."""
+        return self.redis_url or f"redis://127.0.0.1:{self.valkey_port}/0"
+
+    @property
+    def clickhouse_address(self) -> str:
+        """URL of ClickHouse, embedded or given."""
+        return self.clickhouse_url or f"http://127.0.0.1:{self.clickhouse_port}"
