@@ -1,0 +1,76 @@
+"""Orders per day of the last year, packed into twelve bytes a day.
+
+Days are UTC days since the epoch. Entries are sorted, so a window is a tail of the arrays, and sums
+run in C. Adding is commutative: orders may arrive in any sequence (S33).
+"""
+
+from array import array
+from bisect import bisect_left
+
+import msgspec
+
+KEPT_DAYS = 365
+
+
+class DayBook(msgspec.Struct, array_like=True):
+    """Sorted days with their order counts and values in cents, as packed arrays (H, H, q)."""
+
+    days: bytes = b""
+    counts: bytes = b""
+    values_cents: bytes = b""
+
+
+def _unpack(book: DayBook) -> tuple["array[int]", "array[int]", "array[int]"]:
+    return array("H", book.days), array("H", book.counts), array("q", book.values_cents)
+
+
+def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
+    """Count `orders` (negative to take back) and their value on `day`; days left empty go.
+
+    Days older than a year before the newest are dropped.
+    """
+    days, counts, values = _unpack(book)
+    at = bisect_left(days, day)
+    if at < len(days) and days[at] == day:
+        counts[at] = max(0, counts[at] + orders)
+        values[at] += value_cents
+        if counts[at] == 0:
+            del days[at], counts[at], values[at]
+    elif orders > 0:
+        days.insert(at, day)
+        counts.insert(at, orders)
+        values.insert(at, value_cents)
+    if days:
+        stale = bisect_left(days, max(0, days[-1] - KEPT_DAYS + 1))
+        del days[:stale], counts[:stale], values[:stale]
+    book.days, book.counts, book.values_cents = (
+        days.tobytes(),
+        counts.tobytes(),
+        values.tobytes(),
+    )
+
+
+def window(book: DayBook, today: int, length_days: int) -> tuple[int, int, int]:
+    """Order days, orders and value in cents of the `length_days` days that end with `today`.
+
+    >>> book = DayBook()
+    >>> add(book, 100, 1, 500); add(book, 130, 2, 900)
+    >>> window(book, 130, 30), window(book, 130, 31)
+    ((1, 2, 900), (2, 3, 1400))
+    """
+    days, counts, values = _unpack(book)
+    start = bisect_left(days, max(0, today - length_days + 1))
+    return len(days) - start, sum(counts[start:]), sum(values[start:])
+
+
+def first_day(book: DayBook) -> int | None:
+    """Oldest day that is still kept."""
+    return array("H", book.days[:2])[0] if book.days else None
+
+
+def merged(one: DayBook, other: DayBook) -> DayBook:
+    """Both histories in one book."""
+    result = DayBook(one.days, one.counts, one.values_cents)
+    for day, orders, value_cents in zip(*_unpack(other), strict=True):
+        add(result, day, orders, value_cents)
+    return result

@@ -1,0 +1,191 @@
+"""What the fold asks for: data on output topics, never a call.
+
+Each topic's value is the JSON of one union below (`facts`: Fact, `actions`: Action, `lessons`:
+Lesson, `metrics`: HourEnded, `alerts`: Alert, `dead-letters`: DeadLetter). Ids are deterministic,
+so that a replay asks for the same things under the same names (design.md 1.4).
+"""
+
+from typing import Any
+
+import msgspec
+import xxhash
+
+from models.events import MessageChannel
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Where in the log the record stands that an effect comes from."""
+
+    incarnation: int
+    partition: int
+    offset: int
+
+
+class FactBase(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag=True):
+    """What every fact has; (incarnation, partition, offset, customer, index) is its id."""
+
+    incarnation: int
+    partition: int
+    offset: int
+    index: int
+    customer: str
+    at_ms: int
+
+
+class EventFolded(FactBase, tag="event"):
+    """An event was folded; `event` is the log's record as it stands (models/events.py).
+
+    `order_state` is "counted", "repeated" (the same order id again) or "cancelled" (its
+    cancellation came first) for orders, else empty; `order_number` counts a customer's orders
+    from 1; `logged_at_ms` is the wall time at which the record entered the log.
+    """
+
+    type: str
+    logged_at_ms: int
+    tier: str
+    event: msgspec.Raw
+    order_state: str = ""
+    order_number: int = 0
+
+
+class TierChanged(FactBase, tag="tier_changed"):
+    """A customer left one tier and entered another; `from_tier` is empty for a new customer."""
+
+    from_tier: str
+    to_tier: str
+    reason: str
+
+
+class Decided(FactBase, tag="decided"):
+    """A rule came to a decision about one occasion: `verdict` is "sent" or "withheld"."""
+
+    rule: str
+    occasion: str
+    action_id: str
+    verdict: str
+    reason: str
+    hazard: float
+    hazard_version: int
+    inputs: dict[str, Any]
+
+
+class Merged(FactBase, tag="merged"):
+    """The history of `origin` is now this customer's."""
+
+    origin: str
+
+
+class Forgotten(FactBase, tag="forgotten"):
+    """The customer was erased."""
+
+
+Fact = EventFolded | TierChanged | Decided | Merged | Forgotten
+
+
+class Action(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A message to send; `sealed` holds what only the dispatcher may open.
+
+    `variables` fill the template (never personal data); `expires_at_ms` is in the log's time.
+    """
+
+    action_id: str
+    customer: str
+    rule: str
+    occasion: str
+    message_channel: MessageChannel
+    template: str
+    decided_at_ms: int
+    expires_at_ms: int
+    sealed: dict[str, str]
+    locale: str = "en"
+    variables: dict[str, Any] = {}
+    hazard: float = 0.0
+    hazard_version: int = 0
+
+
+class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard"):
+    """A matured example: what was known at `asked_at_ms`, and whether an order came within the horizon.
+
+    `day` is the log day in which the lesson was written (days since the epoch).
+    """
+
+    partition: int
+    day: int
+    customer: str
+    asked_at_ms: int
+    features: tuple[float, ...]
+    bought: bool
+    foretold: float
+    foretold_version: int
+
+
+class DayEnded(msgspec.Struct, kw_only=True, tag_field="kind", tag="day_ended"):
+    """A partition's clock passed the end of log day `day`; no lesson of it comes after this."""
+
+    partition: int
+    partitions: int
+    day: int
+
+
+Lesson = HazardLesson | DayEnded
+
+
+class HourEnded(msgspec.Struct, kw_only=True):
+    """A partition's clock passed the end of an hour: what was folded between its marks."""
+
+    partition: int
+    partitions: int
+    hour_ms: int
+    orders: int
+    revenue_cents: int
+
+
+class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Something is wrong, or no longer; one `fingerprint` from its firing to its end.
+
+    `status` is "firing" or "resolved", `severity` "critical", "warning" or "info".
+    """
+
+    fingerprint: str
+    status: str
+    name: str
+    severity: str
+    starts_at_ms: int
+    summary: str
+    ends_at_ms: int = 0
+    labels: dict[str, str] = {}
+    values: dict[str, float] = {}
+
+
+class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What could not be taken: the reason in the clear, the body sealed.
+
+    `source` is "gateway", "webhook:NAME", "intake", "replay" or "worker"; `path` and `expected`
+    are as in the gateway's answer.
+    """
+
+    source: str
+    reason: str
+    at_ms: int
+    sealed_raw: str
+    path: str = ""
+    expected: str = ""
+    partition: int = -1
+    offset: int = -1
+
+
+def action_id(customer: str, rule: str, occasion: str) -> str:
+    """Name an action by (customer, rule, occasion): 32 hex digits, the same in every replay.
+
+    >>> action_id("c", "thank_you", "o1") == action_id("c", "thank_you", "o1")
+    True
+    """
+    return xxhash.xxh3_128_hexdigest(f"{customer}\x00{rule}\x00{occasion}")
+
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """Write one effect for its topic."""
+    return _encoder.encode(record)
