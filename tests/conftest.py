@@ -1,0 +1,60 @@
+"""Real servers for the tests that ask for them: one of each a session, on free ports."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from streams.servers.kafka import Kafka
+from streams.servers.ports import free_port
+from streams.servers.valkey import Valkey
+from streams.settings import Settings
+
+
+def pytest_configure() -> None:
+    """An operator's own HUITOU_* variables must not reach the tests."""
+    for name in [name for name in os.environ if name.startswith("HUITOU_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def servers_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of the session's servers."""
+    return tmp_path_factory.mktemp("servers")
+
+
+@pytest.fixture(scope="session")
+def kafka(servers_dir: Path) -> Iterator[str]:
+    """Bootstrap address of an Apache Kafka that lives as long as the session."""
+    server = Kafka(servers_dir, free_port(), free_port())
+    with server.running():
+        yield server.address
+
+
+@pytest.fixture(scope="session")
+def valkey(servers_dir: Path) -> Iterator[str]:
+    """URL of a Valkey that lives as long as the session."""
+    server = Valkey(servers_dir, free_port())
+    with server.running():
+        yield server.address
+
+
+@pytest.fixture
+def settings(kafka: str, valkey: str, tmp_path: Path) -> Settings:
+    """Settings of an installation of its own on the session's servers, with short intervals."""
+    name = uuid4().hex[:12]
+    return Settings(
+        data_dir=tmp_path,
+        kafka=kafka,
+        redis_url=valkey,
+        clickhouse_database=f"t_{name}",
+        namespace=f"t-{name}-",
+        partitions=2,
+        gateway_port=free_port(),
+        web_port=free_port(),
+        commit_interval_ms=20,
+        mark_interval_ms=100,
+        session_timeout_ms=3_000,
+    )
