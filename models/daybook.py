@@ -74,3 +74,9 @@ def merged(one: DayBook, other: DayBook) -> DayBook:
     for day, orders, value_cents in zip(*_unpack(other), strict=True):
         add(result, day, orders, value_cents)
     return result
+
+
+def extent(book: DayBook) -> tuple[int, int]:
+    """Number of order days, and days from the first to the last of them."""
+    days = array("H", book.days)
+    return (len(days), days[-1] - days[0]) if days else (0, 0)

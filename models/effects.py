@@ -180,7 +180,7 @@ def action_id(customer: str, rule: str, occasion: str) -> str:
     >>> action_id("c", "thank_you", "o1") == action_id("c", "thank_you", "o1")
     True
     """
-    return xxhash.xxh3_128_hexdigest(f"{customer}\x00{rule}\x00{occasion}")
+    return xxhash.xxh3_128_hexdigest(f"{customer}\x00{rule}\x00{occasion}".encode())
 
 
 _encoder = msgspec.json.Encoder()

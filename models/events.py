@@ -353,7 +353,8 @@ def decode(raw: bytes) -> LogRecord:
 
     Raises msgspec.DecodeError (or its ValidationError, which names the path and what was expected).
     """
-    return _decoder.decode(raw)
+    record: LogRecord = _decoder.decode(raw)
+    return record
 
 
 def encode(record: LogRecord) -> bytes:

@@ -1,0 +1,70 @@
+"""Rule: a product was looked at and 24 hours later nothing was ordered: a reminder (S16)."""
+
+from models.clock import HOUR_MS
+from models.customer import Customer, Timer, find_timer
+from models.decision import Wish, decide, withheld
+from models.effects import Action, Decided
+from models.events import CustomerEvent, OrderCompleted, ProductViewed
+from models.view import View
+
+NAME = "browse_reminder"
+WAIT_MS = 24 * HOUR_MS
+PENDING_AT_MOST = 3
+
+
+def on_event(
+    token: str, customer: Customer, event: CustomerEvent, view: View, at_ms: int
+) -> list[Action | Decided]:
+    """Plan a reminder per product at its first look; an order placed since cancels all of them."""
+    if type(event) is ProductViewed:
+        return _viewed(customer, event, at_ms)
+    if type(event) is OrderCompleted:
+        return _ordered(token, customer, view, at_ms)
+    return []
+
+
+def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[Action | Decided]:
+    """Remind, unless an order from before the moment arrived late or there is no address to write to."""
+    viewed_at_ms = timer.due_ms - WAIT_MS
+    if customer.last_order_ms >= viewed_at_ms:
+        reason = "ordered after looking"
+    elif not customer.known:
+        reason = "nobody knows who it is"
+    else:
+        return list(decide(token, customer, _wish(timer), view, view.now_ms))
+    return [withheld(token, customer, _wish(timer), view, view.now_ms, reason)]
+
+
+def _viewed(customer: Customer, event: ProductViewed, at_ms: int) -> list[Action | Decided]:
+    product_id = event.line.product_id
+    if find_timer(customer, NAME, product_id) is not None or customer.last_order_ms >= at_ms:
+        return []
+    pending = [timer for timer in customer.timers if timer.rule == NAME]
+    if len(pending) >= PENDING_AT_MOST:
+        customer.timers.remove(min(pending, key=lambda timer: timer.due_ms))
+    note = event.line.name or product_id
+    customer.timers.append(Timer(NAME, product_id, at_ms + WAIT_MS, note))
+    return []
+
+
+def _ordered(token: str, customer: Customer, view: View, at_ms: int) -> list[Action | Decided]:
+    pending = [timer for timer in customer.timers if timer.rule == NAME]
+    if not pending:
+        return []
+    over = [timer for timer in pending if timer.due_ms - WAIT_MS <= at_ms]
+    for timer in over:
+        customer.timers.remove(timer)
+    return [
+        withheld(token, customer, _wish(timer), view, at_ms, "ordered after looking")
+        for timer in over
+    ]
+
+
+def _wish(timer: Timer) -> Wish:
+    viewed_at_ms = timer.due_ms - WAIT_MS
+    return Wish(
+        rule=NAME,
+        occasion=f"{timer.item}@{viewed_at_ms}",
+        template=NAME,
+        variables={"product_id": timer.item, "product": timer.note},
+    )

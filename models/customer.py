@@ -1,0 +1,606 @@
+"""One customer's state: what the table remembers, and how each kind of event moves it.
+
+`apply` is the whole effect of an event on what we know; what we decide about it is in the rules
+(`models/step.py`). Counts, sums, firsts and lasts do not depend on the order in which events arrive
+(S33): a cancellation that overtakes its order waits for it, a late order falls into its own day.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import msgspec
+import xxhash
+
+from models import daybook, decay
+from models.clock import day_of
+from models.daybook import DayBook
+from models.decay import DecayedCounts
+from models.events import (
+    CouponApplied,
+    CouponDenied,
+    CouponIssued,
+    CustomerEvent,
+    CustomerIdentified,
+    Event,
+    Line,
+    MessageBounced,
+    MessageChannel,
+    MessageClicked,
+    MessageDelivered,
+    MessageOpened,
+    MessageSent,
+    OrderCancelled,
+    OrderCompleted,
+    OrderRefunded,
+    PageViewed,
+    ProductAdded,
+    ProductRemoved,
+    ProductReviewed,
+    ProductsSearched,
+    ProductViewed,
+    ProductWished,
+    ReturnRequested,
+    TicketAnswered,
+    TicketClosed,
+    TicketOpened,
+    TicketRated,
+    Tracked,
+    Unsubscribed,
+)
+
+STATE_VERSION = 1
+KEPT_ORDERS = 16
+KEPT_VOIDS = 8
+KEPT_MESSAGES = 8
+KEPT_RECENT = 10
+KEPT_TRAITS = 24
+KEPT_TICKETS = 8
+KEPT_EVENT_IDS = 32
+ID_BYTES = 8
+
+
+class Tier(Enum):
+    """Where a customer stands: exactly one, always (S4)."""
+
+    HIGH_VALUE = "high_value"
+    POTENTIAL = "potential"
+    REGULAR = "regular"
+    NEW = "new"
+    DORMANT = "dormant"
+
+
+class OrderRef(msgspec.Struct, array_like=True):
+    """A recent order: `ref` is the 64-bit hash of its id, values are in cents."""
+
+    ref: int
+    at_ms: int
+    value_cents: int
+    refunded_cents: int = 0
+    cancelled: bool = False
+
+
+class VoidRef(msgspec.Struct, array_like=True):
+    """A cancellation or refund that came before its order; `amount_cents` None: all of it."""
+
+    ref: int
+    cancelled: bool
+    amount_cents: int | None = None
+
+
+class MessageRef(msgspec.Struct, array_like=True):
+    """A message this customer got, and how far it came (status moves forward only)."""
+
+    action_id: str
+    rule: str
+    channel: str
+    status: str
+    at_ms: int
+
+
+class RecentEvent(msgspec.Struct, array_like=True):
+    """One line of a customer's recent story: the event's type, its time, its object, its worth."""
+
+    type: str
+    at_ms: int
+    what: str = ""
+    cents: int = 0
+
+
+class Timer(msgspec.Struct, array_like=True):
+    """A moment at which `rule` looks at this customer again, about `item` if it is about one."""
+
+    rule: str
+    item: str
+    due_ms: int
+    note: str = ""
+
+
+class Question(msgspec.Struct, array_like=True):
+    """What was known at `asked_at_ms`, kept until it is known whether an order followed."""
+
+    asked_at_ms: int
+    features: tuple[float, ...]
+    foretold: float
+    version: int
+    bought: bool = False
+
+
+class Service(msgspec.Struct, array_like=True):
+    """The service file (S19): what went wrong and how it was put right."""
+
+    opened: int = 0
+    answered: int = 0
+    closed: int = 0
+    returns: int = 0
+    ratings: int = 0
+    rating_sum: float = 0.0
+    reviews: int = 0
+    review_sum: float = 0.0
+    open_tickets: list[str] = []
+    closed_early: list[str] = []
+    last_complaint_ms: int = 0
+
+
+class Customer(msgspec.Struct, array_like=True):
+    """The row of table `customers`; msgpack array, so fields are only ever appended."""
+
+    version: int = STATE_VERSION
+    sealed: dict[str, str] = {}
+    lookup: dict[str, str] = {}
+    traits: dict[str, str | int | float | bool] = {}
+    known: bool = False
+    merged_into: str = ""
+    event_ids: bytes = b""
+    events: int = 0
+    first_seen_ms: int = 0
+    last_seen_ms: int = 0
+
+    orders: int = 0
+    value_cents: int = 0
+    currency: str = ""
+    first_order_ms: int = 0
+    last_order_ms: int = 0
+    daybook: DayBook = msgspec.field(default_factory=DayBook)
+    recent_orders: list[OrderRef] = []
+    early_voids: list[VoidRef] = []
+    decayed: DecayedCounts = msgspec.field(default_factory=DecayedCounts)
+    cancelled_orders: int = 0
+    refunded_cents: int = 0
+
+    categories: dict[str, float] = {}
+    categories_at_ms: int = 0
+    channels: dict[str, int] = {}
+    views: int = 0
+    carts: int = 0
+    wishes: int = 0
+    searches: int = 0
+    last_view_ms: int = 0
+    cart_open_ms: int = 0
+
+    coupons_issued: int = 0
+    coupons_applied: int = 0
+    coupons_denied: int = 0
+    discount_cents: int = 0
+    service: Service = msgspec.field(default_factory=Service)
+    messages: list[MessageRef] = []
+    messages_sent: int = 0
+    messages_opened: int = 0
+    messages_clicked: int = 0
+    unsubscribed: list[str] = []
+    recent: list[RecentEvent] = []
+
+    tier: str = ""
+    tier_since_ms: int = 0
+    tier_reason: str = ""
+    timers: list[Timer] = []
+    question: Question | None = None
+    thanked: bool = False
+    hazard: float = 0.0
+    hazard_version: int = 0
+    hazard_at_ms: int = 0
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """What applying found out that the fact should say."""
+
+    order_state: str = ""
+    order_number: int = 0
+
+
+NOTHING = Applied()
+
+_encode_row = msgspec.msgpack.Encoder().encode
+_decode_row = msgspec.msgpack.Decoder(Customer).decode
+
+
+class NewerState(Exception):
+    """A row was written by a later version of the software than this one."""
+
+
+def encode_row(customer: Customer) -> bytes:
+    """Encode a row for the changelog."""
+    return _encode_row(customer)
+
+
+def decode_row(raw: bytes) -> Customer:
+    """Decode a row of this or an earlier version.
+
+    Raises NewerState for a later one, msgspec.DecodeError for anything that is no row.
+    """
+    customer = _decode_row(raw)
+    if customer.version > STATE_VERSION:
+        raise NewerState(
+            f"a row of state version {customer.version} was found; this software knows versions "
+            f"up to {STATE_VERSION}: start the newer release again, or rebuild from the log"
+        )
+    return customer
+
+
+def ref_of(order_id: str) -> int:
+    """Name an order in eight bytes."""
+    return xxhash.xxh3_64_intdigest(order_id.encode())
+
+
+def seen_before(customer: Customer, event_id: str) -> bool:
+    """Whether this id is among the customer's last ones; if not it is now (S8, design.md 4)."""
+    mark = xxhash.xxh3_64_digest(event_id.encode())
+    ids = customer.event_ids
+    at = ids.find(mark)
+    while at > 0 and at % ID_BYTES:
+        at = ids.find(mark, at + 1)
+    if at >= 0:
+        return True
+    customer.event_ids = ids[-(KEPT_EVENT_IDS - 1) * ID_BYTES :] + mark
+    return False
+
+
+def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
+    """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
+    customer.events += 1
+    if not customer.first_seen_ms or at_ms < customer.first_seen_ms:
+        customer.first_seen_ms = at_ms
+    customer.last_seen_ms = max(customer.last_seen_ms, at_ms)
+    if not event.anonymous:
+        customer.known = True
+    if event.sealed and "id" in event.sealed and "id" not in customer.sealed:
+        customer.sealed["id"] = event.sealed["id"]
+    channel = event.channel.value
+    customer.channels[channel] = customer.channels.get(channel, 0) + 1
+    return _APPLY[type(event)](customer, event, at_ms)
+
+
+def find_timer(customer: Customer, rule: str, item: str = "") -> Timer | None:
+    """Find the timer of `rule` about `item`."""
+    for timer in customer.timers:
+        if timer.rule == rule and timer.item == item:
+            return timer
+    return None
+
+
+def drop_timers(customer: Customer, rule: str) -> None:
+    """Stop every timer of `rule`."""
+    if any(timer.rule == rule for timer in customer.timers):
+        customer.timers = [timer for timer in customer.timers if timer.rule != rule]
+
+
+def mean_gap_days(customer: Customer) -> float | None:
+    """Mean days between this year's order days; None below two of them."""
+    order_days, span_days = daybook.extent(customer.daybook)
+    return span_days / (order_days - 1) if order_days > 1 else None
+
+
+def _remember(customer: Customer, event: Event, at_ms: int, what: str = "", cents: int = 0) -> None:
+    recent = customer.recent
+    kind = str(event.__struct_config__.tag)
+    entry = RecentEvent(kind, at_ms, what[:60], cents)
+    if not recent or recent[-1].at_ms <= at_ms:
+        recent.append(entry)
+    else:
+        recent.append(entry)
+        recent.sort(key=lambda one: one.at_ms)
+    if len(recent) > KEPT_RECENT:
+        del recent[0]
+
+
+def _identified(customer: Customer, event: CustomerIdentified, at_ms: int) -> Applied:
+    if event.sealed:
+        customer.sealed.update(event.sealed)
+    if event.lookup:
+        customer.lookup.update(event.lookup)
+    for name, value in (event.traits or {}).items():
+        if name in customer.traits or len(customer.traits) < KEPT_TRAITS:
+            customer.traits[name] = value
+    return NOTHING
+
+
+def _order_completed(customer: Customer, event: OrderCompleted, at_ms: int) -> Applied:
+    ref = ref_of(event.order_id)
+    if any(order.ref == ref for order in customer.recent_orders):
+        return Applied("repeated")
+    order = OrderRef(ref, at_ms, event.total_cents)
+    _keep_order(customer, order)
+    customer.currency = customer.currency or event.currency
+    customer.discount_cents += event.discount_cents
+    customer.cart_open_ms = 0
+    _count_order(customer, order)
+    _prefer(customer, event.lines, at_ms)
+    _remember(customer, event, at_ms, event.order_id, event.total_cents)
+    for void in [one for one in customer.early_voids if one.ref == ref]:
+        customer.early_voids.remove(void)
+        _void(customer, order, void)
+    return Applied("cancelled" if order.cancelled else "counted", customer.orders)
+
+
+def _keep_order(customer: Customer, order: OrderRef) -> None:
+    orders = customer.recent_orders
+    orders.append(order)
+    if len(orders) > 1 and orders[-2].at_ms > order.at_ms:
+        orders.sort(key=lambda one: one.at_ms)
+    if len(orders) > KEPT_ORDERS:
+        del orders[0]
+
+
+def _count_order(customer: Customer, order: OrderRef) -> None:
+    customer.orders += 1
+    customer.value_cents += order.value_cents
+    if not customer.first_order_ms or order.at_ms < customer.first_order_ms:
+        customer.first_order_ms = order.at_ms
+    customer.last_order_ms = max(customer.last_order_ms, order.at_ms)
+    daybook.add(customer.daybook, day_of(order.at_ms), 1, order.value_cents)
+    decay.add(customer.decayed, order.at_ms, 1.0)
+
+
+def _void(customer: Customer, order: OrderRef, void: VoidRef) -> None:
+    """Take back an order (cancelled) or money of it (refunded)."""
+    if order.cancelled:
+        return
+    left_cents = order.value_cents - order.refunded_cents
+    if void.cancelled:
+        order.cancelled = True
+        customer.orders -= 1
+        customer.cancelled_orders += 1
+        customer.value_cents -= left_cents
+        daybook.add(customer.daybook, day_of(order.at_ms), -1, -left_cents)
+        decay.add(customer.decayed, order.at_ms, -1.0)
+        _find_first_and_last(customer)
+        return
+    back_cents = left_cents if void.amount_cents is None else min(void.amount_cents, left_cents)
+    order.refunded_cents += back_cents
+    customer.refunded_cents += back_cents
+    customer.value_cents -= back_cents
+    daybook.add(customer.daybook, day_of(order.at_ms), 0, -back_cents)
+
+
+def _find_first_and_last(customer: Customer) -> None:
+    """Find first and last order again after a cancellation.
+
+    Exact while the sixteen kept orders are all there ever were; beyond them the first order cannot be a kept one.
+    """
+    times = [one.at_ms for one in customer.recent_orders if not one.cancelled]
+    customer.last_order_ms = max(times, default=0)
+    if len(customer.recent_orders) < KEPT_ORDERS or not times:
+        customer.first_order_ms = min(times, default=0)
+
+
+def _order_cancelled(customer: Customer, event: OrderCancelled, at_ms: int) -> Applied:
+    return _take_back(customer, event, VoidRef(ref_of(event.order_id), True), at_ms)
+
+
+def _order_refunded(customer: Customer, event: OrderRefunded, at_ms: int) -> Applied:
+    void = VoidRef(ref_of(event.order_id), False, event.amount_cents)
+    return _take_back(customer, event, void, at_ms)
+
+
+def _take_back(
+    customer: Customer, event: OrderCancelled | OrderRefunded, void: VoidRef, at_ms: int
+) -> Applied:
+    _remember(customer, event, at_ms, event.order_id)
+    order = next((one for one in customer.recent_orders if one.ref == void.ref), None)
+    if order is not None:
+        _void(customer, order, void)
+    else:
+        customer.early_voids = [*customer.early_voids, void][-KEPT_VOIDS:]
+    return NOTHING
+
+
+def _prefer(customer: Customer, lines: tuple[Line, ...], at_ms: int) -> None:
+    for line in lines:
+        if line.category:
+            decay.prefer(customer, line.category, max(line.total_cents, 1) / 100, at_ms)
+
+
+def _product_viewed(customer: Customer, event: ProductViewed, at_ms: int) -> Applied:
+    customer.views += 1
+    customer.last_view_ms = max(customer.last_view_ms, at_ms)
+    if event.line.category:
+        decay.prefer(customer, event.line.category, 0.5, at_ms)
+    _remember(customer, event, at_ms, event.line.name or event.line.product_id)
+    return NOTHING
+
+
+def _product_added(customer: Customer, event: ProductAdded, at_ms: int) -> Applied:
+    customer.carts += 1
+    customer.cart_open_ms = max(customer.cart_open_ms, at_ms)
+    _remember(customer, event, at_ms, event.line.name or event.line.product_id)
+    return NOTHING
+
+
+def _product_removed(customer: Customer, event: ProductRemoved, at_ms: int) -> Applied:
+    _remember(customer, event, at_ms, event.line.name or event.line.product_id)
+    return NOTHING
+
+
+def _product_wished(customer: Customer, event: ProductWished, at_ms: int) -> Applied:
+    customer.wishes += 1
+    _remember(customer, event, at_ms, event.line.name or event.line.product_id)
+    return NOTHING
+
+
+def _products_searched(customer: Customer, event: ProductsSearched, at_ms: int) -> Applied:
+    customer.searches += 1
+    _remember(customer, event, at_ms, event.query)
+    return NOTHING
+
+
+def _page_viewed(customer: Customer, event: PageViewed, at_ms: int) -> Applied:
+    return NOTHING
+
+
+def _tracked(customer: Customer, event: Tracked, at_ms: int) -> Applied:
+    _remember(customer, event, at_ms, event.name)
+    return NOTHING
+
+
+STATUS_ORDER = ("sent", "delivered", "bounced", "opened", "clicked")
+
+
+def _message_moved(customer: Customer, event: Any, at_ms: int, status: str) -> bool:
+    """Note how far a message came; whether that was news."""
+    for message in customer.messages:
+        if message.action_id == event.action_id:
+            if STATUS_ORDER.index(status) <= STATUS_ORDER.index(message.status):
+                return False
+            message.status = status
+            return True
+    rule = event.rule if isinstance(event, MessageSent) else ""
+    reference = MessageRef(event.action_id, rule, event.message_channel.value, status, at_ms)
+    customer.messages = [*customer.messages, reference][-KEPT_MESSAGES:]
+    return True
+
+
+def _message_sent(customer: Customer, event: MessageSent, at_ms: int) -> Applied:
+    customer.messages_sent += 1
+    for message in customer.messages:
+        if message.action_id == event.action_id:
+            message.rule, message.at_ms = event.rule, at_ms
+            return NOTHING
+    _message_moved(customer, event, at_ms, "sent")
+    return NOTHING
+
+
+def _message_delivered(customer: Customer, event: MessageDelivered, at_ms: int) -> Applied:
+    _message_moved(customer, event, at_ms, "delivered")
+    return NOTHING
+
+
+def _message_opened(customer: Customer, event: MessageOpened, at_ms: int) -> Applied:
+    customer.messages_opened += _message_moved(customer, event, at_ms, "opened")
+    return NOTHING
+
+
+def _message_clicked(customer: Customer, event: MessageClicked, at_ms: int) -> Applied:
+    customer.messages_clicked += _message_moved(customer, event, at_ms, "clicked")
+    return NOTHING
+
+
+def _message_bounced(customer: Customer, event: MessageBounced, at_ms: int) -> Applied:
+    _message_moved(customer, event, at_ms, "bounced")
+    return NOTHING
+
+
+def _unsubscribed(customer: Customer, event: Unsubscribed, at_ms: int) -> Applied:
+    channel = event.message_channel.value
+    if channel not in customer.unsubscribed:
+        customer.unsubscribed = sorted([*customer.unsubscribed, channel])
+    _remember(customer, event, at_ms, channel)
+    return NOTHING
+
+
+def may_send(customer: Customer, channel: MessageChannel) -> bool:
+    """Whether the customer still wants messages on this channel."""
+    return channel.value not in customer.unsubscribed
+
+
+def _coupon_issued(customer: Customer, event: CouponIssued, at_ms: int) -> Applied:
+    customer.coupons_issued += 1
+    return NOTHING
+
+
+def _coupon_applied(customer: Customer, event: CouponApplied, at_ms: int) -> Applied:
+    customer.coupons_applied += 1
+    customer.discount_cents += event.discount_cents
+    _remember(customer, event, at_ms, event.coupon, event.discount_cents)
+    return NOTHING
+
+
+def _coupon_denied(customer: Customer, event: CouponDenied, at_ms: int) -> Applied:
+    customer.coupons_denied += 1
+    return NOTHING
+
+
+def _ticket_opened(customer: Customer, event: TicketOpened, at_ms: int) -> Applied:
+    service = customer.service
+    service.opened += 1
+    service.last_complaint_ms = max(service.last_complaint_ms, at_ms)
+    if event.ticket_id in service.closed_early:
+        service.closed_early = [one for one in service.closed_early if one != event.ticket_id]
+    else:
+        service.open_tickets = [*service.open_tickets, event.ticket_id][-KEPT_TICKETS:]
+    _remember(customer, event, at_ms, event.topic)
+    return NOTHING
+
+
+def _ticket_answered(customer: Customer, event: TicketAnswered, at_ms: int) -> Applied:
+    customer.service.answered += 1
+    return NOTHING
+
+
+def _ticket_closed(customer: Customer, event: TicketClosed, at_ms: int) -> Applied:
+    service = customer.service
+    service.closed += 1
+    if event.ticket_id in service.open_tickets:
+        service.open_tickets = [one for one in service.open_tickets if one != event.ticket_id]
+    else:
+        service.closed_early = [*service.closed_early, event.ticket_id][-KEPT_TICKETS:]
+    _remember(customer, event, at_ms)
+    return NOTHING
+
+
+def _ticket_rated(customer: Customer, event: TicketRated, at_ms: int) -> Applied:
+    customer.service.ratings += 1
+    customer.service.rating_sum += event.rating
+    return NOTHING
+
+
+def _product_reviewed(customer: Customer, event: ProductReviewed, at_ms: int) -> Applied:
+    customer.service.reviews += 1
+    customer.service.review_sum += event.rating
+    _remember(customer, event, at_ms, event.product_id)
+    return NOTHING
+
+
+def _return_requested(customer: Customer, event: ReturnRequested, at_ms: int) -> Applied:
+    customer.service.returns += 1
+    _remember(customer, event, at_ms, event.product_id or event.order_id)
+    return NOTHING
+
+
+_APPLY: dict[type, Callable[[Customer, Any, int], Applied]] = {
+    CustomerIdentified: _identified,
+    OrderCompleted: _order_completed,
+    OrderCancelled: _order_cancelled,
+    OrderRefunded: _order_refunded,
+    ProductViewed: _product_viewed,
+    ProductAdded: _product_added,
+    ProductRemoved: _product_removed,
+    ProductWished: _product_wished,
+    ProductsSearched: _products_searched,
+    PageViewed: _page_viewed,
+    Tracked: _tracked,
+    MessageSent: _message_sent,
+    MessageDelivered: _message_delivered,
+    MessageOpened: _message_opened,
+    MessageClicked: _message_clicked,
+    MessageBounced: _message_bounced,
+    Unsubscribed: _unsubscribed,
+    CouponIssued: _coupon_issued,
+    CouponApplied: _coupon_applied,
+    CouponDenied: _coupon_denied,
+    TicketOpened: _ticket_opened,
+    TicketAnswered: _ticket_answered,
+    TicketClosed: _ticket_closed,
+    TicketRated: _ticket_rated,
+    ProductReviewed: _product_reviewed,
+    ReturnRequested: _return_requested,
+}

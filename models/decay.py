@@ -1,0 +1,90 @@
+"""Counts that fade: three half-lives of order counts, and weights of favourite categories.
+
+A count is kept as of its newest event; an older event joins already faded, so the order in which events
+arrive makes no difference but for rounding (S33).
+"""
+
+from math import exp, log
+from typing import Protocol
+
+import msgspec
+
+from models.clock import DAY_MS
+
+HALF_LIVES_DAYS = (7.0, 30.0, 90.0)
+_RATES_PER_MS = tuple(log(2) / (days * DAY_MS) for days in HALF_LIVES_DAYS)
+CATEGORY_HALF_LIFE_DAYS = 60.0
+_CATEGORY_RATE_PER_MS = log(2) / (CATEGORY_HALF_LIFE_DAYS * DAY_MS)
+KEPT_CATEGORIES = 12
+
+
+class DecayedCounts(msgspec.Struct, array_like=True):
+    """Order counts with half-lives of 7, 30 and 90 days, as of `at_ms`."""
+
+    at_ms: int = 0
+    week: float = 0.0
+    month: float = 0.0
+    quarter: float = 0.0
+
+
+def add(counts: DecayedCounts, at_ms: int, weight: float) -> None:
+    """Count an event of `weight` (negative to take one back)."""
+    if at_ms >= counts.at_ms:
+        week, month, quarter = as_of(counts, at_ms)
+        counts.at_ms = at_ms
+        counts.week, counts.month, counts.quarter = week + weight, month + weight, quarter + weight
+    else:
+        age_ms = counts.at_ms - at_ms
+        counts.week += weight * exp(-_RATES_PER_MS[0] * age_ms)
+        counts.month += weight * exp(-_RATES_PER_MS[1] * age_ms)
+        counts.quarter += weight * exp(-_RATES_PER_MS[2] * age_ms)
+
+
+def as_of(counts: DecayedCounts, at_ms: int) -> tuple[float, float, float]:
+    """Give the three counts at `at_ms`, not before their own time.
+
+    >>> counts = DecayedCounts()
+    >>> add(counts, 0, 1.0)
+    >>> [round(count, 3) for count in as_of(counts, 30 * DAY_MS)]
+    [0.051, 0.5, 0.794]
+    """
+    age_ms = max(0, at_ms - counts.at_ms)
+    return (
+        counts.week * exp(-_RATES_PER_MS[0] * age_ms),
+        counts.month * exp(-_RATES_PER_MS[1] * age_ms),
+        counts.quarter * exp(-_RATES_PER_MS[2] * age_ms),
+    )
+
+
+def join(counts: DecayedCounts, other: DecayedCounts) -> None:
+    """Add another history's counts."""
+    at_ms = max(counts.at_ms, other.at_ms)
+    mine, theirs = as_of(counts, at_ms), as_of(other, at_ms)
+    counts.at_ms = at_ms
+    counts.week, counts.month, counts.quarter = (
+        one + another for one, another in zip(mine, theirs, strict=True)
+    )
+
+
+class Preferring(Protocol):
+    """Whoever has fading category weights."""
+
+    categories: dict[str, float]
+    categories_at_ms: int
+
+
+def prefer(customer: Preferring, category: str, weight: float, at_ms: int) -> None:
+    """Add `weight` to a category, fading the others to the same moment; the weakest falls out."""
+    weights = customer.categories
+    age_ms = at_ms - customer.categories_at_ms
+    if age_ms > 0:
+        faded = exp(-_CATEGORY_RATE_PER_MS * age_ms) if customer.categories_at_ms else 1.0
+        if faded != 1.0:
+            for name in weights:
+                weights[name] *= faded
+        customer.categories_at_ms = at_ms
+    elif age_ms < 0:
+        weight *= exp(_CATEGORY_RATE_PER_MS * age_ms)
+    weights[category] = weights.get(category, 0.0) + weight
+    if len(weights) > KEPT_CATEGORIES:
+        del weights[min(weights, key=lambda name: (weights[name], name))]

@@ -1,0 +1,27 @@
+"""What a step may look at besides the row: where it stands in the log, and what was adopted."""
+
+import msgspec
+
+from models.hazard import NOTHING_LEARNED, HazardSnapshot
+
+
+class View(msgspec.Struct):
+    """One record's place, the partition's time and the partition's adopted snapshot.
+
+    `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the broker took
+    the record; `token` the customer's.
+    """
+
+    incarnation: int
+    partition: int
+    partitions: int
+    offset: int = 0
+    logged_at_ms: int = 0
+    now_ms: int = 0
+    hazard: HazardSnapshot = NOTHING_LEARNED
+    next_index: int = 0
+
+    def index(self) -> int:
+        """Number the effects of one record and customer."""
+        self.next_index += 1
+        return self.next_index - 1
