@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from streams.servers.clickhouse import ClickHouse
 from streams.servers.kafka import Kafka
 from streams.servers.ports import free_port
 from streams.servers.valkey import Valkey
@@ -41,14 +42,23 @@ def valkey(servers_dir: Path) -> Iterator[str]:
         yield server.address
 
 
+@pytest.fixture(scope="session")
+def clickhouse(servers_dir: Path) -> Iterator[str]:
+    """URL of a ClickHouse engine that lives as long as the session."""
+    server = ClickHouse(servers_dir, free_port())
+    with server.running():
+        yield server.address
+
+
 @pytest.fixture
-def settings(kafka: str, valkey: str, tmp_path: Path) -> Settings:
+def settings(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Settings:
     """Settings of an installation of its own on the session's servers, with short intervals."""
     name = uuid4().hex[:12]
     return Settings(
         data_dir=tmp_path,
         kafka=kafka,
         redis_url=valkey,
+        clickhouse_url=clickhouse,
         clickhouse_database=f"t_{name}",
         namespace=f"t-{name}-",
         partitions=2,
