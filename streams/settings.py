@@ -41,8 +41,12 @@ class Settings(BaseSettings):
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_database: str = "huitou"
 
-    namespace: str = Field("", description="prefix of topics, groups, transactional ids and Redis keys")
-    incarnation: int = Field(1, ge=1, description="which writing of the log this is; a rebuild adds one")
+    namespace: str = Field(
+        "", description="prefix of topics, groups, transactional ids and Redis keys"
+    )
+    incarnation: int = Field(
+        1, ge=1, description="which writing of the log this is; a rebuild adds one"
+    )
     partitions: int = Field(4, ge=1, le=1024)
     replication: int = Field(1, ge=1, le=5)
     workers: int = Field(1, ge=1, le=64)
@@ -58,7 +62,9 @@ class Settings(BaseSettings):
     )
     intake_topic: str = Field("", description="a Kafka topic of Segment JSON to read; empty: none")
     token_key: SecretStr = Field(SecretStr(""), description="hex; empty: made and kept in data_dir")
-    master_key: SecretStr = Field(SecretStr(""), description="hex; empty: made and kept in data_dir")
+    master_key: SecretStr = Field(
+        SecretStr(""), description="hex; empty: made and kept in data_dir"
+    )
     alert_webhook_url: str = ""
     alert_webhook_secret: SecretStr = SecretStr("")
 
@@ -88,6 +94,15 @@ class Settings(BaseSettings):
                 f"HUITOU_WEB_HOST={self.web_host} is not loopback: set HUITOU_API_KEY to a secret"
             )
         return self
+
+    def named(self, name: str) -> str:
+        """Put the namespace before the name of a topic, group or transactional id."""
+        return f"{self.namespace}{name}"
+
+    @property
+    def key_store_path(self) -> Path:
+        """File that holds the customers' wrapped keys."""
+        return self.data_dir / "keys" / "customers.sqlite"
 
     @property
     def kafka_bootstrap(self) -> str:

@@ -1,10 +1,10 @@
 """Every topic: who writes it, who reads it, how long it is kept. Start here to follow an event.
 
-    gateway, replay, dispatcher --> events --> worker --> customers (changelog), facts, actions,
-                                       ^                  lessons, metrics, dead letters
-    learner (adoptions), worker (marks, merges) --+
-    customers --> Redis and ClickHouse profiles       facts --> ClickHouse
-    actions --> dispatcher    lessons --> learner     metrics --> watch --> alerts --> alert sinks
+gateway, replay, dispatcher --> events --> worker --> customers (changelog), facts, actions,
+                                   ^                  lessons, metrics, dead letters
+learner (adoptions), worker (marks, merges) --+
+customers --> Redis and ClickHouse profiles       facts --> ClickHouse
+actions --> dispatcher    lessons --> learner     metrics --> watch --> alerts --> alert sinks
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,9 @@ CONTROL = "control"
 
 TOPICS: tuple[Topic, ...] = (
     Topic(EVENTS, "gateway, replay, dispatcher, worker, learner", "worker"),
-    Topic(CUSTOMERS, "worker", "worker (recovery), profile sinks", compacted=True, append_time=True),
+    Topic(
+        CUSTOMERS, "worker", "worker (recovery), profile sinks", compacted=True, append_time=True
+    ),
     Topic(FACTS, "worker", "ClickHouse sink", retention_ms=30 * DAY_MS, append_time=True),
     Topic(ACTIONS, "worker", "dispatcher", retention_ms=30 * DAY_MS, append_time=True),
     Topic(LESSONS, "worker", "learner", partitions=1),
@@ -67,6 +69,12 @@ TOPICS: tuple[Topic, ...] = (
     Topic(METRICS, "worker", "watch", partitions=1, retention_ms=30 * DAY_MS, append_time=True),
     Topic(WATCH, "watch", "watch (recovery)", partitions=1, compacted=True, append_time=True),
     Topic(ALERTS, "watch", "alert sinks", partitions=1, retention_ms=90 * DAY_MS, append_time=True),
-    Topic(DEAD_LETTERS, "gateway, worker", "ClickHouse sink", retention_ms=90 * DAY_MS, append_time=True),
+    Topic(
+        DEAD_LETTERS,
+        "gateway, worker",
+        "ClickHouse sink",
+        retention_ms=90 * DAY_MS,
+        append_time=True,
+    ),
     Topic(CONTROL, "replay, learner", "all roles", partitions=1, compacted=True, append_time=True),
 )

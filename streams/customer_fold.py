@@ -1,0 +1,285 @@
+"""The fold of topic `events`: customers of one partition, their timers, the partition's clock.
+
+Rows are kept packed, as the changelog has them, and decoded while they are worked on (a bounded number stay
+decoded). So memory holds what is on the log, and a poison record is undone by forgetting what was decoded.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import msgspec
+import structlog
+
+from models import partition_clock
+from models.customer import Customer, Timer, decode_row, encode_row
+from models.effects import (
+    Action,
+    DayEnded,
+    DeadLetter,
+    EventFolded,
+    HazardLesson,
+    HourEnded,
+    encode,
+)
+from models.events import Adopted, ClockMark, OrderCompleted, decode
+from models.events import encode as encode_event
+from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.partition_clock import PartitionClock
+from models.step import Effect, ForLog, fire, step
+from models.tokens import partition_of
+from models.view import View
+from streams import topics
+from streams.fold import Interval, Output, PoisonError
+
+log = structlog.get_logger(__name__)
+
+PARTITION_KEY = b"_partition"
+DECODED_AT_MOST = 20_000
+CUSTOMERS_PER_SLICE = 1_000
+_ADOPTED = b'"type":"adopted"'
+
+SnapshotLoader = Callable[[int], Awaitable[HazardSnapshot | None]]
+Sealer = Callable[[bytes], str]
+
+
+class CustomerFold:
+    """Implements streams.fold.Fold for one partition of `events`."""
+
+    def __init__(
+        self,
+        *,
+        partition: int,
+        partitions: int,
+        incarnation: int,
+        topic_of: Callable[[str], str],
+        load_snapshot: SnapshotLoader,
+        seal_raw: Sealer,
+    ) -> None:
+        self.partition = partition
+        self.clock = PartitionClock()
+        self._partitions = partitions
+        self._view = View(incarnation=incarnation, partition=partition, partitions=partitions)
+        self._load_snapshot = load_snapshot
+        self._seal_raw = seal_raw
+        self._topic_of = topic_of
+        self._facts = topic_of(topics.FACTS)
+        self._actions = topic_of(topics.ACTIONS)
+        self._lessons = topic_of(topics.LESSONS)
+        self._metrics = topic_of(topics.METRICS)
+        self._events = topic_of(topics.EVENTS)
+        self._packed: dict[bytes, bytes] = {}
+        self._decoded: dict[bytes, Customer] = {}
+        self._dirty: set[bytes] = set()
+        self._outputs: list[Output] = []
+        self._due: list[tuple[int, bytes]] = []
+        self._due_at: dict[bytes, int] = {}
+        self._snapshots: dict[int, HazardSnapshot] = {0: NOTHING_LEARNED}
+        self._sealed_clock = PartitionClock()
+
+    def restore(self, key: bytes, row: bytes | None) -> None:
+        """Take one row of the changelog; the newest of a key wins."""
+        if key == PARTITION_KEY:
+            if row is not None:
+                self.clock = msgspec.msgpack.decode(row, type=PartitionClock)
+        elif row is None:
+            self._packed.pop(key, None)
+        else:
+            self._packed[key] = row
+
+    def restored(self) -> None:
+        """Index the timers anew: their truth is in the rows."""
+        for key, row in self._packed.items():
+            timers = decode_row(row).timers
+            if timers:
+                self._due_at[key] = due = min(timer.due_ms for timer in timers)
+                self._due.append((due, key))
+        heapq.heapify(self._due)
+        self._keep_clock()
+
+    async def prepare(self, records: list[Any]) -> None:
+        """Load the snapshots that these records adopt, and the one adopted before."""
+        wanted = {self.clock.hazard_version, self._sealed_clock.hazard_version}
+        for record in records:
+            if _ADOPTED in record.value:
+                wanted.add(decode(record.value).version)  # type: ignore[union-attr]
+        for version in sorted(wanted - self._snapshots.keys()):
+            snapshot = await self._load_snapshot(version)
+            if snapshot is not None:
+                self._snapshots[version] = snapshot
+        if len(self._snapshots) > 8:
+            kept = wanted | {0}
+            self._snapshots = {v: one for v, one in self._snapshots.items() if v in kept}
+
+    def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
+        """Fold one record of the log; a mark with many due customers yields between slices."""
+        view = self._view
+        view.offset, view.logged_at_ms = record.offset, record.timestamp
+        view.now_ms = self.clock.now_ms
+        view.hazard = self._snapshots[self.clock.hazard_version]
+        if b"" in left_out:
+            return iter(())
+        try:
+            event = decode(record.value)
+        except msgspec.DecodeError as error:
+            raise PoisonError(b"", f"undecodable: {error}") from None
+        if type(event) is ClockMark:
+            return self._mark(event, left_out)
+        if type(event) is Adopted:
+            if event.version in self._snapshots:
+                self.clock.hazard_version = event.version
+            return iter(())
+        key = event.customer.encode()  # type: ignore[union-attr]
+        if key in left_out:
+            return iter(())
+        view.next_index = 0
+        customer = self._row(key)
+        try:
+            effects = step(customer, event, record.value, view)  # type: ignore[arg-type]
+        except Exception as error:
+            raise PoisonError(key, f"{type(error).__name__}: {error}") from error
+        if effects and type(event) is OrderCompleted:
+            folded = effects[0]
+            if type(folded) is EventFolded and folded.order_state == "counted":
+                partition_clock.count_order(self.clock, event.total_cents)
+        self._changed(key, customer, effects)
+        return iter(())
+
+    def _mark(self, mark: ClockMark, left_out: frozenset[bytes]) -> Iterator[None]:
+        if not partition_clock.is_news(self.clock, mark):
+            return
+        self._view.now_ms = mark.at_ms
+        while self._due and self._due[0][0] <= mark.at_ms:
+            keys = self._pop_due(mark.at_ms)
+            for key in keys:
+                self._fire_due(key, mark.at_ms, leave_out=key in left_out)
+            if self._due and self._due[0][0] <= mark.at_ms:
+                yield
+        for ended in partition_clock.advance(self.clock, mark, self.partition, self._partitions):
+            self._say_ended(ended)
+
+    def _pop_due(self, now_ms: int) -> list[bytes]:
+        """Next customers whose first timer is due, by (due, customer), at most a slice of them."""
+        keys: list[bytes] = []
+        while self._due and self._due[0][0] <= now_ms and len(keys) < CUSTOMERS_PER_SLICE:
+            due, key = heapq.heappop(self._due)
+            if self._due_at.get(key) == due:
+                del self._due_at[key]
+                # Until its row is touched, a rollback must find the key to index it again.
+                self._dirty.add(key)
+                self._row(key)
+                keys.append(key)
+        return keys
+
+    def _fire_due(self, key: bytes, now_ms: int, *, leave_out: bool) -> None:
+        customer = self._row(key)
+        token = key.decode()
+        self._view.next_index = 0
+        while due := sorted(
+            (timer for timer in customer.timers if timer.due_ms <= now_ms), key=_timer_order
+        ):
+            for timer in due:
+                if timer not in customer.timers:
+                    continue
+                if leave_out:
+                    customer.timers.remove(timer)
+                    continue
+                try:
+                    self._put(fire(token, customer, timer, self._view))
+                except Exception as error:
+                    reason = f"timer {timer.rule}: {type(error).__name__}: {error}"
+                    raise PoisonError(key, reason) from error
+        self._changed(key, customer, [])
+
+    def _row(self, key: bytes) -> Customer:
+        customer = self._decoded.get(key)
+        if customer is None:
+            packed = self._packed.get(key)
+            customer = self._decoded[key] = Customer() if packed is None else decode_row(packed)
+        return customer
+
+    def _changed(self, key: bytes, customer: Customer, effects: list[Effect]) -> None:
+        self._dirty.add(key)
+        if customer.timers:
+            due = min(timer.due_ms for timer in customer.timers)
+            if due < self._due_at.get(key, due + 1):
+                self._due_at[key] = due
+                heapq.heappush(self._due, (due, key))
+        self._put(effects)
+
+    def _put(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if type(effect) is ForLog:
+                event = effect.event
+                target = partition_of(event.customer, self._partitions)
+                value = encode_event(event)  # type: ignore[arg-type]
+                self._outputs.append(Output(self._events, event.customer.encode(), value, target))
+            elif type(effect) is HazardLesson:
+                self._outputs.append(Output(self._lessons, None, encode(effect), 0))
+            elif type(effect) is Action:
+                key = effect.customer.encode()
+                self._outputs.append(Output(self._actions, key, encode(effect)))
+            else:
+                key = effect.customer.encode()  # type: ignore[union-attr]
+                self._outputs.append(Output(self._facts, key, encode(effect)))
+
+    def _say_ended(self, ended: HourEnded | DayEnded) -> None:
+        topic = self._metrics if type(ended) is HourEnded else self._lessons
+        self._outputs.append(Output(topic, None, encode(ended), 0))
+
+    def seal(self) -> Interval:
+        """Pack what was touched; it is what the changelog will say."""
+        rows: list[tuple[bytes, bytes | None]] = []
+        for key in self._dirty:
+            customer = self._decoded[key]
+            packed = encode_row(customer)
+            self._packed[key] = packed
+            rows.append((key, packed))
+        rows.append((PARTITION_KEY, msgspec.msgpack.encode(self.clock)))
+        outputs, self._outputs = self._outputs, []
+        self._dirty.clear()
+        if len(self._decoded) > DECODED_AT_MOST:
+            self._decoded.clear()
+        self._keep_clock()
+        return Interval(rows, outputs)
+
+    def rollback(self) -> None:
+        """Forget what was decoded since the last seal, and index its timers again."""
+        for key in self._dirty:
+            self._decoded.pop(key, None)
+            packed = self._packed.get(key)
+            timers: list[Timer] = decode_row(packed).timers if packed else []
+            self._due_at.pop(key, None)
+            if timers:
+                self._due_at[key] = due = min(timer.due_ms for timer in timers)
+                heapq.heappush(self._due, (due, key))
+        self._dirty.clear()
+        self._outputs = []
+        self.clock = msgspec.structs.replace(self._sealed_clock)
+
+    def dead_letter(self, record: Any, poison: PoisonError) -> Output:
+        """Write down what was left out, with the sealed record and its place in the log."""
+        letter = DeadLetter(
+            source="worker",
+            reason=poison.reason,
+            at_ms=self.clock.now_ms,
+            sealed_raw=self._seal_raw(record.value),
+            partition=record.partition,
+            offset=record.offset,
+        )
+        return Output(self._topic_of(topics.DEAD_LETTERS), record.key, encode(letter))
+
+    def safe_offset(self, next_offset: int) -> int:
+        """Everything folded is safe: the rows go with it."""
+        return next_offset
+
+    def customers(self) -> int:
+        """How many customers this partition knows."""
+        return len(self._packed.keys() | self._decoded.keys())
+
+    def _keep_clock(self) -> None:
+        self._sealed_clock = msgspec.structs.replace(self.clock)
+
+
+def _timer_order(timer: Timer) -> tuple[int, str, str]:
+    return timer.due_ms, timer.rule, timer.item

@@ -1,0 +1,60 @@
+"""What a lane needs of a fold: state by key, effects as outputs, all of one source partition."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+
+class Output(NamedTuple):
+    """A record for another topic; `partition` None: the fold's own."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    partition: int | None = None
+
+
+class Interval(NamedTuple):
+    """All that one transaction takes: rows for the changelog (None: gone), and outputs."""
+
+    rows: list[tuple[bytes, bytes | None]]
+    outputs: list[Output]
+
+
+class PoisonError(Exception):
+    """A record, or one key's part in it, made the fold raise; it can be left out by `key`."""
+
+    def __init__(self, key: bytes, reason: str) -> None:
+        super().__init__(reason)
+        self.key = key
+        self.reason = reason
+
+
+class Fold(Protocol):
+    """A deterministic fold over one partition; nothing here waits but `prepare`."""
+
+    def restore(self, key: bytes, row: bytes | None) -> None:
+        """Take one row of the changelog, in its order."""
+
+    def restored(self) -> None:
+        """All rows were given; build what is kept only in memory."""
+
+    async def prepare(self, records: list[Any]) -> None:
+        """Get what these records will need from elsewhere (an adopted snapshot)."""
+
+    def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
+        """Fold one record; yields where a transaction may end within it.
+
+        Leaves out the keys in `left_out`. Raises PoisonError; then `rollback` is called.
+        """
+
+    def seal(self) -> Interval:
+        """Give what changed since the last call; from now on it is what rollback returns to."""
+
+    def rollback(self) -> None:
+        """Return to the state of the last `seal`."""
+
+    def dead_letter(self, record: Any, poison: PoisonError) -> Output:
+        """Write down what was left out."""
+
+    def safe_offset(self, next_offset: int) -> int:
+        """Offset to commit when all before `next_offset` is folded; lower to read some again."""

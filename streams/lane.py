@@ -1,0 +1,137 @@
+"""The lane: Faust's consumer, handing records over by the partition and the thousand.
+
+Faust spends four asyncio tasks on each record it drains. Here a fetch becomes one message per
+partition, whose value is the raw records; the agent folds them and the partition commits them in its own
+transaction (`streams/partition.py`). Faust commits nothing and writes no changelog. What it is kept for:
+the group, assignment, agents, supervision (ARCHITECTURE.md, decisions 2 and 3).
+"""
+
+import asyncio
+from typing import Any
+
+import aiokafka
+from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from faust.types.tuples import ConsumerMessage
+
+RECORDS_PER_BATCH = 2_000
+FETCH_WAIT_MS = 500
+
+
+class Batch:
+    """Records of one partition, in the order of the log, fetched under one group generation."""
+
+    __slots__ = ("generation", "records", "tp")
+
+    def __init__(self, tp: TP, generation: int, records: list[Any]) -> None:
+        self.tp = tp
+        self.generation = generation
+        self.records = records
+
+
+class LaneConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread that fetches: committed records only, and without Faust's fixed 1.5 s wait."""
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        conf = self.app.conf
+        self._assignor = RoundRobinPartitionAssignor
+        return aiokafka.AIOKafkaConsumer(
+            client_id=conf.broker_client_id,
+            group_id=conf.id,
+            bootstrap_servers=driver.server_list(transport.url, transport.default_port),
+            partition_assignment_strategy=[self._assignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=conf.consumer_max_fetch_size,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            check_crcs=False,
+            session_timeout_ms=int(conf.broker_session_timeout * 1000),
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
+            isolation_level="read_committed",
+        )
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Leave it to the lane's own watchdog: Faust's only logs (faust-and-delivery, defect 19)."""
+
+
+class LaneConsumer(driver.Consumer):
+    """Faust's consumer with the lane in place of `_drain_messages`, and no commits of its own."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.handed_over: dict[tuple[str, int], int] = {}
+
+    def _new_consumer_thread(self) -> LaneConsumerThread:
+        return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Offsets are committed in the partitions' transactions, never here."""
+        return True
+
+    def ack(self, message: Any) -> bool:
+        """Forget the message; what counts as done is what a transaction committed."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return True
+
+    async def caught_up(self, topic: str, partition: int) -> bool:
+        """Whether everything the broker has of this partition was fetched."""
+        tp = TP(topic, partition)
+        highwater = self.highwater(tp)
+        if highwater is None or tp not in self.assignment():
+            return False
+        position = await self.position(tp)
+        return position is not None and position >= highwater
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        while not (self.should_stop or fetcher.should_stop):
+            generation = self.app.consumer_generation_id
+            try:
+                records, active = await self._wait_next_records(1.0)
+            except self.consumer_stopped_errors:
+                if self.app.should_stop:
+                    return
+                raise
+            if records is None or self.should_stop:
+                continue
+            if not self.flow_active:
+                # What was fetched meanwhile is dropped, so the position must go back.
+                await self.perform_seek()
+                continue
+            for tp, fetched in records.items():
+                if active is None or tp in active or tp in self._buffered_partitions:
+                    await self._hand_over(tp, generation, fetched)
+            await asyncio.sleep(0)
+
+    async def _hand_over(self, tp: TP, generation: int, fetched: list[Any]) -> None:
+        for start in range(0, len(fetched), RECORDS_PER_BATCH):
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            records = fetched[start : start + RECORDS_PER_BATCH]
+            message = ConsumerMessage(
+                tp.topic,
+                tp.partition,
+                records[0].offset,
+                0.0,
+                0,
+                [],
+                None,
+                Batch(tp, generation, records),  # type: ignore[arg-type]
+                None,
+                0,
+                0,
+                tp,
+                generation_id=generation,
+            )
+            self.handed_over[tp.topic, tp.partition] = records[-1].offset + 1
+            await self.wait_first(self.callback(message), self.suspend_flow.wait())
+
+
+class LaneTransport(driver.Transport):
+    """Kafka through the lane."""
+
+    Consumer = LaneConsumer

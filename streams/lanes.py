@@ -1,0 +1,112 @@
+"""All partitions of one role's lanes: opened when assigned, committed when revoked."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.exit import end_process
+from streams.fold import Fold
+from streams.lane import Batch
+from streams.partition import LanePartition, LaneSpec
+
+log = structlog.get_logger(__name__)
+
+STUCK_AFTER_S = 60.0
+
+
+class Lane:
+    """A source topic with the fold that each of its partitions gets."""
+
+    def __init__(self, spec: LaneSpec, make_fold: Callable[[int], Fold]) -> None:
+        self.spec = spec
+        self.make_fold = make_fold
+
+
+class Lanes:
+    """The open partitions, by topic and partition."""
+
+    def __init__(self, lanes: list[Lane]) -> None:
+        self._lanes = {lane.spec.source: lane for lane in lanes}
+        self.open: dict[tuple[str, int], LanePartition] = {}
+        self.ready = asyncio.Event()
+        self._generation = 0
+
+    @property
+    def topics(self) -> list[str]:
+        """Source topics."""
+        return list(self._lanes)
+
+    async def assign(self, assigned: set[tuple[str, int]], generation: int) -> None:
+        """Let go of what is no longer ours, keep what nobody else touched, recover the rest."""
+        self.ready.clear()
+        self._generation = generation
+        wanted = {place for place in assigned if place[0] in self._lanes}
+        for place in set(self.open) - wanted:
+            await self.open.pop(place).close()
+        for place in set(self.open) & wanted:
+            if await self._touched_by_others(self.open[place]):
+                await self.open.pop(place).close()
+        await asyncio.gather(*(self._open(place) for place in sorted(wanted - set(self.open))))
+        for partition in self.open.values():
+            partition.generation = generation
+        self.ready.set()
+
+    async def _open(self, place: tuple[str, int]) -> None:
+        lane = self._lanes[place[0]]
+        partition = LanePartition(lane.spec, place[1], lane.make_fold(place[1]))
+        await partition.open()
+        self.open[place] = partition
+
+    async def _touched_by_others(self, partition: LanePartition) -> bool:
+        """Whether somebody wrote this table's partition since our own last commit."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=partition.spec.bootstrap)
+        await consumer.start()
+        try:
+            tp = TopicPartition(partition.spec.changelog, partition.partition)
+            end = (await consumer.end_offsets([tp]))[tp]
+        finally:
+            await consumer.stop()
+        return bool(end != partition.changelog_end)
+
+    async def take(self, batch: Batch) -> None:
+        """Fold a batch, unless it was fetched before its partition last changed hands."""
+        partition = self.open.get((batch.tp.topic, batch.tp.partition))
+        if partition is None or batch.generation != partition.generation:
+            return
+        await partition.take(batch.records)
+
+    async def flush(self) -> None:
+        """Commit everything that is folded."""
+        await asyncio.gather(*(partition.flush() for partition in self.open.values()))
+
+    async def close(self) -> None:
+        """Commit everything and let go of it."""
+        await asyncio.gather(*(partition.close() for partition in self.open.values()))
+        self.open.clear()
+
+    async def watch(self, caught_up: Callable[[str, int], Awaitable[bool]]) -> None:
+        """End the process when a partition has records waiting and no commit for a minute."""
+        while True:
+            await asyncio.sleep(STUCK_AFTER_S / 6)
+            if not self.ready.is_set():
+                continue
+            now = time.monotonic()
+            for place, partition in list(self.open.items()):
+                waited_s = now - max(partition.committed_at, partition.opened_at)
+                if waited_s > STUCK_AFTER_S and not await caught_up(*place):
+                    end_process(f"{place[0]}[{place[1]}]: no commit for {waited_s:.0f} s, lag left")
+
+
+async def fold_batches(lanes: Lanes, stream: Any) -> None:
+    """Body of a lane's agent: whatever goes wrong ends the process, for Faust would acknowledge it."""
+    try:
+        async for batch in stream:
+            await lanes.take(batch)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
+        end_process("a fold failed", error)

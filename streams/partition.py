@@ -1,0 +1,263 @@
+"""One partition of a lane: folds, and commits rows, effects and offset in one Kafka transaction.
+
+While one interval is being committed the next is folded. The transactional id is the partition's,
+so a former owner is fenced by the broker as soon as a new one starts (design.md 1.5). A transaction
+that fails leaves memory ahead of the log: the worker ends, and whoever comes next recovers.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from streams.exit import end_process
+from streams.fold import Fold, Interval, Output, PoisonError
+
+log = structlog.get_logger(__name__)
+
+MAX_BATCH_BYTES = 900_000
+PENDING_AT_MOST = 20_000
+RECOVERY_POLL_MS = 500
+TRANSACTION_TIMEOUT_MS = 60_000
+
+
+class LaneSpec:
+    """What the partitions of one lane share."""
+
+    def __init__(
+        self,
+        *,
+        bootstrap: str,
+        group: str,
+        source: str,
+        changelog: str,
+        transactional_prefix: str,
+        commit_interval_ms: int,
+    ) -> None:
+        self.bootstrap = bootstrap
+        self.group = group
+        self.source = source
+        self.changelog = changelog
+        self.transactional_prefix = transactional_prefix
+        self.commit_interval_ms = commit_interval_ms
+
+
+class LanePartition:
+    """Folds the records of one source partition, exactly once."""
+
+    def __init__(self, spec: LaneSpec, partition: int, fold: Fold) -> None:
+        self.spec = spec
+        self.partition = partition
+        self.fold = fold
+        self.generation = 0
+        self.next_offset = 0
+        self.committed_at = 0.0
+        self.opened_at = 0.0
+        self.folded_events = 0
+        self.commits = 0
+        self.changelog_end = 0
+        self._producer: AIOKafkaProducer | None = None
+        self._dirty = False
+        self._interval_records: list[Any] = []
+        self._left_out: dict[int, set[bytes]] = defaultdict(set)
+        self._dead_letters: list[Output] = []
+        self._wake = asyncio.Event()
+        self._below = asyncio.Event()
+        self._committing = asyncio.Lock()
+        self._committer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Fence the former owner, then read the table up to its end."""
+        started = time.monotonic()
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self.spec.bootstrap,
+            transactional_id=f"{self.spec.transactional_prefix}-{self.partition}",
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+            max_batch_size=MAX_BATCH_BYTES,
+            max_request_size=MAX_BATCH_BYTES + 100_000,
+            linger_ms=0,
+            # The broker answers "not enough replicas" while the last commit is being
+            # finished; the client waits this long before it asks again.
+            retry_backoff_ms=10,
+        )
+        await self._producer.start()
+        rows = await self._recover()
+        self.fold.restored()
+        self.opened_at = time.monotonic()
+        self._committer = asyncio.create_task(self._commit_when_due())
+        self._committer.add_done_callback(_end_if_failed)
+        log.info(
+            "partition opened",
+            topic=self.spec.source,
+            partition=self.partition,
+            rows=rows,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    async def _recover(self) -> int:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.spec.bootstrap,
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=8_000_000,
+            check_crcs=False,
+        )
+        await consumer.start()
+        try:
+            tp = TopicPartition(self.spec.changelog, self.partition)
+            consumer.assign([tp])
+            end = (await consumer.end_offsets([tp]))[tp]
+            await consumer.seek_to_beginning(tp)
+            rows = 0
+            # The position also passes the commit markers, which are never delivered as records.
+            while await consumer.position(tp) < end:
+                fetched = await consumer.getmany(timeout_ms=RECOVERY_POLL_MS)
+                for record in fetched.get(tp, ()):
+                    self.fold.restore(record.key, record.value)
+                    rows += 1
+            self.changelog_end = end
+            return rows
+        finally:
+            await consumer.stop()
+
+    async def take(self, records: list[Any]) -> None:
+        """Fold records; those before the partition's offset are already folded and are skipped."""
+        if records[0].offset < self.next_offset:
+            records = [record for record in records if record.offset >= self.next_offset]
+        if not records:
+            return
+        await self.fold.prepare(records)
+        for record in records:
+            if self._closed:
+                return
+            for _ in self._fold_safely(record):
+                self._dirty = True
+                self._wake.set()
+                await self._commit()
+            self.next_offset = record.offset + 1
+            self._dirty = True
+        self.folded_events += len(records)
+        self._wake.set()
+        if len(self._interval_records) > PENDING_AT_MOST:
+            self._below.clear()
+            await self._below.wait()
+
+    def _fold_safely(self, record: Any) -> Any:
+        """Fold one record; what raises is left out, written down, and the interval folded again."""
+        self._interval_records.append(record)
+        while True:
+            left_out = frozenset(self._left_out.get(record.offset, ()))
+            try:
+                for _ in self.fold.fold(record, left_out):
+                    yield
+                    if not self._interval_records:
+                        # A transaction ended within the record: a rollback begins with it again.
+                        self._interval_records.append(record)
+            except PoisonError as poison:
+                self._leave_out(record, poison)
+            else:
+                return
+
+    def _leave_out(self, record: Any, poison: PoisonError) -> None:
+        log.error(
+            "record left out", partition=self.partition, offset=record.offset, reason=poison.reason
+        )
+        self._left_out[record.offset].add(poison.key)
+        self._dead_letters.append(self.fold.dead_letter(record, poison))
+        self.fold.rollback()
+        again, self._interval_records = self._interval_records[:-1], [record]
+        for earlier in again:
+            left_out = frozenset(self._left_out.get(earlier.offset, ()))
+            for _ in self.fold.fold(earlier, left_out):
+                pass
+        self._interval_records = [*again, record]
+
+    async def _commit_when_due(self) -> None:
+        interval_s = self.spec.commit_interval_ms / 1000
+        while not self._closed:
+            await self._wake.wait()
+            self._wake.clear()
+            due = self.committed_at + interval_s
+            wait_s = due - time.monotonic()
+            if wait_s > 0:
+                await asyncio.sleep(wait_s)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        async with self._committing:
+            if not self._dirty:
+                return
+            interval = self.fold.seal()
+            outputs = [*interval.outputs, *self._dead_letters]
+            offset = self.fold.safe_offset(self.next_offset)
+            self._dirty = False
+            self._dead_letters = []
+            self._interval_records = []
+            for folded in [at for at in self._left_out if at < self.next_offset]:
+                del self._left_out[folded]
+            self._below.set()
+            await self._send(Interval(interval.rows, outputs), offset)
+            self.committed_at = time.monotonic()
+            self.commits += 1
+
+    async def _send(self, interval: Interval, offset: int) -> None:
+        producer = self._producer
+        assert producer is not None  # noqa: S101  # opened before the first record
+        by_place: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = defaultdict(list)
+        if interval.rows:
+            by_place[self.spec.changelog, self.partition].extend(interval.rows)
+        for topic, key, value, partition in interval.outputs:
+            by_place[topic, self.partition if partition is None else partition].append((key, value))
+        await producer.begin_transaction()
+        delivered = []
+        for (topic, partition), records in by_place.items():
+            for batch in _batches(producer, records):
+                future = await producer.send_batch(batch, topic, partition=partition)
+                delivered.append((topic, batch.record_count(), future))
+        source = TopicPartition(self.spec.source, self.partition)
+        await producer.send_offsets_to_transaction({source: offset}, self.spec.group)
+        await producer.commit_transaction()
+        for topic, count, future in delivered:
+            base = (await future).offset
+            if topic == self.spec.changelog:
+                # the last row, and the commit marker behind it
+                self.changelog_end = base + count + 1
+
+    async def flush(self) -> None:
+        """Commit all that is folded."""
+        await self._commit()
+
+    async def close(self) -> None:
+        """Commit and let go."""
+        if self._closed:
+            return
+        await self._commit()
+        self._closed = True
+        if self._committer is not None:
+            self._committer.remove_done_callback(_end_if_failed)
+            self._committer.cancel()
+        if self._producer is not None:
+            await self._producer.stop()
+
+
+def _batches(producer: AIOKafkaProducer, records: list[tuple[bytes | None, bytes | None]]) -> Any:
+    batch = producer.create_batch()
+    for key, value in records:
+        if batch.append(key=key, value=value, timestamp=None) is None:
+            batch.close()
+            yield batch
+            batch = producer.create_batch()
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                raise ValueError(f"a record of {len(value or b'')} bytes exceeds a whole batch")
+    batch.close()
+    yield batch
+
+
+def _end_if_failed(committer: "asyncio.Task[None]") -> None:
+    if not committer.cancelled() and committer.exception() is not None:
+        end_process("a transaction failed", committer.exception())

@@ -1,0 +1,81 @@
+"""Snapshots of shared models on their topic: written by the learner, loaded by the workers."""
+
+import asyncio
+from contextlib import suppress
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from models.hazard import BadSnapshot, HazardSnapshot, check, checksum
+
+log = structlog.get_logger(__name__)
+
+
+class SnapshotRecord(msgspec.Struct, frozen=True):
+    """A version of a model as it stands on topic `snapshots`, all of them kept."""
+
+    model: str
+    checksum: str
+    snapshot: HazardSnapshot
+
+
+class SnapshotReader:
+    """Every version there is, as it appears; read from the topic's beginning."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._versions: dict[int, HazardSnapshot | None] = {}
+        self._arrived = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to read."""
+        self._task = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        """Stop reading."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def load(self, version: int) -> HazardSnapshot | None:
+        """Wait for a version that the log says was adopted; None: it must not be used.
+
+        It was written in the adoption's own transaction, so it is there or about to be read.
+        """
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: version in self._versions)
+            return self._versions[version]
+
+    async def _read(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([TopicPartition(self._topic, 0)])
+            async for record in consumer:
+                await self._take(record.value)
+        finally:
+            await consumer.stop()
+
+    async def _take(self, value: bytes) -> None:
+        record = msgspec.json.decode(value, type=SnapshotRecord)
+        snapshot: HazardSnapshot | None = record.snapshot
+        try:
+            check(record.snapshot)
+            if checksum(record.snapshot) != record.checksum:
+                raise BadSnapshot("its checksum does not fit its content")
+        except BadSnapshot as error:
+            version = record.snapshot.version
+            log.error("snapshot refused", model=record.model, version=version, reason=str(error))
+            snapshot = None
+        async with self._arrived:
+            self._versions[record.snapshot.version] = snapshot
+            self._arrived.notify_all()

@@ -1,0 +1,118 @@
+"""Role `worker`: folds the log into customers. START HERE to follow an event after topics.py.
+
+topics.EVENTS -> lane.py (fetch) -> lanes.py (agent) -> partition.py (transaction)
+              -> customer_fold.py (rows, timers) -> models/step.py -> facts, actions, lessons
+"""
+
+import asyncio
+import signal
+from typing import Any
+
+import structlog
+
+from sinks.keys import SqliteKeyStore
+from sinks.log_clock import LogClockReader
+from sinks.sealing import Sealer
+from streams import topics
+from streams.app import build_app, quiet_logging
+from streams.customer_fold import CustomerFold
+from streams.exit import end_process
+from streams.lanes import Lane, Lanes
+from streams.marks import MarkWriter
+from streams.partition import LaneSpec
+from streams.secrets import load_secrets
+from streams.servers.status import StatusFile
+from streams.settings import Settings
+from streams.snapshots import SnapshotReader
+
+log = structlog.get_logger(__name__)
+
+STATUS_EVERY_S = 1.0
+
+
+def run(settings: Settings) -> None:
+    """Fold until SIGTERM or SIGINT; then commit what is folded and return."""
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    quiet_logging(settings.log_level)
+    named = settings.named
+    snapshots = SnapshotReader(settings.kafka_bootstrap, named(topics.SNAPSHOTS))
+    clock = LogClockReader(settings.kafka_bootstrap, named(topics.CONTROL))
+    lanes = Lanes([customers_lane(settings, snapshots)])
+    app = build_app(settings, "worker", lanes)
+    await snapshots.start()
+    await clock.start()
+    marks = MarkWriter(
+        settings.kafka_bootstrap,
+        named(topics.EVENTS),
+        settings.mark_interval_ms,
+        lanes,
+        clock,
+        app.consumer.caught_up,
+    )
+    await run_app(settings, "worker", app, lanes, [marks.run()])
+    await clock.stop()
+    await snapshots.stop()
+
+
+def customers_lane(settings: Settings, snapshots: SnapshotReader) -> Lane:
+    """Wire the lane that keeps table `customers`."""
+    named = settings.named
+    secrets = load_secrets(settings)
+    sealer = Sealer(SqliteKeyStore(settings.key_store_path, secrets.master_key))
+
+    def make_fold(partition: int) -> CustomerFold:
+        return CustomerFold(
+            partition=partition,
+            partitions=settings.partitions,
+            incarnation=settings.incarnation,
+            topic_of=named,
+            load_snapshot=snapshots.load,
+            seal_raw=lambda raw: sealer.seal_system("dead_letter", raw),
+        )
+
+    spec = LaneSpec(
+        bootstrap=settings.kafka_bootstrap,
+        group=named("worker"),
+        source=named(topics.EVENTS),
+        changelog=named(topics.CUSTOMERS),
+        transactional_prefix=named("customers"),
+        commit_interval_ms=settings.commit_interval_ms,
+    )
+    return Lane(spec, make_fold)
+
+
+async def run_app(settings: Settings, role: str, app: Any, lanes: Lanes, tasks: list[Any]) -> None:
+    """Run a Faust app with its side tasks until a signal comes; any of them failing ends the process."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    status = StatusFile(settings.data_dir, role)
+    status.write(state="starting")
+    await app.start()
+    running = [asyncio.create_task(task) for task in tasks]
+    running.append(asyncio.create_task(_report(status, lanes, app)))
+    running.append(asyncio.create_task(lanes.watch(app.consumer.caught_up)))
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+    if stopping not in done:
+        failed = next(iter(done))
+        end_process(f"{role}: a side task ended", failed.exception())
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await lanes.close()
+    await app.stop()
+    status.write(state="stopped")
+
+
+async def _report(status: StatusFile, lanes: Lanes, app: Any) -> None:
+    """Say how it goes; a crashed app ends the process, for nobody supervises it from above."""
+    while True:
+        if app.crashed:
+            end_process("the Faust app crashed", app.crash_reason)
+        status.write(state="ready" if lanes.ready.is_set() else "recovering")
+        await asyncio.sleep(STATUS_EVERY_S)
