@@ -24,7 +24,7 @@ def on_event(
 
 
 def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[Action | Decided]:
-    """Remind, unless an order from before the moment arrived late or there is no address to write to."""
+    """Remind, unless an order arrived late or nobody knows whom to write to."""
     viewed_at_ms = timer.due_ms - WAIT_MS
     if customer.last_order_ms >= viewed_at_ms:
         reason = "ordered after looking"

@@ -375,7 +375,8 @@ def _void(customer: Customer, order: OrderRef, void: VoidRef) -> None:
 def _find_first_and_last(customer: Customer) -> None:
     """Find first and last order again after a cancellation.
 
-    Exact while the sixteen kept orders are all there ever were; beyond them the first order cannot be a kept one.
+    Exact while the sixteen kept orders are all there ever were; beyond them the first order cannot
+    be a kept one.
     """
     times = [one.at_ms for one in customer.recent_orders if not one.cancelled]
     customer.last_order_ms = max(times, default=0)

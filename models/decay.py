@@ -1,7 +1,7 @@
 """Counts that fade: three half-lives of order counts, and weights of favourite categories.
 
-A count is kept as of its newest event; an older event joins already faded, so the order in which events
-arrive makes no difference but for rounding (S33).
+A count is kept as of its newest event; an older event joins already faded, so the order in which
+events arrive makes no difference but for rounding (S33).
 """
 
 from math import exp, log

@@ -104,7 +104,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard"):
-    """A matured example: what was known at `asked_at_ms`, and whether an order came within the horizon.
+    """A matured example: what was known when it was asked, and whether an order came in time.
 
     `day` is the log day in which the lesson was written (days since the epoch).
     """

@@ -2,8 +2,8 @@
 
 A record's value is the JSON of one of these; its `type` is the tag. Personal fields never stand
 here in the clear: the gateway puts them into `sealed` (field name -> ciphertext). Amounts are
-integer minor units; times are milliseconds since the epoch, UTC. What the contract does not know is kept
-in `extra` as it came.
+integer minor units; times are milliseconds since the epoch, UTC. What the contract does not know
+is kept in `extra` as it came.
 
 `models/segment.py` makes these from Segment v2 bodies.
 """
@@ -61,8 +61,8 @@ class Event(
 
     `customer` is the keyed token of the customer's id (models/tokens.py); `id` is the producer's
     message id, by which repeats are recognised; `occurred_at_ms` is when it happened,
-    `received_at_ms` when the gateway took it, both in the log's own time; `claimed_at_ms` keeps a producer's
-    time that could not be (later than the log's own clock); `via` names the customers
+    `received_at_ms` when the gateway took it, both in the log's own time; `claimed_at_ms` keeps a
+    producer's time that could not be (later than the log's own clock); `via` names the customers
     a merge brought it through; `anonymous` says the producer knew no customer id, only a device.
     """
 
@@ -80,7 +80,7 @@ class Event(
 
 
 class CustomerIdentified(Event, tag="customer_identified"):
-    """Traits came in; `lookup` maps "email" and "phone" to their tokens, to find the customer by."""
+    """Traits came in; `lookup` maps "email" and "phone" to their tokens."""
 
     traits: dict[str, str | int | float | bool] | None = None
     lookup: dict[str, str] | None = None
@@ -276,7 +276,7 @@ class Tracked(Event, tag="tracked"):
 
 
 class Released(Event, tag="released"):
-    """This customer turned out to be `target`: the history moves there."""
+    """A customer turned out to be `target`: the history moves there."""
 
     target: str
 

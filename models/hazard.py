@@ -53,7 +53,7 @@ NOTHING_LEARNED = HazardSnapshot()
 
 
 class BadSnapshot(ValueError):
-    """A snapshot that must not be adopted: numbers missing, not finite, or scales not above zero."""
+    """A snapshot that must not be adopted: numbers missing, not finite, or scales of zero."""
 
 
 def checksum(snapshot: HazardSnapshot) -> str:

@@ -1,7 +1,8 @@
 """The learner of the purchase hazard: river's scaler and logistic regression, day by day.
 
 Lessons of a log day are learned once every partition said that the day is over, in an order of
-their own (asked, customer), so that the same log gives the same model whatever the number of workers.
+their own (asked, customer), so that the same log gives the same model whatever the number of
+workers.
 """
 
 from typing import Any
@@ -48,7 +49,7 @@ class HazardLearner:
             self._restore(learned)
 
     def learn(self, lessons: list[HazardLesson]) -> None:
-        """Learn one day's lessons, sorted here; predicting before learning keeps the score honest."""
+        """Learn one day's lessons, in their own order; each was foretold before."""
         for lesson in sorted(lessons, key=lambda one: (one.asked_at_ms, one.customer)):
             features = dict(zip(FEATURES, lesson.features, strict=True))
             error = lesson.foretold - lesson.bought

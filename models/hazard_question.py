@@ -1,7 +1,7 @@
-"""Ask of every buyer, once per horizon: will an order come? The answer, when it is known, is a lesson.
+"""Ask of every buyer, once per horizon: will an order come? The known answer is a lesson.
 
-Questions are asked at times of their own, not at orders, so that silence is learned too; the phase is
-spread over customers by their first order's time.
+Questions are asked at times of their own, not at orders, so that silence is learned too; the phase
+is spread over customers by their first order's time.
 """
 
 from models.clock import DAY_MS, day_of
@@ -16,7 +16,7 @@ FIRST_WAIT_DAYS = 7
 
 
 def on_order(customer: Customer, at_ms: int) -> None:
-    """Answer the open question with yes if this order falls into its time; begin with the first order."""
+    """Answer the open question with yes if it fits; begin to ask at the first order."""
     question = customer.question
     if question is not None:
         asked = question.asked_at_ms

@@ -1,8 +1,9 @@
 """Two names turn out to be one person: the history moves once, whatever order things arrive in.
 
 `Released` stands at the name that is given up, the fold answers with `Absorbed` for the
-name that stays; whatever reaches the old name later is passed on. The newest merge wins: a name that
-is asked to pass a history back to where it comes from keeps it instead, which ends every circle.
+name that stays; whatever reaches the old name later is passed on. The newest merge wins: a name
+that is asked to pass a history back to where it comes from keeps it instead, which ends every
+circle.
 """
 
 from typing import NamedTuple

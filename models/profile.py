@@ -1,8 +1,8 @@
 """The profile: what a row says about its customer, in words and numbers for people and programs.
 
 Built from the row alone, so the profile sinks read the table's changelog and the worker sends
-nothing twice. What depends on the moment (`silence_days`, `dormancy`, windows) is as of `now_ms`; times are
-milliseconds UTC, amounts cents.
+nothing twice. What depends on the moment (`silence_days`, `dormancy`, windows) is as of `now_ms`;
+times are milliseconds UTC, amounts cents.
 """
 
 from typing import Any

@@ -5,6 +5,13 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 TOKEN_CHARS = 22
+# "=" is no character of a token, so a partition's own row can never be taken for a customer's.
+PARTITION_KEY = b"=partition"
+
+
+def is_customer_key(key: bytes) -> bool:
+    """Whether a key of topic `customers` names a customer."""
+    return key != PARTITION_KEY
 
 
 def token_of(token_key: bytes, kind: str, identifier: str) -> str:

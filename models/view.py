@@ -8,8 +8,8 @@ from models.hazard import NOTHING_LEARNED, HazardSnapshot
 class View(msgspec.Struct):
     """One record's place, the partition's time and the partition's adopted snapshot.
 
-    `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the broker took
-    the record; `token` the customer's.
+    `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the
+    broker took the record; `token` the customer's.
     """
 
     incarnation: int

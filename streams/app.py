@@ -1,4 +1,4 @@
-"""The Faust app of a role: the lanes' topics, an agent on each, nothing of Faust's own durability."""
+"""The Faust app of a role: an agent on each lane's topic, nothing of Faust's own durability."""
 
 import logging
 from pathlib import Path

@@ -1,7 +1,8 @@
 """The fold of topic `events`: customers of one partition, their timers, the partition's clock.
 
-Rows are kept packed, as the changelog has them, and decoded while they are worked on (a bounded number stay
-decoded). So memory holds what is on the log, and a poison record is undone by forgetting what was decoded.
+Rows are kept packed, as the changelog has them, and decoded while they are worked on (a bounded
+number stay decoded). So memory holds what is on the log, and a poison record is undone by
+forgetting what was decoded.
 """
 
 import heapq
@@ -27,14 +28,13 @@ from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
 from models.partition_clock import PartitionClock
 from models.step import Effect, ForLog, fire, step
-from models.tokens import partition_of
+from models.tokens import PARTITION_KEY, partition_of
 from models.view import View
 from streams import topics
 from streams.fold import Interval, Output, PoisonError
 
 log = structlog.get_logger(__name__)
 
-PARTITION_KEY = b"_partition"
 DECODED_AT_MOST = 20_000
 CUSTOMERS_PER_SLICE = 1_000
 _ADOPTED = b'"type":"adopted"'

@@ -1,9 +1,9 @@
 """The lane: Faust's consumer, handing records over by the partition and the thousand.
 
 Faust spends four asyncio tasks on each record it drains. Here a fetch becomes one message per
-partition, whose value is the raw records; the agent folds them and the partition commits them in its own
-transaction (`streams/partition.py`). Faust commits nothing and writes no changelog. What it is kept for:
-the group, assignment, agents, supervision (ARCHITECTURE.md, decisions 2 and 3).
+partition, whose value is the raw records; the agent folds them and the partition commits them in
+its own transaction (`streams/partition.py`). Faust commits nothing and writes no changelog. What
+it is kept for: the group, assignment, agents, supervision (ARCHITECTURE.md, decisions 2 and 3).
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
         )
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Leave it to the lane's own watchdog: Faust's only logs (faust-and-delivery, defect 19)."""
+        """Leave it to the lane's own watchdog: Faust's only logs (defect 19)."""
 
 
 class LaneConsumer(driver.Consumer):

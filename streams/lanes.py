@@ -102,7 +102,7 @@ class Lanes:
 
 
 async def fold_batches(lanes: Lanes, stream: Any) -> None:
-    """Body of a lane's agent: whatever goes wrong ends the process, for Faust would acknowledge it."""
+    """Body of a lane's agent: what goes wrong ends the process, for Faust would acknowledge it."""
     try:
         async for batch in stream:
             await lanes.take(batch)

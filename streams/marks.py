@@ -1,4 +1,4 @@
-"""Clock marks from the wall: once a second into every partition that is caught up (design.md 1.2)."""
+"""Clock marks from the wall: once a second into each partition that is caught up."""
 
 import asyncio
 import time
@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from sinks.log_clock import LogClockReader
 
 from models.events import ClockMark, encode
-from sinks.log_clock import LogClockReader
 from streams.lanes import Lanes
 
 log = structlog.get_logger(__name__)
@@ -20,8 +20,8 @@ class MarkWriter:
     """Writes the marks of the partitions that this worker owns.
 
     Nothing is written while a replay runs, which brings its own marks; nor before the log has a
-    clock at all, for an empty log may yet be given a history. A partition with a backlog gets none, so
-    silence is judged only after everything that was said has been read.
+    clock at all, for an empty log may yet be given a history. A partition with a backlog gets
+    none, so silence is judged only after everything that was said has been read.
     """
 
     def __init__(

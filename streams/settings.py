@@ -1,4 +1,4 @@
-"""One frozen `Settings`, read once per process from the environment (`HUITOU_*`) and the command line."""
+"""One frozen `Settings`, read once per process from `HUITOU_*` and the command line."""
 
 import ipaddress
 from pathlib import Path
@@ -21,7 +21,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Settings(BaseSettings):
-    """Everything a role needs to know; the same names serve the embedded and the compose installation.
+    """Everything a role needs to know, embedded or under compose.
 
     Raises pydantic's ValidationError, which names the variable, the value and what was expected.
     """

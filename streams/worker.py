@@ -9,9 +9,9 @@ import signal
 from typing import Any
 
 import structlog
+from sinks.log_clock import LogClockReader
 
 from sinks.keys import SqliteKeyStore
-from sinks.log_clock import LogClockReader
 from sinks.sealing import Sealer
 from streams import topics
 from streams.app import build_app, quiet_logging
@@ -50,7 +50,7 @@ async def _run(settings: Settings) -> None:
         settings.mark_interval_ms,
         lanes,
         clock,
-        app.consumer.caught_up,
+        lambda topic, partition: app.consumer.caught_up(topic, partition),  # type: ignore[attr-defined]
     )
     await run_app(settings, "worker", app, lanes, [marks.run()])
     await clock.stop()
@@ -85,7 +85,7 @@ def customers_lane(settings: Settings, snapshots: SnapshotReader) -> Lane:
 
 
 async def run_app(settings: Settings, role: str, app: Any, lanes: Lanes, tasks: list[Any]) -> None:
-    """Run a Faust app with its side tasks until a signal comes; any of them failing ends the process."""
+    """Run a Faust app until a signal comes; a side task that fails ends the process."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

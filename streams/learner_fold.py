@@ -1,0 +1,160 @@
+"""The fold of topic `lessons`: a day's lessons are learned when every partition has ended the day.
+
+What is committed as read is the first lesson not yet learned, so a new owner reads the open day
+again; days already learned are known by their number. So the model depends on the log alone, not
+on when it was read.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from models.effects import DayEnded, DeadLetter, HazardLesson, Lesson, encode
+from models.events import Adopted
+from models.events import encode as encode_record
+from models.hazard import checksum
+from models.hazard_learner import HazardLearner, Learned
+from streams import topics
+from streams.fold import Interval, Output, PoisonError
+from streams.snapshots import SnapshotRecord
+
+KEY = b"hazard"
+
+
+class LearnerRow(msgspec.Struct, kw_only=True):
+    """The learner between two transactions; `ended` is the last ended day by partition."""
+
+    learned: Learned
+    lessons_at_snapshot: int = 0
+    closed_day: int = -1
+    considered_day: int = -1
+    ended: dict[int, int] = {}
+
+
+class Considered(msgspec.Struct):
+    """Word to a waiting replay: adopting after this log day was considered."""
+
+    considered_day: int
+
+
+class LearnerFold:
+    """Implements streams.fold.Fold for the one partition of `lessons`."""
+
+    def __init__(
+        self,
+        *,
+        adopt_every_days: int,
+        events_partitions: int,
+        topic_of: Callable[[str], str],
+    ) -> None:
+        self._adopt_every_days = adopt_every_days
+        self._events_partitions = events_partitions
+        self._topic_of = topic_of
+        self._decoder = msgspec.json.Decoder(Lesson)
+        self._row = LearnerRow(learned=Learned())
+        self._learner = HazardLearner()
+        self._open: dict[int, list[tuple[int, HazardLesson]]] = defaultdict(list)
+        self._outputs: list[Output] = []
+        self._changed = False
+        self._sealed = msgspec.msgpack.encode(self._row)
+        self._sealed_open: dict[int, list[tuple[int, HazardLesson]]] = {}
+
+    def restore(self, key: bytes, row: bytes | None) -> None:
+        """Take the learner's row."""
+        if row is not None:
+            self._sealed = row
+
+    def restored(self) -> None:
+        """Stand where the last transaction ended."""
+        self.rollback()
+
+    async def prepare(self, records: list[Any]) -> None:
+        """Nothing is needed from elsewhere."""
+
+    def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
+        """Put a lesson to its day, or learn the days that are over."""
+        if left_out:
+            return iter(())
+        try:
+            lesson = self._decoder.decode(record.value)
+            if type(lesson) is HazardLesson:
+                if lesson.day > self._row.closed_day:
+                    self._open[lesson.day].append((record.offset, lesson))
+            elif type(lesson) is DayEnded:
+                self._end_day(lesson)
+        except Exception as error:
+            raise PoisonError(KEY, f"{type(error).__name__}: {error}") from error
+        return iter(())
+
+    def _end_day(self, ended: DayEnded) -> None:
+        row = self._row
+        row.ended[ended.partition] = max(ended.day, row.ended.get(ended.partition, -1))
+        self._changed = True
+        if len(row.ended) < ended.partitions:
+            return
+        closed = min(row.ended.values())
+        if closed <= row.closed_day:
+            return
+        for day in sorted(day for day in self._open if day <= closed):
+            self._learner.learn([lesson for _, lesson in self._open.pop(day)])
+        row.closed_day = closed
+        due = closed - closed % self._adopt_every_days
+        if due > row.considered_day:
+            self._consider(due)
+
+    def _consider(self, day: int) -> None:
+        row = self._row
+        row.considered_day = day
+        if self._learner.lessons > row.lessons_at_snapshot:
+            row.lessons_at_snapshot = self._learner.lessons
+            self._publish(day)
+        word = encode(Considered(day))
+        self._outputs.append(Output(self._topic_of(topics.CONTROL), b"learner", word, 0))
+
+    def _publish(self, day: int) -> None:
+        snapshot = self._learner.snapshot(day)
+        record = SnapshotRecord("hazard", checksum(snapshot), snapshot)
+        self._outputs.append(
+            Output(self._topic_of(topics.SNAPSHOTS), KEY, msgspec.json.encode(record), 0)
+        )
+        adopted = encode_record(Adopted("hazard", snapshot.version, record.checksum))
+        for partition in range(self._events_partitions):
+            self._outputs.append(Output(self._topic_of(topics.EVENTS), None, adopted, partition))
+
+    def seal(self) -> Interval:
+        """Write the learner down when it changed."""
+        rows: list[tuple[bytes, bytes | None]] = []
+        if self._changed:
+            self._row.learned = self._learner.dump()
+            self._sealed = msgspec.msgpack.encode(self._row)
+            rows.append((KEY, self._sealed))
+            self._changed = False
+        self._sealed_open = {day: list(lessons) for day, lessons in self._open.items()}
+        outputs, self._outputs = self._outputs, []
+        return Interval(rows, outputs)
+
+    def rollback(self) -> None:
+        """Stand where the last transaction ended."""
+        self._row = msgspec.msgpack.decode(self._sealed, type=LearnerRow)
+        self._learner = HazardLearner(self._row.learned)
+        self._open = defaultdict(list, {d: list(one) for d, one in self._sealed_open.items()})
+        self._outputs = []
+        self._changed = False
+
+    def dead_letter(self, record: Any, poison: PoisonError) -> Output:
+        """Write down what could not be learned; a lesson holds nothing personal."""
+        letter = DeadLetter(
+            source="learner",
+            reason=poison.reason,
+            at_ms=record.timestamp,
+            sealed_raw="",
+            partition=record.partition,
+            offset=record.offset,
+        )
+        return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)
+
+    def safe_offset(self, next_offset: int) -> int:
+        """Offset of the first lesson that is read but not learned."""
+        return min((lessons[0][0] for lessons in self._open.values()), default=next_offset)
