@@ -50,14 +50,15 @@ from models.events import (
 )
 
 STATE_VERSION = 1
-KEPT_ORDERS = 16
+KEPT_ORDERS = 12
 KEPT_VOIDS = 8
-KEPT_MESSAGES = 8
-KEPT_RECENT = 10
+KEPT_MESSAGES = 6
+KEPT_RECENT = 8
 KEPT_TRAITS = 24
 KEPT_TICKETS = 8
 KEPT_EVENT_IDS = 32
 ID_BYTES = 8
+VIEW_WEIGHT = 0.5
 
 
 class Tier(Enum):
@@ -293,7 +294,7 @@ def mean_gap_days(customer: Customer) -> float | None:
 def _remember(customer: Customer, event: Event, at_ms: int, what: str = "", cents: int = 0) -> None:
     recent = customer.recent
     kind = str(event.__struct_config__.tag)
-    entry = RecentEvent(kind, at_ms, what[:60], cents)
+    entry = RecentEvent(kind, at_ms, what[:40], cents)
     if not recent or recent[-1].at_ms <= at_ms:
         recent.append(entry)
     else:
@@ -375,7 +376,7 @@ def _void(customer: Customer, order: OrderRef, void: VoidRef) -> None:
 def _find_first_and_last(customer: Customer) -> None:
     """Find first and last order again after a cancellation.
 
-    Exact while the sixteen kept orders are all there ever were; beyond them the first order cannot
+    Exact while the kept orders are all there ever were; beyond them the first order cannot
     be a kept one.
     """
     times = [one.at_ms for one in customer.recent_orders if not one.cancelled]
@@ -406,16 +407,20 @@ def _take_back(
 
 
 def _prefer(customer: Customer, lines: tuple[Line, ...], at_ms: int) -> None:
+    weights: dict[str, float] = {}
     for line in lines:
         if line.category:
-            decay.prefer(customer, line.category, max(line.total_cents, 1) / 100, at_ms)
+            weight = max(line.total_cents, 1) / 100
+            weights[line.category] = weights.get(line.category, 0.0) + weight
+    if weights:
+        decay.prefer(customer, weights, at_ms)
 
 
 def _product_viewed(customer: Customer, event: ProductViewed, at_ms: int) -> Applied:
     customer.views += 1
     customer.last_view_ms = max(customer.last_view_ms, at_ms)
     if event.line.category:
-        decay.prefer(customer, event.line.category, 0.5, at_ms)
+        decay.prefer(customer, {event.line.category: VIEW_WEIGHT}, at_ms)
     _remember(customer, event, at_ms, event.line.name or event.line.product_id)
     return NOTHING
 

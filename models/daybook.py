@@ -1,4 +1,4 @@
-"""Orders per day of the last year, packed into twelve bytes a day.
+"""Orders per day of the last year, packed into eight bytes a day.
 
 Days are UTC days since the epoch. Entries are sorted, so a window is a tail of the arrays, and sums
 run in C. Adding is commutative: orders may arrive in any sequence (S33).
@@ -10,10 +10,14 @@ from bisect import bisect_left
 import msgspec
 
 KEPT_DAYS = 365
+_SMALL_CENTS = 2**31 - 1
 
 
 class DayBook(msgspec.Struct, array_like=True):
-    """Sorted days with their order counts and values in cents, as packed arrays (H, H, q)."""
+    """Sorted days with their order counts and values in cents, as packed arrays.
+
+    Days and counts take two bytes; values four, or eight once a day's value needs it.
+    """
 
     days: bytes = b""
     counts: bytes = b""
@@ -21,7 +25,9 @@ class DayBook(msgspec.Struct, array_like=True):
 
 
 def _unpack(book: DayBook) -> tuple["array[int]", "array[int]", "array[int]"]:
-    return array("H", book.days), array("H", book.counts), array("q", book.values_cents)
+    values = book.values_cents
+    code = "i" if len(values) == 2 * len(book.days) else "q"
+    return array("H", book.days), array("H", book.counts), array(code, values)
 
 
 def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
@@ -30,10 +36,15 @@ def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
     Days older than a year before the newest are dropped.
     """
     days, counts, values = _unpack(book)
+    if values.typecode == "i" and abs(value_cents) > _SMALL_CENTS:
+        values = array("q", values)
     at = bisect_left(days, day)
     if at < len(days) and days[at] == day:
         counts[at] = max(0, counts[at] + orders)
-        values[at] += value_cents
+        sum_cents = values[at] + value_cents
+        if values.typecode == "i" and abs(sum_cents) > _SMALL_CENTS:
+            values = array("q", values)
+        values[at] = sum_cents
         if counts[at] == 0:
             del days[at], counts[at], values[at]
     elif orders > 0:

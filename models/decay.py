@@ -15,7 +15,7 @@ HALF_LIVES_DAYS = (7.0, 30.0, 90.0)
 _RATES_PER_MS = tuple(log(2) / (days * DAY_MS) for days in HALF_LIVES_DAYS)
 CATEGORY_HALF_LIFE_DAYS = 60.0
 _CATEGORY_RATE_PER_MS = log(2) / (CATEGORY_HALF_LIFE_DAYS * DAY_MS)
-KEPT_CATEGORIES = 12
+KEPT_CATEGORIES = 10
 
 
 class DecayedCounts(msgspec.Struct, array_like=True):
@@ -73,18 +73,21 @@ class Preferring(Protocol):
     categories_at_ms: int
 
 
-def prefer(customer: Preferring, category: str, weight: float, at_ms: int) -> None:
-    """Add `weight` to a category, fading the others to the same moment; the weakest falls out."""
+def prefer(customer: Preferring, added: dict[str, float], at_ms: int) -> None:
+    """Add weights to categories, fading all to the same moment; the weakest fall out."""
     weights = customer.categories
     age_ms = at_ms - customer.categories_at_ms
-    if age_ms > 0:
-        faded = exp(-_CATEGORY_RATE_PER_MS * age_ms) if customer.categories_at_ms else 1.0
-        if faded != 1.0:
+    scale = 1.0
+    if age_ms >= 0:
+        if weights and age_ms:
+            faded = exp(-_CATEGORY_RATE_PER_MS * age_ms)
             for name in weights:
                 weights[name] *= faded
         customer.categories_at_ms = at_ms
-    elif age_ms < 0:
-        weight *= exp(_CATEGORY_RATE_PER_MS * age_ms)
-    weights[category] = weights.get(category, 0.0) + weight
+    else:
+        scale = exp(_CATEGORY_RATE_PER_MS * age_ms)
+    for name, weight in added.items():
+        weights[name] = weights.get(name, 0.0) + weight * scale
     if len(weights) > KEPT_CATEGORIES:
-        del weights[min(weights, key=lambda name: (weights[name], name))]
+        kept = sorted(weights.items(), key=lambda one: (-one[1], one[0]))[:KEPT_CATEGORIES]
+        customer.categories = dict(kept)

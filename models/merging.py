@@ -159,8 +159,8 @@ def _add_orders(customer: Customer, other: Customer) -> None:
 
 
 def _add_preferences(customer: Customer, other: Customer) -> None:
-    for category, weight in sorted(other.categories.items()):
-        decay.prefer(customer, category, weight, other.categories_at_ms)
+    if other.categories:
+        decay.prefer(customer, other.categories, other.categories_at_ms)
     messages = {one.action_id: one for one in [*other.messages, *customer.messages]}
     by_time = sorted(messages.values(), key=lambda one: one.at_ms)
     customer.messages = by_time[-KEPT_MESSAGES:]

@@ -1,9 +1,9 @@
 """Alarm on orders per hour: fewer than this hour of the week should bring (S37, first form).
 
 Expected is a rate per hour of the week, learned with exponential weights, times a slow level;
-evidence for a fall to half is gathered by a Poisson CUSUM (reference: models.md section 3). While
-the alarm lasts nothing is learned, but for a week at the most: then the new level is taken for
-normal.
+evidence for a fall to half is gathered by a Poisson CUSUM, discounted by how much more than Poisson
+the shop's hours scatter. While the alarm lasts nothing is learned, but for a week at the most: then
+the new level is taken for normal. Figures: ARCHITECTURE.md, decision 15.
 """
 
 from enum import Enum
@@ -20,8 +20,10 @@ WARM_UP_HOURS = 4 * WEEK_HOURS
 RATE_WEIGHT = 0.2
 LEVEL_WEIGHT = 0.01
 FALL = 0.5
-THRESHOLD = 9.0
+THRESHOLD = 10.0
 SMALLEST_EXPECTED = 0.2
+SCATTER_WEIGHT = 0.01
+SCATTER_OF_ONE_HOUR_AT_MOST = 25.0
 FROZEN_HOURS_AT_MOST = WEEK_HOURS
 
 
@@ -40,6 +42,7 @@ class OrdersAlarm(msgspec.Struct):
     hours: int = 0
     rates: list[float] = []
     level: float = 1.0
+    scatter: float = 1.0
     fall_evidence: float = 0.0
     recovery_evidence: float = 0.0
     since_ms: int = 0
@@ -84,7 +87,7 @@ def judge(alarm: OrdersAlarm, hour_ms: int, orders: int) -> Judged:
 
 def _weigh(alarm: OrdersAlarm, hour_ms: int, expected: float, orders: int) -> Turn:
     """Add the log-likelihood ratio of "fallen to half" against "as expected"."""
-    for_fall = orders * log(FALL) + expected * (1.0 - FALL)
+    for_fall = (orders * log(FALL) + expected * (1.0 - FALL)) / max(1.0, alarm.scatter)
     if alarm.since_ms:
         alarm.expected_since += expected
         alarm.actual_since += orders
@@ -121,6 +124,8 @@ def _learn(alarm: OrdersAlarm, slot: int, expected: float, orders: int) -> None:
     weight = max(RATE_WEIGHT, 1.0 / (weeks + 1))
     alarm.rates[slot] += weight * (orders / max(alarm.level, 0.05) - alarm.rates[slot])
     if alarm.hours >= WARM_UP_HOURS and expected >= SMALLEST_EXPECTED:
+        surprise = min((orders - expected) ** 2 / expected, SCATTER_OF_ONE_HOUR_AT_MOST)
+        alarm.scatter += SCATTER_WEIGHT * (surprise - alarm.scatter)
         alarm.level += LEVEL_WEIGHT * (orders / expected - 1.0) * alarm.level
         alarm.level = min(20.0, max(0.05, alarm.level))
 
