@@ -43,14 +43,14 @@ async def ensure_topics(settings: Settings) -> list[str]:
     log = structlog.get_logger()
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
-        missing = [topic for topic in TOPICS if full_name(settings, topic) not in existing]
+        missing = [topic for topic in TOPICS if settings.named(topic.name) not in existing]
         await _create(admin, settings, missing)
-        await _await_visible(admin, {full_name(settings, topic) for topic in missing})
+        await _await_visible(admin, {settings.named(topic.name) for topic in missing})
         present = [topic for topic in TOPICS if topic not in missing]
         _refuse_wrong_counts(settings, await _partition_counts(admin, settings, present))
         differences = await _differences(admin, settings, present)
         await _alter(admin, settings, differences)
-    done = [f"topic {full_name(settings, topic)} created" for topic in missing]
+    done = [f"topic {settings.named(topic.name)} created" for topic in missing]
     done += [_spoken(settings, topic, wrong) for topic, wrong in differences.items()]
     for text in done:
         log.info("topics", done=text)
@@ -61,18 +61,13 @@ async def topic_trouble(settings: Settings) -> list[str]:
     """Tell, without changing anything, which topics are not as they must be."""
     async with _admin(settings) as admin:
         existing = set(await admin.list_topics())
-        missing = [topic for topic in TOPICS if full_name(settings, topic) not in existing]
+        missing = [topic for topic in TOPICS if settings.named(topic.name) not in existing]
         present = [topic for topic in TOPICS if topic not in missing]
         counts = await _partition_counts(admin, settings, present)
         differences = await _differences(admin, settings, present)
-    trouble = [f"topic {full_name(settings, topic)} is missing" for topic in missing]
+    trouble = [f"topic {settings.named(topic.name)} is missing" for topic in missing]
     trouble += _wrong_counts(settings, counts)
     return trouble + [_spoken(settings, topic, wrong) for topic, wrong in differences.items()]
-
-
-def full_name(settings: Settings, topic: Topic) -> str:
-    """Name a topic as it is called on the broker."""
-    return settings.namespace + topic.name
 
 
 @contextlib.asynccontextmanager
@@ -92,7 +87,7 @@ def _partitions(settings: Settings, topic: Topic) -> int:
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, topics: Iterable[Topic]) -> None:
     wanted = [
         NewTopic(
-            name=full_name(settings, topic),
+            name=settings.named(topic.name),
             num_partitions=_partitions(settings, topic),
             replication_factor=settings.replication,
             topic_configs=topic.config(),
@@ -122,7 +117,7 @@ async def _partition_counts(
 ) -> dict[Topic, int]:
     if not topics:
         return {}
-    names = [full_name(settings, topic) for topic in topics]
+    names = [settings.named(topic.name) for topic in topics]
     found = {entry["topic"]: entry for entry in await admin.describe_topics(names)}
     return {
         topic: len(found[name]["partitions"]) for topic, name in zip(topics, names, strict=True)
@@ -131,7 +126,7 @@ async def _partition_counts(
 
 def _wrong_counts(settings: Settings, counts: dict[Topic, int]) -> list[str]:
     return [
-        f"topic {full_name(settings, topic)} has {count} partitions, not "
+        f"topic {settings.named(topic.name)} has {count} partitions, not "
         f"{_partitions(settings, topic)}: customers would move between partitions; set "
         f"HUITOU_PARTITIONS={count} or start a new namespace"
         for topic, count in counts.items()
@@ -149,10 +144,10 @@ async def _differences(
     admin: AIOKafkaAdminClient, settings: Settings, topics: list[Topic]
 ) -> dict[Topic, dict[str, str]]:
     """Find the settings that are not as they must be: what the broker has now, per topic."""
-    found = await _configs(admin, [full_name(settings, topic) for topic in topics])
+    found = await _configs(admin, [settings.named(topic.name) for topic in topics])
     differences = {}
     for topic in topics:
-        now = {name: value for name, (value, _) in found[full_name(settings, topic)].items()}
+        now = {name: value for name, (value, _) in found[settings.named(topic.name)].items()}
         wrong = {
             name: now.get(name, "") for name, v in topic.config().items() if now.get(name) != v
         }
@@ -183,10 +178,10 @@ async def _alter(
     """Set what is wrong; what an operator has set besides stays."""
     if not differences:
         return
-    now = await _configs(admin, [full_name(settings, topic) for topic in differences])
+    now = await _configs(admin, [settings.named(topic.name) for topic in differences])
     wanted = []
     for topic in differences:
-        name = full_name(settings, topic)
+        name = settings.named(topic.name)
         kept = {k: v for k, (v, source) in now[name].items() if source == DYNAMIC_TOPIC_CONFIG}
         wanted.append(ConfigResource(ConfigResourceType.TOPIC, name, {**kept, **topic.config()}))
     for answer in await admin.alter_configs(wanted):
@@ -198,4 +193,4 @@ async def _alter(
 def _spoken(settings: Settings, topic: Topic, wrong: dict[str, str]) -> str:
     wanted = topic.config()
     parts = [f"{name} was {value}, must be {wanted[name]}" for name, value in wrong.items()]
-    return f"topic {full_name(settings, topic)}: " + ", ".join(parts)
+    return f"topic {settings.named(topic.name)}: " + ", ".join(parts)

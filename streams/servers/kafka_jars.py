@@ -64,6 +64,12 @@ def ready_jars(progress: Progress = silent) -> list[Path]:
         return list(pool.map(lambda jar: _verified(jar, repository), jars))
 
 
+def are_loaded() -> bool:
+    """Whether a start needs no network."""
+    repository = GlobalSettings.load().repo_cache
+    return all(_is_whole(jar, repository) for jar in pinned_jars())
+
+
 def _is_whole(jar: Jar, repository: Path) -> bool:
     path = jar.path(repository)
     return path.exists() and path.stat().st_size >= jar.size

@@ -1,0 +1,290 @@
+"""The command line: `huitou up` runs everything here, `huitou ROLE` one role alone.
+
+Roles are imported by their own command only, so that `version` is quick and a role that can't be
+imported harms no other.
+"""
+
+import difflib
+import json
+import os
+import sys
+from importlib import import_module
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
+from rich.console import Console
+
+from streams.settings import Settings
+
+WRONG_USE = 2
+FAILED = 1
+PREFIX = "HUITOU_"
+NOT_SETTINGS = {"HUITOU_INSTANCE"}
+
+app = typer.Typer(
+    name="huitou",
+    help="A real-time engine that makes customers buy again.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where everything is kept.", show_default="data"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+Speed = Annotated[
+    float | None,
+    typer.Option(help="Log days per second.", min=0.001, show_default="as fast as it goes"),
+]
+Days = Annotated[int | None, typer.Option(help="Stop after so many days.", min=1)]
+Port = Annotated[int | None, typer.Option(min=1, max=65535)]
+
+
+def main() -> None:
+    """Run the command line; an expected failure is one clear sentence and a code, no traceback."""
+    from streams.servers.errors import ServerError  # noqa: PLC0415
+
+    try:
+        app()
+    except ServerError as error:
+        _say(str(error))
+        sys.exit(FAILED)
+
+
+@app.command()
+def up(  # noqa: PLR0913  (one option for each thing that can be chosen)
+    *,
+    data_dir: DataDir = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Play a real shop's year.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when the replay is read and drained.")
+    ] = False,
+    headless: Annotated[bool, typer.Option("--headless", help="Plain lines on stderr.")] = False,
+    as_json: AsJson = False,
+    workers: Annotated[int | None, typer.Option(min=1, max=64)] = None,
+    days: Days = None,
+    speed: Annotated[
+        float | None,
+        typer.Option(
+            help="Log days per second of the demo.",
+            min=0.001,
+            show_default="1; with --once as fast as it goes",
+        ),
+    ] = None,
+    kafka: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Use this broker, start none.")
+    ] = None,
+    kafka_port: Port = None,
+    kafka_controller_port: Port = None,
+    valkey_port: Port = None,
+    clickhouse_port: Port = None,
+    gateway_host: Annotated[str | None, typer.Option()] = None,
+    gateway_port: Port = None,
+    web_host: Annotated[str | None, typer.Option()] = None,
+    web_port: Port = None,
+) -> None:
+    """Start everything on this machine and keep it running until Ctrl-C."""
+    from streams.servers.installation import Wishes, run  # noqa: PLC0415
+
+    settings = _settings(
+        data_dir=data_dir,
+        workers=workers,
+        kafka=kafka,
+        kafka_port=kafka_port,
+        kafka_controller_port=kafka_controller_port,
+        valkey_port=valkey_port,
+        clickhouse_port=clickhouse_port,
+        gateway_host=gateway_host,
+        gateway_port=gateway_port,
+        web_host=web_host,
+        web_port=web_port,
+    )
+    if once and not demo:
+        _refuse("--once needs a replay that ends: add --demo")
+    if speed is None and not once:
+        speed = 1.0
+    sys.exit(run(settings, Wishes(demo, once, headless, as_json, speed, days)))
+
+
+@app.command()
+def ps(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the processes of the installation in a data directory."""
+    from streams.servers.listing import as_table, entries  # noqa: PLC0415
+
+    found = entries(_settings(data_dir=data_dir))
+    if as_json:
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        Console().print(as_table(found))
+
+
+@app.command()
+def doctor(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Check everything that can be wrong on this machine and say how to mend it."""
+    from streams.doctor import as_table, examine  # noqa: PLC0415
+
+    checks = examine(_settings(data_dir=data_dir), unknown_variables())
+    if as_json:
+        typer.echo(json.dumps([check.as_dict() for check in checks], indent=1))
+    else:
+        Console().print(as_table(checks))
+    sys.exit(0 if all(check.ok for check in checks) else FAILED)
+
+
+@app.command()
+def gateway(data_dir: DataDir = None) -> None:
+    """Run the gateway: channels' events in, over HTTP."""
+    _run_role("gateway", "streams.gateway", data_dir)
+
+
+@app.command()
+def worker(data_dir: DataDir = None) -> None:
+    """Run a worker: events into customers and their consequences."""
+    _run_role("worker", "streams.worker", data_dir)
+
+
+@app.command()
+def learner(data_dir: DataDir = None) -> None:
+    """Run the learner: lessons into models."""
+    _run_role("learner", "streams.learner", data_dir)
+
+
+@app.command()
+def sinks(data_dir: DataDir = None) -> None:
+    """Run the sinks: ClickHouse, Redis, messages, alerts."""
+    _run_role("sinks", "streams.sink_roles", data_dir)
+
+
+@app.command()
+def web(data_dir: DataDir = None) -> None:
+    """Run the live page and the profile API."""
+    _run_role("web", "streams.web", data_dir)
+
+
+@app.command(hidden=True)
+def prepare(data_dir: DataDir = None) -> None:
+    """Create or mend the topics and the analytics schema."""
+    settings = _role_settings("prepare", data_dir)
+    import_module("streams.prepare").prepare(settings)
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV, JSON lines or Parquet; .gz too.", exists=True, dir_okay=False),
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Play a real shop's year.")] = False,
+    mapping: Annotated[
+        Path | None,
+        typer.Option("--map", help="How the file's columns become events.", exists=True),
+    ] = None,
+    speed: Speed = None,
+    days: Days = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Play a history into the log, from where it stopped if it did."""
+    if demo == (file is not None):
+        _refuse("name a FILE or give --demo, one of the two")
+    settings = _role_settings("replay", data_dir)
+    import_module("streams.replay.command").run(
+        settings, file, demo=demo, mapping=mapping, speed=speed, days=days
+    )
+
+
+@app.command()
+def simulate(
+    seed: Annotated[int, typer.Option(help="The same seed plays the same shop.")] = 1,
+    customers: Annotated[int, typer.Option(min=1)] = 1_000,
+    days: Annotated[int, typer.Option(min=1)] = 90,
+    speed: Speed = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Play an invented shop into the log; everything of it is labelled as simulated."""
+    settings = _role_settings("simulate", data_dir)
+    import_module("streams.simulate").run(
+        settings, seed=seed, customers=customers, days=days, speed=speed
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(f"huitou {package_version('huitou')}")
+
+
+def unknown_variables() -> dict[str, str]:
+    """Find HUITOU_* variables that are no setting, each with the name that was probably meant."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in os.environ if name.startswith(PREFIX) and name not in known | NOT_SETTINGS
+    )
+    return {name: next(iter(difflib.get_close_matches(name, known, 1)), "") for name in unknown}
+
+
+def _run_role(role: str, module: str, data_dir: Path | None) -> None:
+    settings = _role_settings(role, data_dir)
+    import_module(module).run(settings)
+
+
+def _role_settings(role: str, data_dir: Path | None) -> Settings:
+    from streams.logging import configure  # noqa: PLC0415
+
+    settings = _settings(data_dir=data_dir)
+    configure(role, settings.log_level)
+    return settings
+
+
+def _settings(**options: Any) -> Settings:
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        _refuse("\n".join(problems(error)))
+    except SettingsError as error:
+        _refuse(unreadable(error))
+    return settings.model_copy(update={"data_dir": settings.data_dir.resolve()})
+
+
+def problems(error: ValidationError) -> list[str]:
+    """Put each problem into one line: the variable, its value unless secret, what was expected."""
+    lines = []
+    for problem in error.errors():
+        text = problem["msg"].removeprefix("Value error, ")
+        if not problem["loc"]:
+            lines.append(text)
+            continue
+        field = str(problem["loc"][0])
+        shown = "" if _is_secret(field) else f"={problem['input']}"
+        lines.append(f"{PREFIX}{field.upper()}{shown}: {text}")
+    return lines
+
+
+def unreadable(error: SettingsError) -> str:
+    """Name the variable whose JSON can't be read; its value may be a secret."""
+    fields = (name for name in Settings.model_fields if f'"{name}"' in str(error))
+    return f"{PREFIX}{next(fields, '*').upper()}: expected JSON ({error.__cause__})"
+
+
+def _is_secret(field: str) -> bool:
+    info = Settings.model_fields.get(field)
+    return info is None or SecretStr.__name__ in str(info.annotation)
+
+
+def _refuse(text: str) -> NoReturn:
+    _say(text)
+    sys.exit(WRONG_USE)
+
+
+def _say(text: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+if __name__ == "__main__":
+    main()
