@@ -12,8 +12,8 @@ class LogClock(msgspec.Struct, frozen=True):
     """How to tell the log's time now; kept under the key `clock` of the control topic.
 
     While a replay runs (`mode` "replay") it is `at_ms`, the last mark written; afterwards (`mode`
-    "wall") it runs on with the wall clock, `wall_offset_ms` away from it. An installation that
-    never replayed has an offset of 0.
+    "wall") it runs on with the wall clock, `wall_offset_ms` away from it. Before the first event or
+    replay there is no clock (`mode` "unset"): an empty log may yet be given a history.
 
     >>> LogClock(mode="wall", wall_offset_ms=-1000).now_ms(5000)
     4000
@@ -21,7 +21,7 @@ class LogClock(msgspec.Struct, frozen=True):
     77
     """
 
-    mode: str = "wall"
+    mode: str = "unset"
     wall_offset_ms: int = 0
     at_ms: int = 0
 

@@ -13,7 +13,7 @@ from river import linear_model, optim, preprocessing
 from models.effects import HazardLesson
 from models.hazard import FEATURES, HazardSnapshot, check
 
-LEARNING_RATE = 0.01
+LEARNING_RATE = 0.003
 L2 = 1e-6
 SMALLEST_SCALE = 1e-6
 

@@ -60,7 +60,7 @@ class MarkWriter:
                 continue
             # The clock is asked last: a replay may have begun meanwhile.
             clock = self._clock.clock
-            if clock is None or clock.mode != "wall":
+            if clock.mode != "wall":
                 return
             mark = ClockMark(
                 at_ms=clock.now_ms(time.time_ns() // 1_000_000),

@@ -100,11 +100,6 @@ class Settings(BaseSettings):
         return f"{self.namespace}{name}"
 
     @property
-    def key_store_path(self) -> Path:
-        """File that holds the customers' wrapped keys."""
-        return self.data_dir / "keys" / "customers.sqlite"
-
-    @property
     def kafka_bootstrap(self) -> str:
         """Address of the broker, embedded or given."""
         return self.kafka or f"127.0.0.1:{self.kafka_port}"

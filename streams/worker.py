@@ -11,7 +11,6 @@ from typing import Any
 import structlog
 from sinks.log_clock import LogClockReader
 
-from sinks.keys import SqliteKeyStore
 from sinks.sealing import Sealer
 from streams import topics
 from streams.app import build_app, quiet_logging
@@ -20,7 +19,7 @@ from streams.exit import end_process
 from streams.lanes import Lane, Lanes
 from streams.marks import MarkWriter
 from streams.partition import LaneSpec
-from streams.secrets import load_secrets
+from streams.secrets import load_secrets, open_key_store
 from streams.servers.status import StatusFile
 from streams.settings import Settings
 from streams.snapshots import SnapshotReader
@@ -61,7 +60,7 @@ def customers_lane(settings: Settings, snapshots: SnapshotReader) -> Lane:
     """Wire the lane that keeps table `customers`."""
     named = settings.named
     secrets = load_secrets(settings)
-    sealer = Sealer(SqliteKeyStore(settings.key_store_path, secrets.master_key))
+    sealer = Sealer(open_key_store(settings, secrets.master_key))
 
     def make_fold(partition: int) -> CustomerFold:
         return CustomerFold(
