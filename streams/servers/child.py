@@ -16,6 +16,8 @@ from streams.servers.leash import leashed
 
 SAME_BIRTH_S = 2.0
 LOG_TAIL_LINES = 25
+LOG_TAIL_BYTES = 32_000
+JAVA_FRAME = "\tat "
 LOG_KEPT_BYTES = 20_000_000
 
 
@@ -185,11 +187,12 @@ def log_path(data_dir: Path, name: str) -> Path:
 
 
 def last_lines(log: Path, lines: int = LOG_TAIL_LINES) -> str:
-    """Quote the last lines of a log, indented; says so when there is nothing."""
+    """Quote the last lines of a log, indented, without Java's stack frames."""
     if not log.exists():
         return f"    ({log} does not exist)"
-    text = log.read_bytes()[-16_000:].decode("utf-8", "replace").splitlines()[-lines:]
-    return "\n".join(f"    {line}" for line in text) or f"    ({log} is empty)"
+    text = log.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace").splitlines()
+    telling = [line for line in text if not line.startswith(JAVA_FRAME)][-lines:]
+    return "\n".join(f"    {line}" for line in telling) or f"    ({log} is empty)"
 
 
 def _cut(log: Path) -> None:

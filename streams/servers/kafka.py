@@ -58,6 +58,9 @@ def properties(log_dir: Path, port: int, controller_port: int, partitions: int) 
         "transaction.state.log.replication.factor": "1",
         "transaction.state.log.min.isr": "1",
         "transaction.state.log.num.partitions": "4",
+        # After a kill the broker waits for its own former session to time out before it serves.
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "500",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         "num.network.threads": "2",
