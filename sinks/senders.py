@@ -1,0 +1,65 @@
+"""Senders: how a message leaves the house, one a channel.
+
+A sender keeps three promises (tests/sinks/test_senders.py holds every sender to them). The same
+idempotency key, sent twice or at once, reaches the customer once. What it raises says whether
+trying again can help. What it raises and returns holds nothing personal.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from models.events import MessageChannel
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message, opened and ready to go; what is personal in it is kept out of its repr.
+
+    `address` is the e-mail address or phone number, empty when there is none; `at_ms` the moment of
+    sending in the log's time.
+    """
+
+    message_id: str
+    action_id: str
+    customer: str
+    rule: str
+    channel: MessageChannel
+    at_ms: int
+    address: str = field(repr=False, default="")
+    subject: str = field(repr=False, default="")
+    text: str = field(repr=False, default="")
+    html: str = field(repr=False, default="")
+
+
+@dataclass(frozen=True)
+class SendResult:
+    """What the provider answered; `delivered` when it knows already that the message arrived."""
+
+    provider_id: str
+    delivered: bool = False
+
+
+class SendFailed(Exception):
+    """It did not work this time, another try may help; the text is free of personal data."""
+
+
+class SendRefused(Exception):
+    """It will never work; the text is a short reason, free of personal data."""
+
+
+class Sender(Protocol):
+    """One way out; a provider without idempotency keys is at least once: its sender must say so."""
+
+    @property
+    def takes_history(self) -> bool:
+        """Whether it may be given messages a replayed history would have sent.
+
+        True only where no person is reached: last year's messages are not for today's customers.
+        """
+
+    async def send(self, message: Message, idempotency_key: str) -> SendResult:
+        """Hand over one message; raises SendFailed or SendRefused."""
+
+
+Senders = Mapping[MessageChannel, Sender]
