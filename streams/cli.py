@@ -8,6 +8,9 @@ import difflib
 import json
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -107,6 +110,8 @@ def up(  # noqa: PLR0913  (one option for each thing that can be chosen)
     )
     if once and not demo:
         _refuse("--once needs a replay that ends: add --demo")
+    for name, meant in unknown_variables().items():
+        _say(f"{name} is no setting" + (f"; did you mean {meant}?" if meant else ""))
     if speed is None and not once:
         speed = 1.0
     sys.exit(run(settings, Wishes(demo, once, headless, as_json, speed, days)))
@@ -170,8 +175,8 @@ def web(data_dir: DataDir = None) -> None:
 @app.command(hidden=True)
 def prepare(data_dir: DataDir = None) -> None:
     """Create or mend the topics and the analytics schema."""
-    settings = _role_settings("prepare", data_dir)
-    import_module("streams.prepare").prepare(settings)
+    with _role("prepare", data_dir) as settings:
+        import_module("streams.prepare").prepare(settings)
 
 
 @app.command()
@@ -192,10 +197,10 @@ def replay(
     """Play a history into the log, from where it stopped if it did."""
     if demo == (file is not None):
         _refuse("name a FILE or give --demo, one of the two")
-    settings = _role_settings("replay", data_dir)
-    import_module("streams.replay.command").run(
-        settings, file, demo=demo, mapping=mapping, speed=speed, days=days
-    )
+    with _role("replay", data_dir) as settings:
+        import_module("streams.replay.command").run(
+            settings, file, demo=demo, mapping=mapping, speed=speed, days=days
+        )
 
 
 @app.command()
@@ -207,10 +212,10 @@ def simulate(
     data_dir: DataDir = None,
 ) -> None:
     """Play an invented shop into the log; everything of it is labelled as simulated."""
-    settings = _role_settings("simulate", data_dir)
-    import_module("streams.simulate").run(
-        settings, seed=seed, customers=customers, days=days, speed=speed
-    )
+    with _role("simulate", data_dir) as settings:
+        import_module("streams.simulate").run(
+            settings, seed=seed, customers=customers, days=days, speed=speed
+        )
 
 
 @app.command()
@@ -229,16 +234,25 @@ def unknown_variables() -> dict[str, str]:
 
 
 def _run_role(role: str, module: str, data_dir: Path | None) -> None:
-    settings = _role_settings(role, data_dir)
-    import_module(module).run(settings)
+    with _role(role, data_dir) as settings:
+        import_module(module).run(settings)
 
 
-def _role_settings(role: str, data_dir: Path | None) -> Settings:
-    from streams.logging import configure  # noqa: PLC0415
+@contextmanager
+def _role(role: str, data_dir: Path | None) -> Iterator[Settings]:
+    """Set up logging; what a role dies of is written without personal data."""
+    from streams.logging import cleaned, configure  # noqa: PLC0415
+    from streams.servers.errors import ServerError  # noqa: PLC0415
 
     settings = _settings(data_dir=data_dir)
     configure(role, settings.log_level)
-    return settings
+    try:
+        yield settings
+    except ServerError:
+        raise
+    except Exception:
+        sys.stderr.write(cleaned(traceback.format_exc()))
+        sys.exit(FAILED)
 
 
 def _settings(**options: Any) -> Settings:

@@ -69,11 +69,16 @@ def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return {key: _cleaned(key, value) for key, value in event.items()}
 
 
+def cleaned(text: str) -> str:
+    """Take e-mail addresses and passwords in addresses out of a text."""
+    return URL_PASSWORD.sub(HIDDEN, EMAIL.sub(HIDDEN, text))
+
+
 def _cleaned(key: str, value: object) -> object:
     if key in HIDDEN_KEYS:
         return HIDDEN
     if isinstance(value, str):
-        return URL_PASSWORD.sub(HIDDEN, EMAIL.sub(HIDDEN, value))
+        return cleaned(value)
     if isinstance(value, dict):
         return {inner: _cleaned(str(inner), entry) for inner, entry in value.items()}
     if isinstance(value, list | tuple):
