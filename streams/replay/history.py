@@ -54,12 +54,3 @@ def hour_at_or_before(at_ms: int) -> int:
     True
     """
     return at_ms - at_ms % HOUR_MS
-
-
-def hour_at_or_after(at_ms: int) -> int:
-    """Give the next full hour, or the instant itself when it is one.
-
-    >>> hour_at_or_after(HOUR_MS + 1) == 2 * HOUR_MS
-    True
-    """
-    return -(-at_ms // HOUR_MS) * HOUR_MS
