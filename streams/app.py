@@ -1,7 +1,6 @@
 """The Faust app of a role: an agent on each lane's topic, nothing of Faust's own durability."""
 
 import logging
-from pathlib import Path
 
 import faust
 from faust.sensors.monitor import Monitor
@@ -22,10 +21,12 @@ def build_app(settings: Settings, role: str, lanes: Lanes) -> faust.App:
     (streams/tables.py).
     """
     session_s = settings.session_timeout_ms / 1000
+    faust_dir = settings.data_dir / "run" / "faust"
+    faust_dir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"{settings.namespace}{role}",
         broker=f"kafka://{settings.kafka_bootstrap}",
-        datadir=str(Path(settings.data_dir) / "run" / "faust"),
+        datadir=str(faust_dir),
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -47,7 +48,8 @@ def build_app(settings: Settings, role: str, lanes: Lanes) -> faust.App:
     app.transport = LaneTransport(app.conf.broker_consumer, app)
     app.tables.with_lanes(lanes)  # type: ignore[attr-defined]
     for topic in lanes.topics:
-        channel = app.topic(topic, value_serializer="raw", key_serializer="raw")
+        # Without acks: Faust's compiled stream would note each batch for a commit of its own.
+        channel = app.topic(topic, value_serializer="raw", key_serializer="raw", acks=False)
 
         async def fold(stream: object) -> None:
             await fold_batches(lanes, stream)
