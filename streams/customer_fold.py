@@ -23,7 +23,7 @@ from models.effects import (
     HourEnded,
     encode,
 )
-from models.events import Adopted, ClockMark, OrderCompleted, decode
+from models.events import Adopted, ClockMark, CustomerEvent, OrderCompleted, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
 from models.partition_clock import PartitionClock
@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 DECODED_AT_MOST = 20_000
 CUSTOMERS_PER_SLICE = 1_000
 _ADOPTED = b'"type":"adopted"'
+# msgspec lets the last two through as they are.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 SnapshotLoader = Callable[[int], Awaitable[HazardSnapshot | None]]
 Sealer = Callable[[bytes], str]
@@ -100,9 +102,7 @@ class CustomerFold:
     async def prepare(self, records: list[Any]) -> None:
         """Load the snapshots that these records adopt, and the one adopted before."""
         wanted = {self.clock.hazard_version, self._sealed_clock.hazard_version}
-        for record in records:
-            if _ADOPTED in record.value:
-                wanted.add(decode(record.value).version)  # type: ignore[union-attr]
+        wanted |= {version for record in records if (version := _adopted_version(record.value))}
         for version in sorted(wanted - self._snapshots.keys()):
             snapshot = await self._load_snapshot(version)
             if snapshot is not None:
@@ -116,12 +116,13 @@ class CustomerFold:
         view = self._view
         view.offset, view.logged_at_ms = record.offset, record.timestamp
         view.now_ms = self.clock.now_ms
-        view.hazard = self._snapshots[self.clock.hazard_version]
+        # A version that was adopted once and is refused now: better the closed form than no worker.
+        view.hazard = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
         if b"" in left_out:
             return iter(())
         try:
-            event = decode(record.value)
-        except msgspec.DecodeError as error:
+            event = decode(record.value or b"")
+        except _UNREADABLE as error:
             raise PoisonError(b"", f"undecodable: {error}") from None
         if type(event) is ClockMark:
             return self._mark(event, left_out)
@@ -130,20 +131,24 @@ class CustomerFold:
                 self.clock.hazard_version = event.version
             return iter(())
         key = event.customer.encode()  # type: ignore[union-attr]
-        if key in left_out:
-            return iter(())
-        view.next_index = 0
+        if key not in left_out:
+            self._fold_event(key, event, record.value)  # type: ignore[arg-type]
+        return iter(())
+
+    def _fold_event(self, key: bytes, event: CustomerEvent, raw: bytes) -> None:
+        self._view.next_index = 0
         customer = self._row(key)
+        # Before anything can raise: a rollback must know which rows may be half changed.
+        self._dirty.add(key)
         try:
-            effects = step(customer, event, record.value, view)  # type: ignore[arg-type]
+            effects = step(customer, event, raw, self._view)
+            self._changed(key, customer, effects)
         except Exception as error:
             raise PoisonError(key, f"{type(error).__name__}: {error}") from error
         if effects and type(event) is OrderCompleted:
             folded = effects[0]
             if type(folded) is EventFolded and folded.order_state == "counted":
                 partition_clock.count_order(self.clock, event.total_cents)
-        self._changed(key, customer, effects)
-        return iter(())
 
     def _mark(self, mark: ClockMark, left_out: frozenset[bytes]) -> Iterator[None]:
         if not partition_clock.is_news(self.clock, mark):
@@ -263,7 +268,7 @@ class CustomerFold:
             source="worker",
             reason=poison.reason,
             at_ms=self.clock.now_ms,
-            sealed_raw=self._seal_raw(record.value),
+            sealed_raw=self._seal_raw(record.value or b""),
             partition=record.partition,
             offset=record.offset,
         )
@@ -279,6 +284,17 @@ class CustomerFold:
 
     def _keep_clock(self) -> None:
         self._sealed_clock = msgspec.structs.replace(self.clock)
+
+
+def _adopted_version(raw: bytes | None) -> int | None:
+    """Version that a record adopts; a customer's event may hold the same bytes in its extras."""
+    if raw is None or _ADOPTED not in raw:
+        return None
+    try:
+        record = decode(raw)
+    except _UNREADABLE:
+        return None
+    return record.version if type(record) is Adopted else None
 
 
 def _timer_order(timer: Timer) -> tuple[int, str, str]:
