@@ -76,12 +76,14 @@ class Child:
         name: str,
         identity: PidFile,
         popen: "subprocess.Popen[bytes] | None" = None,
+        log_begins: int = 0,
     ) -> None:
         self.data_dir = data_dir
         self.name = name
         self.identity = identity
         self.log_path = log_path(data_dir, name)
         self._popen = popen
+        self._log_begins = log_begins
 
     @classmethod
     def start(
@@ -101,6 +103,7 @@ class Child:
         log.parent.mkdir(parents=True, exist_ok=True)
         _cut(log)
         with log.open("ab") as output:
+            log_begins = output.tell()
             popen = subprocess.Popen(  # noqa: S603
                 leashed(command),
                 stdin=subprocess.DEVNULL,
@@ -113,7 +116,7 @@ class Child:
         born_at = psutil.Process(popen.pid).create_time()
         identity = PidFile(popen.pid, born_at, port, os.getpid())
         identity.write(data_dir, name)
-        return cls(data_dir, name, identity, popen)
+        return cls(data_dir, name, identity, popen, log_begins)
 
     @classmethod
     def adopt(cls, data_dir: Path, name: str) -> "Child | None":
@@ -176,9 +179,9 @@ class Child:
         """Remove the pid file of a process that has ended."""
         PidFile.path(self.data_dir, self.name).unlink(missing_ok=True)
 
-    def last_words(self) -> str:
-        """Quote the end of its log."""
-        return last_lines(self.log_path)
+    def last_words(self, lines: int = LOG_TAIL_LINES) -> str:
+        """Quote the end of what it has logged since its start."""
+        return last_lines(self.log_path, lines, self._log_begins)
 
 
 def log_path(data_dir: Path, name: str) -> Path:
@@ -186,11 +189,11 @@ def log_path(data_dir: Path, name: str) -> Path:
     return data_dir / "logs" / f"{name}.log"
 
 
-def last_lines(log: Path, lines: int = LOG_TAIL_LINES) -> str:
-    """Quote the last lines of a log, indented, without Java's stack frames."""
+def last_lines(log: Path, lines: int = LOG_TAIL_LINES, begins: int = 0) -> str:
+    """Quote the last lines of a log from byte `begins`, indented, without Java's stack frames."""
     if not log.exists():
         return f"    ({log} does not exist)"
-    text = log.read_bytes()[-LOG_TAIL_BYTES:].decode("utf-8", "replace").splitlines()
+    text = log.read_bytes()[begins:][-LOG_TAIL_BYTES:].decode("utf-8", "replace").splitlines()
     telling = [line for line in text if not line.startswith(JAVA_FRAME)][-lines:]
     return "\n".join(f"    {line}" for line in telling) or f"    ({log} is empty)"
 

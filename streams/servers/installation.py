@@ -22,6 +22,7 @@ from streams.servers.unit import State
 from streams.settings import Settings
 
 FAILED = 1
+PRIVATE = 0o700
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def run(settings: Settings, wishes: Wishes) -> int:
     console = Console(stderr=True, highlight=False)
     plain = wishes.headless or not console.is_terminal
     screen: Screen = PlainScreen(console) if plain else LiveScreen(console)
+    settings.data_dir.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     with directory_lock(settings.data_dir):
         end_left_overs(settings)
         require_role_ports(settings)

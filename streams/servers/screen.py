@@ -59,9 +59,9 @@ class PlainScreen(Screen):
             self.say(f"{what}: {step * STEP:.0%}")
 
     def show(self, report: Report) -> None:
-        """Print the tenths of what has an end; other changes are said anyway."""
+        """Print the tenths of a replay; other changes are said anyway."""
         for unit in report.units:
-            if unit.progress is not None:
+            if unit.role == "replay" and unit.progress is not None:
                 self.work(unit.name, unit.progress)
 
 

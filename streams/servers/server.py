@@ -1,6 +1,5 @@
 """What the embedded servers have in common: adopt or refuse, prepare, start, wait, stop."""
 
-import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from streams.servers.child import Child, last_lines, log_path
+from streams.servers.child import Child
 from streams.servers.errors import NotStarted, PortTaken
 from streams.servers.ports import require_free
 
@@ -26,6 +25,7 @@ class Server(ABC):
     role: ClassVar[str]
     port_variable: ClassVar[str]
     start_limit_s: ClassVar[float] = 60.0
+    environment: ClassVar[dict[str, str]] = {}
 
     def __init__(self, data_dir: Path, port: int) -> None:
         self.data_dir = data_dir.resolve()
@@ -68,7 +68,9 @@ class Server(ABC):
             return child
         self.require_ports()
         self.prepare(progress)
-        return Child.start(self.data_dir, self.role, self.command(), self.port, cwd=self.directory)
+        return Child.start(
+            self.data_dir, self.role, self.command(), self.port, self.environment, self.directory
+        )
 
     def require_ports(self) -> None:
         """Raise PortTaken when somebody else listens where we must."""
@@ -79,15 +81,14 @@ class Server(ABC):
         deadline = time.monotonic() + self.start_limit_s
         while not self.answers():
             if not child.is_alive():
-                raise self.failure(f"ended with code {child.exit_code} while starting")
+                raise self._failure(child, f"ended with code {child.exit_code} while starting")
             if time.monotonic() > deadline:
-                raise self.failure(f"did not answer on port {self.port} in {self.start_limit_s} s")
+                raise self._failure(child, f"did not answer in {self.start_limit_s} s")
             time.sleep(0.05)
 
-    def failure(self, what: str) -> NotStarted:
-        """Make a NotStarted that carries the server's own last log lines."""
-        log = log_path(self.data_dir, self.role)
-        return NotStarted(f"{self.role} {what}; the end of {log}:\n{last_lines(log)}")
+    def _failure(self, child: Child, what: str) -> NotStarted:
+        words = child.last_words()
+        return NotStarted(f"{self.role} {what}; the end of {child.log_path}:\n{words}")
 
     @contextmanager
     def running(self, progress: Progress = silent) -> Iterator[Child]:
@@ -96,8 +97,5 @@ class Server(ABC):
         try:
             self.await_answer(child)
             yield child
-        except BaseException:
-            child.signal(signal.SIGKILL)
-            raise
         finally:
             child.stop()

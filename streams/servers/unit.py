@@ -39,7 +39,7 @@ class Part:
     start: Callable[[], Child]
     is_ready: Callable[[Child], bool]
     port: int | None = None
-    progress: Callable[[Child], float | None] = lambda _: None
+    progress: Callable[[Child], float | None] | None = None
     is_server: bool = False
     ends: bool = False
     attempts_most: int = 0
@@ -68,9 +68,9 @@ class Unit:
     @property
     def progress(self) -> float | None:
         """How much of its work is done, where there is an end."""
-        if self.state is State.DONE:
-            return 1.0
-        return self.part.progress(self.child) if self.child else None
+        if self.part.progress is None or self.child is None:
+            return 1.0 if self.part.progress and self.state is State.DONE else None
+        return self.part.progress(self.child)
 
     def tick(self, now: float) -> None:
         """Do what is due; NotStarted when it keeps dying before it was ever ready."""
@@ -114,9 +114,11 @@ class Unit:
             self.state = State.DONE
             self._say(f"{self.part.name} is done")
             return
-        self._failed(now, f"{_manner(child.exit_code)}; the end of its log:\n{child.last_words()}")
+        manner = _manner(child.exit_code)
+        told = f"{manner}; the end of {child.log_path}:\n{child.last_words()}"
+        self._failed(now, told, f"{manner}: {child.last_words(1).strip()}")
 
-    def _failed(self, now: float, why: str) -> None:
+    def _failed(self, now: float, why: str, shortly: str = "") -> None:
         self._failures += 1
         self.restarts += 1
         if not self._was_ready and 0 < self.part.attempts_most <= self._failures:
@@ -124,7 +126,7 @@ class Unit:
         pause = min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2 ** (self._failures - 1))
         self._not_before = now + pause
         self.state = State.RESTARTING
-        self._say(f"{self.part.name}: {why}\n{self.part.name} starts again in {pause:.0f} s")
+        self._say(f"{self.part.name} {shortly or why}; it starts again in {pause:.0f} s")
 
     def ask_to_end(self) -> None:
         """Send SIGTERM."""

@@ -284,7 +284,7 @@ for n in range(100000):
 
 
 def test_rows_acknowledged_before_a_sigkill_are_there_after_it(tmp_path: Path) -> None:
-    server = ClickHouse(tmp_path, free_port(), database="kept")
+    server = ClickHouse(tmp_path / "回頭 data", free_port(), database="kept")
     with server.running() as child:
         with connect(server.address, "kept") as client:
             client.command("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")

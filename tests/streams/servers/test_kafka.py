@@ -45,7 +45,8 @@ async def test_records_survive_a_sigkill_and_nothing_on_the_path_is_needed(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
-    server = Kafka(tmp_path, free_port(), free_port())
+    monkeypatch.setenv("LC_ALL", "C")
+    server = Kafka(tmp_path / "回頭 data", free_port(), free_port())
     with server.running() as child:
         await write(server.address)
         os.kill(child.pid, signal.SIGKILL)

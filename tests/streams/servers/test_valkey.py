@@ -16,7 +16,7 @@ pytestmark = pytest.mark.real
 
 
 def test_keys_survive_a_sigkill(tmp_path: Path) -> None:
-    server = Valkey(tmp_path / "with a space", free_port())
+    server = Valkey(tmp_path / "回頭 data", free_port())
     with server.running() as child, redis.Redis.from_url(server.address) as client:
         client.mset({f"k{n}": n for n in range(1_000)})
         os.kill(child.pid, signal.SIGKILL)
