@@ -1,0 +1,179 @@
+"""Learner and workers on a real broker: a model learned from the log, adopted through the log."""
+
+import asyncio
+import random
+
+import msgspec
+import pytest
+
+from models.effects import Alert, Decided, Fact
+from models.events import Adopted, Event, Line, OrderCompleted, decode
+from models.hazard import checksum
+from models.tokens import token_of
+from streams import topics
+from streams.settings import Settings
+from streams.snapshots import SnapshotRecord
+from tests.real.rig import Crew, Log, until
+
+pytestmark = pytest.mark.real
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+BASE_MS = 1_700_006_400_000  # 2023-11-15 00:00 UTC
+DAYS = 100
+
+
+def a_shop(days: int, seed: int = 3) -> list[list[Event]]:
+    """Orders by day of four hundred customers, each with a rhythm of their own."""
+    chance = random.Random(seed)
+    calendar: list[list[Event]] = [[] for _ in range(days)]
+    for number in range(400):
+        customer = token_of(b"k" * 32, "customer", f"c{number}")
+        gap_days = chance.choice((3, 8, 20, 60))
+        day = chance.randrange(gap_days)
+        while day < days:
+            at_ms = BASE_MS + day * DAY_MS + chance.randrange(DAY_MS)
+            name = f"{number}-{day}"
+            calendar[day].append(
+                OrderCompleted(
+                    id=name,
+                    customer=customer,
+                    occurred_at_ms=at_ms,
+                    received_at_ms=at_ms,
+                    order_id=name,
+                    total_cents=1_000,
+                    currency="USD",
+                    lines=(Line("sku", total_cents=1_000),),
+                )
+            )
+            day += max(1, round(chance.expovariate(1 / gap_days)))
+    return calendar
+
+
+async def play(log: Log, settings: Settings) -> None:
+    """Play the shop day by day, holding each back until the learner has considered the last."""
+    await log.mark(BASE_MS)
+    for number, orders in enumerate(a_shop(DAYS)):
+        await log.write(sorted(orders, key=lambda event: event.occurred_at_ms))
+        await log.mark(BASE_MS + (number + 1) * DAY_MS)
+        day = BASE_MS // DAY_MS + number
+        if day % settings.adopt_every_days == 0:
+            await until(lambda day=day: _considered(log, day), f"day {number} to be considered")
+
+
+async def _considered(log: Log, day: int) -> bool:
+    words = [r.value for r in await log.records(topics.CONTROL) if r.key == b"learner"]
+    return bool(words) and int(msgspec.json.decode(words[-1])["considered_day"]) >= day
+
+
+async def _snapshots(log: Log) -> list[SnapshotRecord]:
+    records = await log.records(topics.SNAPSHOTS)
+    return [msgspec.json.decode(record.value, type=SnapshotRecord) for record in records]
+
+
+async def test_the_same_log_gives_the_same_models_though_the_learner_is_killed(
+    settings: Settings,
+) -> None:
+    learned = []
+    for name, is_killed in (("calm-", False), ("killed-", True)):
+        own = settings.model_copy(
+            update={
+                "namespace": settings.namespace + name,
+                "data_dir": settings.data_dir / name,
+                "adopt_every_days": 20,
+            }
+        )
+        async with Log(own) as log:
+            with Crew(own) as crew:
+                crew.start("worker")
+                learner = crew.start("learner")
+                if is_killed:
+                    playing = asyncio.create_task(play(log, own))
+                    for count in (1, 2):
+                        await until(lambda count=count: _has_snapshots(log, count), "a snapshot")
+                        learner.kill()
+                        learner = crew.start("learner")
+                    await playing
+                else:
+                    await play(log, own)
+                snapshots = await _snapshots(log)
+                last = snapshots[-1].snapshot.version
+                await until(lambda last=last: _decides_with(log, last), "its use in decisions")
+            adopted = [
+                (record.partition, event)
+                for record in await log.records(topics.EVENTS)
+                if type(event := decode(record.value)) is Adopted
+            ]
+        for partition in range(own.partitions):
+            versions = [event.version for place, event in adopted if place == partition]
+            assert versions == [one.snapshot.version for one in snapshots]
+        assert all(checksum(one.snapshot) == one.checksum for one in snapshots)
+        learned.append(snapshots)
+    assert learned[0] == learned[1]
+    assert learned[0][-1].snapshot.lessons > 500
+
+
+async def _has_snapshots(log: Log, count: int) -> bool:
+    return len(await _snapshots(log)) >= count
+
+
+async def _decides_with(log: Log, version: int) -> bool:
+    """An order after the adoption is answered with its version."""
+    at_ms = BASE_MS + DAYS * DAY_MS + HOUR_MS
+    newcomer = token_of(b"k" * 32, "customer", "newcomer")
+    order = OrderCompleted(
+        id="first",
+        customer=newcomer,
+        occurred_at_ms=at_ms,
+        received_at_ms=at_ms,
+        order_id="first",
+        total_cents=100,
+        currency="USD",
+    )
+    await log.write([order])
+    await log.mark(at_ms + HOUR_MS)
+    facts = [msgspec.json.decode(r.value, type=Fact) for r in await log.records(topics.FACTS)]
+    decided = [one for one in facts if type(one) is Decided and one.customer == newcomer]
+    return bool(decided) and decided[0].hazard_version == version
+
+
+async def test_an_outage_of_the_shop_raises_an_alert_that_resolves_by_itself(
+    settings: Settings,
+) -> None:
+    chance = random.Random(11)
+    hours = 24 * 7 * 7
+    outage = range(24 * 7 * 6 + 10, 24 * 7 * 6 + 22)
+    customers = [token_of(b"k" * 32, "customer", f"c{number}") for number in range(50)]
+    async with Log(settings) as log:
+        with Crew(settings) as crew:
+            crew.start("worker")
+            crew.start("learner")
+            await log.mark(BASE_MS)
+            for hour in range(hours):
+                start_ms = BASE_MS + hour * HOUR_MS
+                count = 0 if hour in outage else 8 + (hour % 24) // 4
+                await log.write(
+                    OrderCompleted(
+                        id=f"{hour}-{number}",
+                        customer=chance.choice(customers),
+                        occurred_at_ms=start_ms + number,
+                        received_at_ms=start_ms + number,
+                        order_id=f"{hour}-{number}",
+                        total_cents=100,
+                        currency="USD",
+                    )
+                    for number in range(count)
+                )
+                await log.mark(start_ms + HOUR_MS)
+            await until(lambda: _alerts(log, 2), "the alert and its end")
+        alerts = [
+            msgspec.json.decode(r.value, type=Alert) for r in await log.records(topics.ALERTS)
+        ]
+    assert [alert.status for alert in alerts] == ["firing", "resolved"]
+    assert alerts[0].fingerprint == alerts[1].fingerprint
+    assert alerts[0].starts_at_ms == BASE_MS + outage.start * HOUR_MS
+    assert alerts[1].ends_at_ms > BASE_MS + outage.stop * HOUR_MS
+
+
+async def _alerts(log: Log, count: int) -> bool:
+    return len(await log.records(topics.ALERTS)) >= count
