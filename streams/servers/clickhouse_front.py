@@ -119,7 +119,9 @@ async def read_request(http: web.Request) -> Request:
         arguments |= form
         text = form.get("query", "").encode() or text
     else:
-        body = unpack(await _body(http), http.headers.get("Content-Encoding", ""))
+        body = await _body(http)
+        if encoding := http.headers.get("Content-Encoding"):
+            body = await asyncio.to_thread(unpack, body, encoding)
         text = text + b"\n" + body if text and body else text or body
     if not text.strip():
         raise Refused("Empty query. (SYNTAX_ERROR)", SYNTAX_ERROR)

@@ -108,7 +108,6 @@ class Kafka(Server):
         self._settings_path.write_text(text, encoding="ascii")
         (self.directory / "log4j2.properties").write_text(LOG4J)
         if not (self._log_dir / "meta.properties").exists():
-            progress("formatting the broker's directory", 0.0)
             self._format()
 
     def command(self) -> list[str]:

@@ -21,6 +21,7 @@ from streams.settings import Settings
 ROLES = ("gateway", "worker", "learner", "sinks", "web")
 SERVER_ATTEMPTS = 3
 ROLE_ATTEMPTS = 5
+REPLAY_DEATHS = 8
 EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "[::1]", "": LOOPBACK}  # noqa: S104  (read, not bound)
 
 
@@ -73,7 +74,7 @@ def stages_of(
     ]
     stages = [*servers, [_prepare_part(settings)], roles]
     if replay is not None:
-        stages.append([_replay_part(settings, replay, attempts)])
+        stages.append([_replay_part(settings, replay, 0 if patient else REPLAY_DEATHS)])
     return stages
 
 
@@ -141,7 +142,7 @@ def _prepare_part(settings: Settings) -> Part:
     )
 
 
-def _replay_part(settings: Settings, arguments: list[str], attempts: int) -> Part:
+def _replay_part(settings: Settings, arguments: list[str], deaths: int) -> Part:
     def word(child: Child) -> Status | None:
         status = StatusFile(settings.data_dir, "replay", 1).read()
         return status if status and status.is_by(child.pid) else None
@@ -157,7 +158,7 @@ def _replay_part(settings: Settings, arguments: list[str], attempts: int) -> Par
         is_ready=lambda child: word(child) is not None,
         progress=progress,
         ends=True,
-        attempts_most=attempts,
+        deaths_most=deaths,
     )
 
 

@@ -30,8 +30,8 @@ class Part:
     """What must be known to run one process.
 
     `ends`: its success is to exit with 0. `attempts_most`: so many deaths in a row before it was
-    ever ready end everything; 0 means never. `ready_within_s`: it is ended and started again when
-    it takes longer; 0 means no limit.
+    ever ready end everything; `deaths_most`: so many in a row at any time; 0 means never.
+    `ready_within_s`: it is ended and started again when it takes longer; 0 means no limit.
     """
 
     role: str
@@ -43,6 +43,7 @@ class Part:
     is_server: bool = False
     ends: bool = False
     attempts_most: int = 0
+    deaths_most: int = 0
     ready_within_s: float = 0.0
 
 
@@ -73,7 +74,7 @@ class Unit:
         return self.part.progress(self.child)
 
     def tick(self, now: float) -> None:
-        """Do what is due; NotStarted when it keeps dying before it was ever ready."""
+        """Do what is due; NotStarted when it dies more often than its part allows."""
         if self.state is State.DONE:
             return
         if self.child is None:
@@ -123,6 +124,8 @@ class Unit:
         self.restarts += 1
         if not self._was_ready and 0 < self.part.attempts_most <= self._failures:
             raise NotStarted(f"{self.part.name} does not start: {why}")
+        if 0 < self.part.deaths_most <= self._failures:
+            raise NotStarted(f"{self.part.name} died {self._failures} times in a row: {why}")
         pause = min(BACK_OFF_MOST_S, BACK_OFF_FIRST_S * 2 ** (self._failures - 1))
         self._not_before = now + pause
         self.state = State.RESTARTING

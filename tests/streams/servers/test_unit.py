@@ -101,6 +101,18 @@ def test_what_was_ready_once_is_never_given_up(stage: Stage) -> None:
     assert unit.is_settled
 
 
+def test_a_part_may_die_so_often_in_a_row_and_no_oftener(stage: Stage) -> None:
+    unit, puppets = stage(deaths_most=3)
+    unit.tick(0.0)
+    unit.tick(0.1)
+    for now in (1.0, 10.0, 100.0, 110.0):
+        starts_after_death(unit, puppets, now)
+        unit.tick(now + 70 if now == 10.0 else now + 5)
+    puppets[-1].code = 1
+    with pytest.raises(NotStarted, match="role died 3 times in a row"):
+        unit.tick(120.0)
+
+
 @pytest.mark.parametrize(("code", "state"), [(0, State.DONE), (1, State.RESTARTING)])
 def test_a_part_with_an_end_is_done_when_it_exits_with_0(
     stage: Stage, code: int, state: State
