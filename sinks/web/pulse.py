@@ -1,0 +1,164 @@
+"""The page's one timer: asks what is due, keeps the last reading of each panel, tells every page.
+
+Nothing is asked while nobody looks. A panel that is slow is asked less often, one that fails keeps
+its last rows and says why, and none waits for another.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import orjson
+
+from sinks.web.arrivals import Arrivals
+from sinks.web.broadcast import Broadcast
+from sinks.web.engine import Engine, QueryFailed, Row
+from sinks.web.macros import Scope
+from sinks.web.panels import Panel
+
+BEAT_S = 1.0
+_QUICK_S = 0.6
+_REST_TIMES_COST = 10.0
+_FIRST_PAINT_S = 4.0
+_HOUR_S = 3600
+
+LabelsOf = Callable[[set[str]], Awaitable[dict[str, str]]]
+
+
+class LogTime(Protocol):
+    """The log's clock as the page needs it."""
+
+    def now_ms(self) -> int:
+        """Log time now."""
+
+    def standing(self) -> dict[str, Any]:
+        """What the page says about the clock: `mode`, and the running replay's `progress`."""
+
+
+@dataclass
+class Reading:
+    """The last answer to one panel; `took_ms` is what it cost, `error` empty when it went well."""
+
+    panel: Panel
+    query: str
+    rows: list[Row] = field(default_factory=list)
+    error: str = ""
+    at_ms: int = 0
+    took_ms: int = 0
+    due_s: float = 0.0
+    asked: asyncio.Task[None] | None = None
+    said: bytes = b""
+
+    def body(self) -> dict[str, Any]:
+        """What the page gets of it."""
+        return {"at_ms": self.at_ms, "rows": self.rows, "error": self.error or None}
+
+
+class Pulse:
+    """All readings, and the beat that renews them."""
+
+    def __init__(
+        self,
+        panels: tuple[Panel, ...],
+        engine: Engine,
+        clock: LogTime,
+        broadcast: Broadcast,
+        labels_of: LabelsOf,
+        *,
+        currency: str,
+        timezone: str,
+    ) -> None:
+        self._readings = {one.id: Reading(one, one.query()) for one in panels}
+        self._engine = engine
+        self._clock = clock
+        self._broadcast = broadcast
+        self._labels_of = labels_of
+        self._currency = currency
+        self._timezone = timezone
+        self.arrivals = Arrivals()
+
+    @property
+    def readings(self) -> dict[str, Reading]:
+        """Last readings by panel id."""
+        return self._readings
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        try:
+            while True:
+                await self._broadcast.somebody()
+                started_s = time.monotonic()
+                await self._renew(_QUICK_S)
+                self._broadcast.say(await self._news())
+                await asyncio.sleep(max(0.0, BEAT_S - (time.monotonic() - started_s)))
+        finally:
+            for reading in self._readings.values():
+                if reading.asked is not None:
+                    reading.asked.cancel()
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Everything a page needs to begin; what is overdue is asked first."""
+        await self._renew(_FIRST_PAINT_S)
+        readings = list(self._readings.values())
+        return await self._message(readings)
+
+    async def _renew(self, patience_s: float) -> None:
+        now_s = time.monotonic()
+        for reading in self._readings.values():
+            if reading.asked is None and reading.due_s <= now_s:
+                reading.asked = asyncio.create_task(self._read(reading))
+        asked = {one.asked for one in self._readings.values() if one.asked is not None}
+        if not asked:
+            return
+        done, _ = await asyncio.wait(asked, timeout=patience_s)
+        for task in done:
+            task.result()
+
+    async def _read(self, reading: Reading) -> None:
+        panel = reading.panel
+        started_s = time.monotonic()
+        try:
+            rows = await self._engine.rows(
+                reading.query, self._scope(panel).parameters(), panel.budget_ms
+            )
+            reading.rows, reading.error = rows, ""
+            if panel.kind == "events":
+                self.arrivals.saw(rows, round(time.time() * 1000), time.monotonic())
+        except QueryFailed as error:
+            reading.error = str(error)
+        finally:
+            cost_s = time.monotonic() - started_s
+            reading.took_ms = round(cost_s * 1000)
+            reading.at_ms = self._clock.now_ms()
+            reading.due_s = started_s + max(panel.every_s, cost_s * _REST_TIMES_COST) - 0.05
+            reading.asked = None
+
+    def _scope(self, panel: Panel) -> Scope:
+        to_s = self._clock.now_ms() // 1000
+        return Scope(
+            from_s=max(0, to_s - panel.hours * _HOUR_S),
+            to_s=to_s,
+            timezone=self._timezone,
+            currency=self._currency,
+        )
+
+    async def _news(self) -> bytes:
+        changed = []
+        for reading in self._readings.values():
+            body = orjson.dumps([reading.rows, reading.error])
+            if body != reading.said:
+                reading.said = body
+                changed.append(reading)
+        return orjson.dumps(await self._message(changed))
+
+    async def _message(self, readings: list[Reading]) -> dict[str, Any]:
+        customers = {row["customer"] for one in readings for row in one.rows if row.get("customer")}
+        return {
+            "now_ms": self._clock.now_ms(),
+            "clock": self._clock.standing(),
+            "arrivals": self.arrivals.summary(),
+            "labels": await self._labels_of(customers),
+            "panels": {one.panel.id: one.body() for one in readings},
+        }
