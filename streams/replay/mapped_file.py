@@ -5,19 +5,23 @@ takes), so any row order will do. An order's time is its earliest line's.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 import xxhash
 
+from models.segment_tracks import LINES_MAX
+from models.segment_values import exponent_of
 from streams.replay.history import Arrival, BadHistory, BadRow, Body
 from streams.replay.lines import Ignored, Line, LineReader
 from streams.replay.mapping import Mapping
 from streams.replay.returns import LookBack, Returned
 from streams.replay.rows import read_rows
 
+FURTHER = "further-lines"
+UNNAMED = "unnamed"
 _CHUNK = 1_048_576
 
 
@@ -150,11 +154,14 @@ class _Bodies:
 
     def _order(self, at_ms: int, lines: list[Line]) -> Body:
         first = lines[0]
+        unit = Decimal(1).scaleb(-exponent_of(first.currency))
+        products = [_product(line, unit) for line in lines if line.product or line.name]
         properties: Body = {
             "order_id": first.order,
             "currency": first.currency,
-            "discount": _text(sum((line.discount for line in lines), Decimal(0))),
-            "products": [_product(line) for line in lines],
+            "total": _sum(_rounded(line.paid, unit) for line in lines),
+            "discount": _sum(_rounded(line.discount, unit) for line in lines),
+            "products": _at_most(products),
             **{key: value for key, value in self._kept(first) if value},
         }
         for key, value in (("coupon", first.coupon), ("store_id", first.store)):
@@ -175,16 +182,21 @@ class _Bodies:
                 "event": "Order Cancelled",
                 "properties": {"order_id": returned.order, "invoice": line.order},
             }
+        unit = Decimal(1).scaleb(-exponent_of(line.currency))
         products = [
-            {"product_id": product, "quantity": _text(quantity), "total": _text(paid)}
+            {
+                **({"product_id": product} if product else {"name": UNNAMED}),
+                "quantity": _text(quantity),
+                "total": _text(_rounded(paid, unit)),
+            }
             for product, quantity, paid in returned.lines
         ]
         properties = {
             "order_id": returned.order,
             "invoice": line.order,
             "currency": line.currency,
-            "total": _text(sum((paid for _, _, paid in returned.lines), Decimal(0))),
-            "products": products,
+            "total": _sum(_rounded(paid, unit) for _, _, paid in returned.lines),
+            "products": _at_most(products),
         }
         return {**body, "event": "Order Refunded", "properties": properties}
 
@@ -198,7 +210,7 @@ class _Bodies:
         }
 
 
-def _product(line: Line) -> Body:
+def _product(line: Line, unit: Decimal) -> Body:
     told = {
         "product_id": line.product,
         "name": line.name,
@@ -209,8 +221,25 @@ def _product(line: Line) -> Body:
     return {
         **{key: value for key, value in told.items() if value},
         "quantity": _text(line.quantity),
-        "total": _text(line.paid),
+        "total": _text(_rounded(line.paid, unit)),
     }
+
+
+def _at_most(products: list[Body]) -> list[Body]:
+    """Put what the contract has no room for into one last line, so that the sum stays."""
+    if len(products) <= LINES_MAX:
+        return products
+    kept, rest = products[: LINES_MAX - 1], products[LINES_MAX - 1 :]
+    total = _sum(Decimal(product["total"]) for product in rest)
+    return [*kept, {"product_id": FURTHER, "quantity": str(len(rest)), "total": total}]
+
+
+def _rounded(amount: Decimal, unit: Decimal) -> Decimal:
+    return amount.quantize(unit, ROUND_HALF_UP)
+
+
+def _sum(amounts: Iterable[Decimal]) -> str:
+    return _text(sum(amounts, Decimal(0)))
 
 
 def _text(number: Decimal) -> str:

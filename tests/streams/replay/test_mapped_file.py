@@ -67,6 +67,7 @@ def test_rows_of_one_order_become_one_order_in_the_sequence_of_time(tmp_path: Pa
             {
                 "order_id": "1",
                 "currency": "EUR",
+                "total": "17.50",
                 "discount": "0.75",
                 "products": [
                     {"product_id": "hat", "quantity": "1", "total": "10.00"},
@@ -81,7 +82,8 @@ def test_rows_of_one_order_become_one_order_in_the_sequence_of_time(tmp_path: Pa
             {
                 "order_id": "2",
                 "currency": "EUR",
-                "discount": "0",
+                "total": "5.00",
+                "discount": "0.00",
                 "products": [{"product_id": "tie", "quantity": "1", "total": "5.00"}],
             },
         ),
@@ -137,6 +139,35 @@ def test_goods_that_come_back_are_a_refund_of_their_order_and_all_of_them_cancel
         "total": "5.00",
         "products": [{"product_id": "hat", "quantity": "1", "total": "5.00"}],
     }
+
+
+@pytest.mark.parametrize(
+    ("currency", "paid", "total"),
+    [("EUR", "1.005", "1.01"), ("JPY", "100.5", "101"), ("KWD", "1.0005", "1.001")],
+)
+def test_lines_are_rounded_to_the_currencys_smallest_coin_and_the_total_is_their_sum(
+    tmp_path: Path, currency: str, paid: str, total: str
+) -> None:
+    row = f"1,2020-01-01,anna,hat,1,{paid},,,,"
+    found = events(history(tmp_path, row, currency=currency))[0]["properties"]
+    assert (found["products"][0]["total"], found["total"]) == (total, total)
+
+
+def test_an_order_without_products_is_its_total(tmp_path: Path) -> None:
+    found = events(history(tmp_path, "1,2020-01-01,anna,,1,5,,,,"))[0]["properties"]
+    assert (found["products"], found["total"]) == ([], "5.00")
+
+
+def test_lines_beyond_what_the_contract_takes_are_summed_up(tmp_path: Path) -> None:
+    rows = [f"1,2020-01-01,anna,p{n},1,2.00,,,," for n in range(1_100)]
+    found = events(history(tmp_path, *rows))[0]["properties"]
+    assert len(found["products"]) == 1_000
+    assert found["products"][-1] == {
+        "product_id": "further-lines",
+        "quantity": "101",
+        "total": "202.00",
+    }
+    assert found["total"] == "2200.00"
 
 
 def test_bad_rows_come_first_and_the_others_go_on(tmp_path: Path) -> None:
