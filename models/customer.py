@@ -5,7 +5,7 @@
 (S33): a cancellation that overtakes its order waits for it, a late order falls into its own day.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -13,7 +13,7 @@ import msgspec
 import xxhash
 
 from models import daybook, decay
-from models.clock import day_of
+from models.clock import DAY_MS, day_of
 from models.daybook import DayBook
 from models.decay import DecayedCounts
 from models.events import (
@@ -177,7 +177,7 @@ class Customer(msgspec.Struct, array_like=True):
     wishes: int = 0
     searches: int = 0
     last_view_ms: int = 0
-    cart_open_ms: int = 0
+    last_cart_ms: int = 0
 
     coupons_issued: int = 0
     coupons_applied: int = 0
@@ -200,6 +200,7 @@ class Customer(msgspec.Struct, array_like=True):
     hazard: float = 0.0
     hazard_version: int = 0
     hazard_at_ms: int = 0
+    identified_ms: int = 0
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -305,14 +306,19 @@ def _remember(customer: Customer, event: Event, at_ms: int, what: str = "", cent
 
 
 def _identified(customer: Customer, event: CustomerIdentified, at_ms: int) -> Applied:
-    if event.sealed:
-        customer.sealed.update(event.sealed)
-    if event.lookup:
-        customer.lookup.update(event.lookup)
-    for name, value in (event.traits or {}).items():
-        if name in customer.traits or len(customer.traits) < KEPT_TRAITS:
-            customer.traits[name] = value
+    """Take over what is said; what was said before the newest only fills gaps."""
+    is_newest = at_ms >= customer.identified_ms
+    customer.identified_ms = max(customer.identified_ms, at_ms)
+    _learn_about(customer.sealed, event.sealed, is_newest)
+    _learn_about(customer.lookup, event.lookup, is_newest)
+    _learn_about(customer.traits, event.traits, is_newest)
     return NOTHING
+
+
+def _learn_about(known: dict[str, Any], said: Mapping[str, Any] | None, is_newest: bool) -> None:
+    for name, value in (said or {}).items():
+        if is_newest if name in known else len(known) < KEPT_TRAITS:
+            known[name] = value
 
 
 def _order_completed(customer: Customer, event: OrderCompleted, at_ms: int) -> Applied:
@@ -323,7 +329,6 @@ def _order_completed(customer: Customer, event: OrderCompleted, at_ms: int) -> A
     _keep_order(customer, order)
     customer.currency = customer.currency or event.currency
     customer.discount_cents += event.discount_cents
-    customer.cart_open_ms = 0
     _count_order(customer, order)
     _prefer(customer, event.lines, at_ms)
     _remember(customer, event, at_ms, event.order_id, event.total_cents)
@@ -362,11 +367,14 @@ def _void(customer: Customer, order: OrderRef, void: VoidRef) -> None:
         customer.orders -= 1
         customer.cancelled_orders += 1
         customer.value_cents -= left_cents
+        customer.refunded_cents -= order.refunded_cents
         daybook.add(customer.daybook, day_of(order.at_ms), -1, -left_cents)
         decay.add(customer.decayed, order.at_ms, -1.0)
         _find_first_and_last(customer)
         return
-    back_cents = left_cents if void.amount_cents is None else min(void.amount_cents, left_cents)
+    back_cents = left_cents
+    if void.amount_cents is not None:
+        back_cents = max(0, min(void.amount_cents, left_cents))
     order.refunded_cents += back_cents
     customer.refunded_cents += back_cents
     customer.value_cents -= back_cents
@@ -376,13 +384,17 @@ def _void(customer: Customer, order: OrderRef, void: VoidRef) -> None:
 def _find_first_and_last(customer: Customer) -> None:
     """Find first and last order again after a cancellation.
 
-    Exact while the kept orders are all there ever were; beyond them the first order cannot
-    be a kept one.
+    No order was ever placed later than the kept ones, so the last is one of them, and so is the
+    first unless older ones stand. When only older ones stand the last is known by its day alone.
     """
     times = [one.at_ms for one in customer.recent_orders if not one.cancelled]
-    customer.last_order_ms = max(times, default=0)
-    if len(customer.recent_orders) < KEPT_ORDERS or not times:
+    if len(times) >= customer.orders:
         customer.first_order_ms = min(times, default=0)
+    if times or not customer.orders:
+        customer.last_order_ms = max(times, default=0)
+    else:
+        last_day = daybook.last_day(customer.daybook) or 0
+        customer.last_order_ms = max(customer.first_order_ms, last_day * DAY_MS)
 
 
 def _order_cancelled(customer: Customer, event: OrderCancelled, at_ms: int) -> Applied:
@@ -401,7 +413,7 @@ def _take_back(
     order = next((one for one in customer.recent_orders if one.ref == void.ref), None)
     if order is not None:
         _void(customer, order, void)
-    else:
+    elif void.amount_cents is not None or void not in customer.early_voids:
         customer.early_voids = [*customer.early_voids, void][-KEPT_VOIDS:]
     return NOTHING
 
@@ -427,7 +439,7 @@ def _product_viewed(customer: Customer, event: ProductViewed, at_ms: int) -> App
 
 def _product_added(customer: Customer, event: ProductAdded, at_ms: int) -> Applied:
     customer.carts += 1
-    customer.cart_open_ms = max(customer.cart_open_ms, at_ms)
+    customer.last_cart_ms = max(customer.last_cart_ms, at_ms)
     _remember(customer, event, at_ms, event.line.name or event.line.product_id)
     return NOTHING
 
@@ -496,6 +508,8 @@ def _message_opened(customer: Customer, event: MessageOpened, at_ms: int) -> App
 
 
 def _message_clicked(customer: Customer, event: MessageClicked, at_ms: int) -> Applied:
+    # Who clicks has opened; the receipt of the opening may come later or never.
+    customer.messages_opened += _message_moved(customer, event, at_ms, "opened")
     customer.messages_clicked += _message_moved(customer, event, at_ms, "clicked")
     return NOTHING
 

@@ -79,6 +79,11 @@ def first_day(book: DayBook) -> int | None:
     return array("H", book.days[:2])[0] if book.days else None
 
 
+def last_day(book: DayBook) -> int | None:
+    """Newest day with orders."""
+    return array("H", book.days[-2:])[0] if book.days else None
+
+
 def merged(one: DayBook, other: DayBook) -> DayBook:
     """Both histories in one book."""
     result = DayBook(one.days, one.counts, one.values_cents)

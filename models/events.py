@@ -9,9 +9,16 @@ is kept in `extra` as it came.
 """
 
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from models.clock import DAY_MS
+
+# What a row can add up and a day book can hold: beyond, the record is refused.
+Cents = Annotated[int, msgspec.Meta(ge=-(10**12), le=10**12)]
+Moment = Annotated[int, msgspec.Meta(ge=1, le=65_535 * DAY_MS)]
+Rating = Annotated[float, msgspec.Meta(ge=1, le=5)]
 
 
 class Channel(Enum):
@@ -40,9 +47,9 @@ class Line(msgspec.Struct, omit_defaults=True, frozen=True):
     """One product, in an order or looked at; `total_cents` is the whole line's price."""
 
     product_id: str
-    total_cents: int = 0
+    total_cents: Cents = 0
     quantity: float = 1.0
-    price_cents: int = 0
+    price_cents: Cents = 0
     category: str = ""
     sku: str = ""
     name: str = ""
@@ -68,8 +75,8 @@ class Event(
 
     id: str
     customer: str
-    occurred_at_ms: int
-    received_at_ms: int
+    occurred_at_ms: Moment
+    received_at_ms: Moment
     channel: Channel = Channel.WEB
     source: str = ""
     claimed_at_ms: int = 0
@@ -90,12 +97,12 @@ class OrderCompleted(Event, tag="order_completed"):
     """An order was placed and paid; `total_cents` is what the customer pays."""
 
     order_id: str
-    total_cents: int
+    total_cents: Cents
     currency: str
     lines: tuple[Line, ...] = ()
-    discount_cents: int = 0
-    shipping_cents: int = 0
-    tax_cents: int = 0
+    discount_cents: Cents = 0
+    shipping_cents: Cents = 0
+    tax_cents: Cents = 0
     coupon: str = ""
     store_id: str = ""
 
@@ -110,7 +117,7 @@ class OrderRefunded(Event, tag="order_refunded"):
     """Money went back; `amount_cents` None: all of it."""
 
     order_id: str
-    amount_cents: int | None = None
+    amount_cents: Cents | None = None
     currency: str = ""
     lines: tuple[Line, ...] = ()
 
@@ -214,7 +221,7 @@ class CouponApplied(Event, tag="coupon_applied"):
     coupon: str
     order_id: str = ""
     campaign: str = ""
-    discount_cents: int = 0
+    discount_cents: Cents = 0
 
 
 class CouponDenied(Event, tag="coupon_denied"):
@@ -249,14 +256,14 @@ class TicketRated(Event, tag="ticket_rated"):
     """The customer rated the service, 1 to 5."""
 
     ticket_id: str
-    rating: float
+    rating: Rating
 
 
 class ProductReviewed(Event, tag="product_reviewed"):
     """A product was rated, 1 to 5; the words are sealed."""
 
     product_id: str
-    rating: float
+    rating: Rating
     review_id: str = ""
 
 
@@ -299,7 +306,7 @@ class ClockMark(msgspec.Struct, tag_field="type", tag="clock_mark"):
     wall clock; a replay's own marks carry None.
     """
 
-    at_ms: int
+    at_ms: Moment
     wall_offset_ms: int | None = None
 
 

@@ -142,7 +142,7 @@ def _add_counts(customer: Customer, other: Customer) -> None:
     for name in ("first_seen_ms", "first_order_ms"):
         times = [at for at in (getattr(customer, name), getattr(other, name)) if at]
         setattr(customer, name, min(times, default=0))
-    for name in ("last_seen_ms", "last_order_ms", "last_view_ms", "cart_open_ms"):
+    for name in ("last_seen_ms", "last_order_ms", "last_view_ms", "last_cart_ms"):
         setattr(customer, name, max(getattr(customer, name), getattr(other, name)))
     for channel, count in other.channels.items():
         customer.channels[channel] = customer.channels.get(channel, 0) + count
