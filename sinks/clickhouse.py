@@ -54,3 +54,12 @@ def connect(address: ClickHouseAddress, *, database: str | None = None) -> Clien
         send_receive_timeout=REQUEST_LIMIT_S,
         compress=False,
     )
+
+
+def insert_selected(client: Client, statement: str) -> int:
+    """Run an INSERT SELECT; the number of rows it wrote.
+
+    Two of them may write the same rows and yet both be meant, so no deduplication.
+    """
+    settings = {**INSERT_SETTINGS, "insert_deduplicate": 0}
+    return int(getattr(client.command(statement, settings=settings), "written_rows", 0))

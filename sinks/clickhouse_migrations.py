@@ -17,7 +17,8 @@ DIRECTORY = Path(__file__).parent / "migrations"
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 REPEATABLE = re.compile(
     r"CREATE (TABLE|MATERIALIZED VIEW) IF NOT EXISTS |CREATE OR REPLACE VIEW "
-    r"|DROP (TABLE|VIEW) IF EXISTS |ALTER TABLE \w+ (ADD|DROP|MODIFY) (COLUMN|INDEX) IF (NOT )?EXISTS "
+    r"|DROP (TABLE|VIEW) IF EXISTS "
+    r"|ALTER TABLE \w+ (ADD|DROP|MODIFY) (COLUMN|INDEX) IF (NOT )?EXISTS "
     r"|ALTER TABLE \w+ MODIFY "
 )
 _PIECE = re.compile(r"--[^\n]*|'(?:[^'\\]|\\.|'')*'|`[^`]*`|;|[^-'`;]+|-")
@@ -105,9 +106,9 @@ def read_migrations(directory: Path = DIRECTORY) -> list[Migration]:
 
 
 def split_statements(text: str) -> list[str]:
-    """Part a file into its statements; comments go, quoted semicolons stay.
+    r"""Part a file into its statements; comments go, quoted semicolons stay.
 
-    >>> split_statements("-- a; b\\nSELECT ';';\\nSELECT 2")
+    >>> split_statements("-- a; b\nSELECT ';';\nSELECT 2")
     ["SELECT ';'", 'SELECT 2']
     """
     statements = [""]

@@ -144,7 +144,8 @@ CREATE TABLE IF NOT EXISTS customers_now
     messages_sent UInt32,
     messages_opened UInt32,
     tickets_open UInt32,
-    version UInt64
+    version UInt64,
+    _partition UInt16
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY customer
@@ -157,5 +158,6 @@ AS SELECT
     currency, cancelled_orders, refunded_cents, first_order_at, last_order_at, last_seen_at,
     mean_gap_days, hazard, hazard_version, next_order_at, favourite_category, messages_sent,
     messages_opened, tickets_open,
-    bitOr(bitShiftLeft(toUInt64(incarnation), 48), _offset) AS version
+    bitOr(bitShiftLeft(toUInt64(incarnation), 48), _offset) AS version,
+    _partition
 FROM profile_history;

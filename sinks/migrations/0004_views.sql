@@ -134,7 +134,7 @@ FROM
 
 CREATE OR REPLACE VIEW customers
 COMMENT 'Every customer as of their last change: known ones and devices, without those merged into another. `at` is the log''s time of that change.'
-AS SELECT * EXCEPT (version)
+AS SELECT * EXCEPT (version, _partition)
 FROM customers_now FINAL
 WHERE merged_into = '' AND events > 0;
 

@@ -1,0 +1,116 @@
+"""A table as sinks write it: its columns, and rows turned into one block with a fitting token."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from clickhouse_connect.driver.client import Client
+
+from sinks.clickhouse import INSERT_SETTINGS
+from sinks.port import Record
+
+Row = tuple[Any, ...]
+"""Values in the order of the table's columns, then the record's partition and offset."""
+
+TEXT = pa.string()
+MOMENT = pa.timestamp("ms", tz="UTC")
+FLAG = pa.bool_()
+COUNT = pa.uint32()
+CENTS = pa.int64()
+NUMBER = pa.float64()
+POSITION = (("_partition", pa.uint16()), ("_offset", pa.uint64()))
+
+VALUE_ERRORS = (pa.ArrowException, OverflowError, TypeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Name and columns, without `incarnation` and the position, which every table has."""
+
+    name: str
+    columns: tuple[tuple[str, pa.DataType], ...]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Every column a row is written to."""
+        return [name for name, _ in (*self.columns, *POSITION)] + ["incarnation"]
+
+    def block(self, rows: Sequence[Row], incarnation: int) -> pa.Table:
+        """Turn rows into columns; one of VALUE_ERRORS when a value does not fit."""
+        kinds = [kind for _, kind in (*self.columns, *POSITION)]
+        columns = zip(*rows, strict=True)
+        arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
+        arrays.append(pa.repeat(pa.scalar(incarnation, pa.uint16()), len(rows)))
+        return pa.table(arrays, self.column_names)
+
+    def fits(self, row: Row) -> bool:
+        """Whether every value of a row can be held by its column."""
+        try:
+            self.block([row], 0)
+        except VALUE_ERRORS:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the records of one kind of topic become rows.
+
+    `read` adds the rows of one record to lists by table name; a ValueError (msgspec's are) when
+    the record is not readable, before it has added any.
+    """
+
+    tables: tuple[Table, ...]
+    read: Callable[[Record, Mapping[str, list[Row]]], None]
+
+
+def spans_of(block: pa.Table) -> dict[int, tuple[int, int]]:
+    """First and last offset of each partition in a block."""
+    found = block.group_by("_partition").aggregate([("_offset", "min"), ("_offset", "max")])
+    return {
+        row["_partition"]: (row["_offset_min"], row["_offset_max"]) for row in found.to_pylist()
+    }
+
+
+def after(block: pa.Table, landed: Mapping[int, int]) -> pa.Table:
+    """Keep the rows beyond the greatest landed offset of their partition."""
+    for partition, offset in landed.items():
+        beyond = pc.or_(
+            pc.not_equal(block["_partition"], partition), pc.greater(block["_offset"], offset)
+        )
+        block = block.filter(beyond)
+    return block
+
+
+def insert(client: Client, table: Table, topic: str, block: pa.Table) -> None:
+    """Insert a block, which is there whole or not at all.
+
+    The token makes the engine drop a second try, ours or one the client makes by itself after a
+    broken connection. It holds the content's hash: the same token over other rows would silently
+    lose them.
+    """
+    body = _body(block)
+    spans = ",".join(f"{p}:{first}-{last}" for p, (first, last) in sorted(spans_of(block).items()))
+    client.raw_insert(
+        table.name,
+        table.column_names,
+        insert_block=body,
+        fmt="ArrowStream",
+        settings={
+            **INSERT_SETTINGS,
+            "insert_deduplication_token": "|".join(
+                (table.name, topic, spans, xxhash.xxh3_128_hexdigest(body))
+            ),
+        },
+    )
+
+
+def _body(block: pa.Table) -> bytes:
+    """Encode a block as one batch of an Arrow stream: the same rows give the same bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, block.schema) as stream:
+        stream.write_table(block.combine_chunks())
+    return bytes(sink.getvalue())
