@@ -24,15 +24,11 @@ def on_event(
 
 
 def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[Action | Decided]:
-    """Remind, unless an order arrived late or nobody knows whom to write to."""
-    viewed_at_ms = timer.due_ms - WAIT_MS
-    if customer.last_order_ms >= viewed_at_ms:
-        reason = "ordered after looking"
-    elif not customer.known:
-        reason = "nobody knows who it is"
-    else:
-        return list(decide(token, customer, _wish(timer), view, view.now_ms))
-    return [withheld(token, customer, _wish(timer), view, view.now_ms, reason)]
+    """Remind, unless an order came through a merge."""
+    wish = _wish(timer)
+    if customer.last_order_ms >= timer.due_ms - WAIT_MS:
+        return [withheld(token, customer, wish, view, view.now_ms, "ordered after looking")]
+    return decide(token, customer, wish, view, timer.due_ms)
 
 
 def _viewed(customer: Customer, event: ProductViewed, at_ms: int) -> list[Action | Decided]:

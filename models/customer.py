@@ -334,7 +334,7 @@ def _order_completed(customer: Customer, event: OrderCompleted, at_ms: int) -> A
     _remember(customer, event, at_ms, event.order_id, event.total_cents)
     for void in [one for one in customer.early_voids if one.ref == ref]:
         customer.early_voids.remove(void)
-        _void(customer, order, void)
+        void_order(customer, order, void)
     return Applied("cancelled" if order.cancelled else "counted", customer.orders)
 
 
@@ -357,8 +357,8 @@ def _count_order(customer: Customer, order: OrderRef) -> None:
     decay.add(customer.decayed, order.at_ms, 1.0)
 
 
-def _void(customer: Customer, order: OrderRef, void: VoidRef) -> None:
-    """Take back an order (cancelled) or money of it (refunded)."""
+def void_order(customer: Customer, order: OrderRef, void: VoidRef) -> None:
+    """Take back an order (cancelled) or money of it (refunded); in any sequence the same."""
     if order.cancelled:
         return
     left_cents = order.value_cents - order.refunded_cents
@@ -412,7 +412,7 @@ def _take_back(
     _remember(customer, event, at_ms, event.order_id)
     order = next((one for one in customer.recent_orders if one.ref == void.ref), None)
     if order is not None:
-        _void(customer, order, void)
+        void_order(customer, order, void)
     elif void.amount_cents is not None or void not in customer.early_voids:
         customer.early_voids = [*customer.early_voids, void][-KEPT_VOIDS:]
     return NOTHING

@@ -24,12 +24,12 @@ class Wish(msgspec.Struct, kw_only=True, frozen=True):
 
 
 def decide(
-    token: str, customer: Customer, wish: Wish, view: View, at_ms: int
+    token: str, customer: Customer, wish: Wish, view: View, due_ms: int
 ) -> list[Action | Decided]:
-    """Send what is wished unless the customer wants no e-mail; either way leave a receipt."""
+    """Send what was due at `due_ms` unless something stands against it; a receipt either way."""
     name = action_id(token, wish.rule, wish.occasion)
-    wanted = may_send(customer, MessageChannel.EMAIL)
-    hazard = customer.hazard
+    at_ms, hazard = view.now_ms, customer.hazard
+    obstacle = _obstacle(customer, at_ms, due_ms)
     receipt = Decided(
         incarnation=view.incarnation,
         partition=view.partition,
@@ -40,13 +40,13 @@ def decide(
         rule=wish.rule,
         occasion=wish.occasion,
         action_id=name,
-        verdict="sent" if wanted else "withheld",
-        reason="" if wanted else "unsubscribed from email",
+        verdict="withheld" if obstacle else "sent",
+        reason=obstacle,
         hazard=hazard,
         hazard_version=customer.hazard_version,
         inputs={**wish.variables, "tier": customer.tier, "orders": customer.orders},
     )
-    if not wanted:
+    if obstacle:
         return [receipt]
     locale = customer.traits.get("locale", "")
     action = Action(
@@ -57,7 +57,7 @@ def decide(
         message_channel=MessageChannel.EMAIL,
         template=wish.template,
         decided_at_ms=at_ms,
-        expires_at_ms=at_ms + MESSAGE_LIFE_MS,
+        expires_at_ms=due_ms + MESSAGE_LIFE_MS,
         sealed={k: customer.sealed[k] for k in SEALED_FOR_MESSAGES if k in customer.sealed},
         locale=str(locale) or "en",
         variables=wish.variables,
@@ -65,6 +65,15 @@ def decide(
         hazard_version=customer.hazard_version,
     )
     return [action, receipt]
+
+
+def _obstacle(customer: Customer, at_ms: int, due_ms: int) -> str:
+    if not customer.known and "email" not in customer.sealed:
+        return "nobody knows who it is"
+    if not may_send(customer, MessageChannel.EMAIL):
+        return "unsubscribed from email"
+    # Events may come in long after they happened, and a partition may have been down for days.
+    return "its moment has passed" if at_ms >= due_ms + MESSAGE_LIFE_MS else ""
 
 
 def withheld(

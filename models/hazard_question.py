@@ -16,12 +16,14 @@ FIRST_WAIT_DAYS = 7
 
 
 def on_order(customer: Customer, at_ms: int) -> None:
-    """Answer the open question with yes if it fits; begin to ask at the first order."""
+    """Answer the open question anew, an order came or went; begin to ask at the first order."""
     question = customer.question
     if question is not None:
         asked = question.asked_at_ms
-        if not question.bought and asked < customer.last_order_ms <= asked + HORIZON_MS:
-            question.bought = True
+        question.bought = any(
+            asked < order.at_ms <= asked + HORIZON_MS and not order.cancelled
+            for order in reversed(customer.recent_orders)
+        )
     elif customer.orders > 0 and find_timer(customer, NAME) is None:
         spread_days = customer.first_order_ms // 1000 % FIRST_WAIT_DAYS
         customer.timers.append(Timer(NAME, "", at_ms + (1 + spread_days) * DAY_MS))

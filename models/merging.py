@@ -1,33 +1,36 @@
 """Two names turn out to be one person: the history moves once, whatever order things arrive in.
 
-`Released` stands at the name that is given up, the fold answers with `Absorbed` for the
-name that stays; whatever reaches the old name later is passed on. The newest merge wins: a name
-that is asked to pass a history back to where it comes from keeps it instead, which ends every
-circle.
+`Released` stands at the name that is given up, the fold answers with `Absorbed` for the name that
+stays; whatever reaches the old name later is passed on. Names merged in a circle all end at the
+least of their tokens, whichever record goes round first: the others pass on, that one keeps.
 """
 
 from typing import NamedTuple
 
 import msgspec
 
-from models import daybook, decay
+from models import daybook, decay, hazard_question
 from models.customer import (
     ID_BYTES,
     KEPT_EVENT_IDS,
     KEPT_MESSAGES,
     KEPT_ORDERS,
     KEPT_RECENT,
+    KEPT_TICKETS,
     KEPT_TRAITS,
     KEPT_VOIDS,
     Customer,
-    decode_row,
+    VoidRef,
+    drop_timers,
     encode_row,
+    find_timer,
+    void_order,
 )
 from models.effects import Fact, Merged
 from models.events import Absorbed, CustomerEvent, Event, Released
 from models.view import View
 
-HOPS_AT_MOST = 8
+HOPS_AT_MOST = 32
 
 
 class Moved(NamedTuple):
@@ -43,16 +46,26 @@ def follow(customer: Customer, event: CustomerEvent, view: View) -> Moved | None
         return _release(customer, event, view)
     if not customer.merged_into:
         return None
-    comes_back = customer.merged_into in event.via or (
-        type(event) is Absorbed and event.origin == customer.merged_into
-    )
-    if comes_back or len(event.via) >= HOPS_AT_MOST:
+    if _ends_here(event, customer.merged_into):
         customer.merged_into = ""
         return None
     passed_on = msgspec.structs.replace(
         event, customer=customer.merged_into, via=(*event.via, event.customer)
     )
     return Moved([passed_on], [])
+
+
+def _ends_here(event: CustomerEvent, target: str) -> bool:
+    """Whether passing on to `target` would go round a circle that ends at this very name."""
+    way = [*event.via, event.customer]
+    if type(event) is Absorbed:
+        way.insert(0, event.origin)
+    if len(event.via) >= HOPS_AT_MOST:
+        return True
+    if target not in way:
+        return False
+    circle = way[len(way) - 1 - way[::-1].index(target) :]
+    return event.customer == min(circle)
 
 
 def _release(customer: Customer, event: Released, view: View) -> Moved:
@@ -91,32 +104,51 @@ def merged_fact(event: Absorbed, view: View) -> Merged:
     )
 
 
-def absorb(customer: Customer, event: Absorbed) -> None:
-    """Fold the other name's whole state into this one.
+def absorb(customer: Customer, other: Customer) -> None:
+    """Fold the other name's whole state into this one; `other` is used up.
 
-    Counts, sums, firsts, lasts and decayed counts equal those of the merged history; where both
-    have a trait, this customer's stays; bounded lists keep their newest.
+    Counts, sums, firsts, lasts and decayed counts of orders equal those of the merged history, an
+    order that both names tell of counted once; where both have a trait, this customer's stays;
+    bounded lists keep their newest.
     """
-    other = decode_row(event.row)
+    _settle_common_orders(customer, other)
     _add_counts(customer, other)
     _add_orders(customer, other)
     _add_preferences(customer, other)
     _add_service(customer, other)
+    _add_timers(customer, other)
     mine = customer.event_ids
     ids = [other.event_ids[i : i + ID_BYTES] for i in range(0, len(other.event_ids), ID_BYTES)]
     fresh = b"".join(one for one in ids if one not in mine)
     customer.event_ids = (fresh + mine)[-KEPT_EVENT_IDS * ID_BYTES :]
     # What is sealed stays behind: it opens only under the old name's key (design.md 1.9).
     customer.lookup = {**other.lookup, **customer.lookup}
-    traits = {**other.traits, **customer.traits}
-    customer.traits = dict(list(traits.items())[:KEPT_TRAITS])
+    for name, value in other.traits.items():
+        if len(customer.traits) < KEPT_TRAITS:
+            customer.traits.setdefault(name, value)
     customer.known = customer.known or other.known
     customer.thanked = customer.thanked or other.thanked
-    for timer in other.timers:
-        if not any(one.rule == timer.rule and one.item == timer.item for one in customer.timers):
-            customer.timers.append(timer)
-    if customer.question is None:
+
+
+def _settle_common_orders(customer: Customer, other: Customer) -> None:
+    """Leave an order that came in under both names with this one, and what was undone of it."""
+    mine = {order.ref: order for order in customer.recent_orders}
+    for again in [order for order in other.recent_orders if order.ref in mine]:
+        undone = VoidRef(again.ref, again.cancelled, again.refunded_cents)
+        void_order(other, again, VoidRef(again.ref, cancelled=True))
+        other.cancelled_orders -= 1
+        other.recent_orders.remove(again)
+        void_order(customer, mine[again.ref], undone)
+
+
+def _add_timers(customer: Customer, other: Customer) -> None:
+    if customer.question is None and other.question is not None:
+        # A question goes with its own timer, or it would be answered too early.
+        drop_timers(customer, hazard_question.NAME)
         customer.question = other.question
+    for timer in other.timers:
+        if find_timer(customer, timer.rule, timer.item) is None:
+            customer.timers.append(timer)
 
 
 def _add_counts(customer: Customer, other: Customer) -> None:
@@ -142,7 +174,13 @@ def _add_counts(customer: Customer, other: Customer) -> None:
     for name in ("first_seen_ms", "first_order_ms"):
         times = [at for at in (getattr(customer, name), getattr(other, name)) if at]
         setattr(customer, name, min(times, default=0))
-    for name in ("last_seen_ms", "last_order_ms", "last_view_ms", "last_cart_ms"):
+    for name in (
+        "last_seen_ms",
+        "last_order_ms",
+        "last_view_ms",
+        "last_cart_ms",
+        "identified_ms",
+    ):
         setattr(customer, name, max(getattr(customer, name), getattr(other, name)))
     for channel, count in other.channels.items():
         customer.channels[channel] = customer.channels.get(channel, 0) + count
@@ -151,11 +189,17 @@ def _add_counts(customer: Customer, other: Customer) -> None:
 
 def _add_orders(customer: Customer, other: Customer) -> None:
     customer.daybook = daybook.merged(customer.daybook, other.daybook)
-    known = {order.ref for order in customer.recent_orders}
-    orders = [*customer.recent_orders, *(o for o in other.recent_orders if o.ref not in known)]
-    customer.recent_orders = sorted(orders, key=lambda one: one.at_ms)[-KEPT_ORDERS:]
-    customer.early_voids = [*other.early_voids, *customer.early_voids][-KEPT_VOIDS:]
+    orders = sorted([*customer.recent_orders, *other.recent_orders], key=lambda one: one.at_ms)
+    customer.recent_orders = orders[-KEPT_ORDERS:]
     decay.join(customer.decayed, other.decayed)
+    waiting = [*other.early_voids, *customer.early_voids]
+    customer.early_voids = []
+    for void in waiting:
+        order = next((one for one in orders if one.ref == void.ref), None)
+        if order is not None:
+            void_order(customer, order, void)
+        else:
+            customer.early_voids = [*customer.early_voids, void][-KEPT_VOIDS:]
 
 
 def _add_preferences(customer: Customer, other: Customer) -> None:
@@ -182,6 +226,8 @@ def _add_service(customer: Customer, other: Customer) -> None:
         "review_sum",
     ):
         setattr(mine, name, getattr(mine, name) + getattr(theirs, name))
-    mine.open_tickets = [*mine.open_tickets, *theirs.open_tickets]
-    mine.closed_early = [*mine.closed_early, *theirs.closed_early]
+    opened = [*theirs.open_tickets, *mine.open_tickets]
+    closed = [*theirs.closed_early, *mine.closed_early]
+    mine.open_tickets = [one for one in opened if one not in closed][-KEPT_TICKETS:]
+    mine.closed_early = [one for one in closed if one not in opened][-KEPT_TICKETS:]
     mine.last_complaint_ms = max(mine.last_complaint_ms, theirs.last_complaint_ms)

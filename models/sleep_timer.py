@@ -11,10 +11,15 @@ from models.dormancy import DORMANT_AFTER_DAYS
 NAME = "sleep"
 
 
-def on_order(customer: Customer, at_ms: int) -> None:
-    """Wind the timer at the first order and after each awakening."""
-    if customer.orders > 0 and find_timer(customer, NAME) is None:
+def on_order(customer: Customer) -> None:
+    """Wind the timer at the first order and after each awakening; a cancelled one turns it back."""
+    if customer.orders <= 0:
+        return
+    timer = find_timer(customer, NAME)
+    if timer is None:
         customer.timers.append(Timer(NAME, "", _due_ms(customer)))
+    else:
+        timer.due_ms = min(timer.due_ms, _due_ms(customer))
 
 
 def on_timer(customer: Customer, now_ms: int) -> None:

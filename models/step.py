@@ -11,7 +11,7 @@ from collections.abc import Callable
 import msgspec
 
 from models import browse_reminder, hazard_question, merging, sleep_timer, thank_you
-from models.customer import Customer, Timer, apply, seen_before
+from models.customer import Customer, Timer, apply, decode_row, seen_before
 from models.effects import (
     Action,
     Decided,
@@ -21,7 +21,15 @@ from models.effects import (
     HazardLesson,
     TierChanged,
 )
-from models.events import Absorbed, CustomerEvent, Erased, Event, OrderCompleted, Released
+from models.events import (
+    Absorbed,
+    CustomerEvent,
+    Erased,
+    Event,
+    OrderCancelled,
+    OrderCompleted,
+    Released,
+)
 from models.hazard import features_of, foretell
 from models.tier import tier_of
 from models.view import View
@@ -45,7 +53,8 @@ TIMER_RULES: dict[str, TimerRule] = {
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
     """Fold one event (`raw` is it as it stands in the log) into its customer."""
-    if seen_before(customer, event.id):
+    # What comes home through a circle of merges was seen here on its way out.
+    if event.customer not in event.via and seen_before(customer, event.id):
         return []
     if type(event) is Erased:
         return _erase(customer, event, view)
@@ -55,8 +64,7 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
             return [*(ForLog(one) for one in moved.for_log), *moved.facts]
     at_ms = event.occurred_at_ms
     if type(event) is Absorbed:
-        merging.absorb(customer, event)
-        effects: list[Effect] = [merging.merged_fact(event, view)]
+        effects = _absorb(customer, event, view)
     else:
         applied = apply(customer, event, at_ms)
         effects = [
@@ -78,9 +86,9 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
     _foretell(customer, max(at_ms, view.now_ms), view)
     for rule in RULES:
         effects.extend(rule(event.customer, customer, event, view, at_ms))
-    if type(event) in (OrderCompleted, Absorbed):
+    if type(event) in (OrderCompleted, OrderCancelled, Absorbed):
         hazard_question.on_order(customer, at_ms)
-        sleep_timer.on_order(customer, at_ms)
+        sleep_timer.on_order(customer)
     effects.extend(_change_tier(event.customer, customer, max(at_ms, view.now_ms), view))
     return effects
 
@@ -97,6 +105,17 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     else:
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     effects.extend(_change_tier(token, customer, view.now_ms, view))
+    return effects
+
+
+def _absorb(customer: Customer, event: Absorbed, view: View) -> list[Effect]:
+    other = decode_row(event.row)
+    effects: list[Effect] = []
+    if event.origin != event.customer:
+        effects.append(merging.merged_fact(event, view))
+    at_ms = event.occurred_at_ms
+    effects.extend(thank_you.on_merge(event.customer, customer, other, view, at_ms))
+    merging.absorb(customer, other)
     return effects
 
 

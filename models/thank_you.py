@@ -1,7 +1,7 @@
 """Rule: after the first order, a thank-you with a next offer; a cancelled order stops it (S15)."""
 
 from models.clock import MINUTE_MS
-from models.customer import Customer, Timer, find_timer, ref_of
+from models.customer import Customer, OrderRef, Timer, find_timer, ref_of
 from models.decision import Wish, decide, withheld
 from models.effects import Action, Decided
 from models.events import CustomerEvent, OrderCancelled, OrderCompleted
@@ -9,6 +9,7 @@ from models.view import View
 
 NAME = "thank_you"
 WAIT_MS = 10 * MINUTE_MS
+CANCELLED = "the order was cancelled"
 
 
 def on_event(
@@ -16,27 +17,73 @@ def on_event(
 ) -> list[Action | Decided]:
     """Plan the message at the first order; unplan it when that order is cancelled."""
     if type(event) is OrderCompleted:
-        if customer.orders == 1 and not customer.thanked and _stands(customer, event.order_id):
-            customer.thanked = True
-            customer.timers.append(Timer(NAME, event.order_id, at_ms + WAIT_MS))
+        _ordered(customer, event.order_id, at_ms)
     elif type(event) is OrderCancelled:
-        timer = find_timer(customer, NAME, event.order_id)
-        if timer is not None:
-            customer.timers.remove(timer)
-            # The next order is then the customer's first, and is thanked for.
-            customer.thanked = False
-            return [withheld(token, customer, _wish(timer), view, at_ms, "the order was cancelled")]
+        return _cancelled(token, customer, event.order_id, view, at_ms)
     return []
 
 
 def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[Action | Decided]:
-    """Say thank you."""
-    return list(decide(token, customer, _wish(timer), view, view.now_ms))
+    """Say thank you, unless a merge brought the order's cancellation."""
+    order = _order(customer, timer.item)
+    if order is not None and order.cancelled:
+        customer.thanked = False
+        return [withheld(token, customer, _wish(timer), view, view.now_ms, CANCELLED)]
+    return decide(token, customer, _wish(timer), view, timer.due_ms)
 
 
-def _stands(customer: Customer, order_id: str) -> bool:
+def on_merge(
+    token: str, customer: Customer, other: Customer, view: View, at_ms: int
+) -> list[Decided]:
+    """Of two names' thank-yous keep the earlier; none when one was said under either name."""
+    plans = [
+        (timer, row) for row in (customer, other) for timer in row.timers if timer.rule == NAME
+    ]
+    planning = {id(row) for _, row in plans}
+    was_said = any(row.thanked and id(row) not in planning for row in (customer, other))
+    plans.sort(key=lambda plan: (plan[0].due_ms, plan[0].item))
+    decisions = []
+    for timer, row in plans if was_said else plans[1:]:
+        row.timers.remove(timer)
+        reason = "thanked under another name"
+        decisions.append(withheld(token, customer, _wish(timer), view, at_ms, reason))
+    return decisions
+
+
+def _ordered(customer: Customer, order_id: str, at_ms: int) -> None:
+    order = _order(customer, order_id)
+    if order is None or order.cancelled:
+        return
+    if not customer.thanked and customer.orders == 1:
+        customer.thanked = True
+        customer.timers.append(Timer(NAME, order_id, at_ms + WAIT_MS))
+        return
+    for timer in customer.timers:
+        if timer.rule == NAME and not timer.note and timer.item != order_id:
+            # Should the first order be cancelled yet, this one is the first.
+            timer.note = order_id
+
+
+def _cancelled(
+    token: str, customer: Customer, order_id: str, view: View, at_ms: int
+) -> list[Action | Decided]:
+    for pending in customer.timers:
+        if pending.rule == NAME and pending.note == order_id:
+            pending.note = ""
+    timer = find_timer(customer, NAME, order_id)
+    if timer is None:
+        return []
+    customer.timers.remove(timer)
+    order = _order(customer, timer.note) if timer.note else None
+    customer.thanked = order is not None
+    if order is not None:
+        customer.timers.append(Timer(NAME, timer.note, order.at_ms + WAIT_MS))
+    return [withheld(token, customer, _wish(timer), view, at_ms, CANCELLED)]
+
+
+def _order(customer: Customer, order_id: str) -> OrderRef | None:
     ref = ref_of(order_id)
-    return any(order.ref == ref and not order.cancelled for order in customer.recent_orders)
+    return next((order for order in customer.recent_orders if order.ref == ref), None)
 
 
 def _wish(timer: Timer) -> Wish:

@@ -35,7 +35,7 @@ def tier_of(customer: Customer, now_ms: int, rule: TierRule = RULE) -> tuple[Tie
             f"spent at least {rule.high_value_cents / 100:.0f} on "
             f"{rule.high_value_order_days} days or more within a year"
         )
-    if year_days < 2:
+    if day_of(customer.first_order_ms) == day_of(customer.last_order_ms):
         return Tier.NEW, "ordered on one day so far"
     quarter_days, _, quarter_cents = daybook.window(customer.daybook, today, 90)
     if quarter_cents >= rule.potential_value_cents and quarter_days >= rule.potential_order_days:
