@@ -11,7 +11,7 @@ import msgspec
 from river import linear_model, optim, preprocessing
 
 from models.effects import HazardLesson
-from models.hazard import FEATURES, HazardSnapshot, check
+from models.hazard import FEATURES, HazardSnapshot, check, closed_form
 
 LEARNING_RATE = 0.003
 L2 = 1e-6
@@ -54,6 +54,8 @@ class HazardLearner:
             features = dict(zip(FEATURES, lesson.features, strict=True))
             error = lesson.foretold - lesson.bought
             self._squared_error += error * error
+            error = closed_form(lesson.features) - lesson.bought
+            self._squared_error_closed_form += error * error
             self._scaler.learn_one(features)
             self._regression.learn_one(self._scaler.transform_one(features), lesson.bought)
             self.lessons += 1
@@ -68,6 +70,11 @@ class HazardLearner:
     def brier(self) -> float | None:
         """Mean squared error of what was foretold before learning; None before the first lesson."""
         return self._squared_error / self.lessons if self.lessons else None
+
+    @property
+    def brier_closed_form(self) -> float | None:
+        """The same, had the closed form foretold all of it: what learning is measured against."""
+        return self._squared_error_closed_form / self.lessons if self.lessons else None
 
     def snapshot(self, day: int) -> HazardSnapshot:
         """Give what was learned up to the end of `day` a new version.

@@ -22,6 +22,8 @@ LEVEL_WEIGHT = 0.01
 FALL = 0.5
 THRESHOLD = 10.0
 SMALLEST_EXPECTED = 0.2
+LEVEL_AT_LEAST = 0.05
+LEVEL_AT_MOST = 20.0
 SCATTER_WEIGHT = 0.01
 SCATTER_OF_ONE_HOUR_AT_MOST = 25.0
 FROZEN_HOURS_AT_MOST = WEEK_HOURS
@@ -50,6 +52,8 @@ class OrdersAlarm(msgspec.Struct):
     frozen_hours: int = 0
     expected_since: float = 0.0
     actual_since: int = 0
+    expected_frozen: float = 0.0
+    actual_frozen: int = 0
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -79,7 +83,8 @@ def judge(alarm: OrdersAlarm, hour_ms: int, orders: int) -> Judged:
     slot = hour_of_week(hour_ms)
     expected = alarm.rates[slot] * alarm.level
     turn = Turn.NOTHING
-    if alarm.hours >= WARM_UP_HOURS and expected >= SMALLEST_EXPECTED:
+    # An alarm must be able to end however little is expected by now.
+    if alarm.since_ms or (alarm.hours >= WARM_UP_HOURS and expected >= SMALLEST_EXPECTED):
         turn = _weigh(alarm, hour_ms, expected, orders)
     _learn(alarm, slot, expected, orders)
     return Judged(turn, expected, orders)
@@ -106,7 +111,7 @@ def _weigh(alarm: OrdersAlarm, hour_ms: int, expected: float, orders: int) -> Tu
         return Turn.NOTHING
     alarm.since_ms = alarm.suspected_ms
     alarm.recovery_evidence = 0.0
-    alarm.frozen_hours = 0
+    _freeze(alarm)
     return Turn.FIRED
 
 
@@ -114,23 +119,35 @@ def _learn(alarm: OrdersAlarm, slot: int, expected: float, orders: int) -> None:
     alarm.hours += 1
     if alarm.since_ms:
         alarm.frozen_hours += 1
-        if alarm.frozen_hours < FROZEN_HOURS_AT_MOST:
-            return
-        # What has lasted a week is how it is now; the evidence must decide again from there.
-        alarm.level *= (alarm.actual_since + 1.0) / (alarm.expected_since + 1.0)
-        alarm.frozen_hours = 0
+        alarm.expected_frozen += expected
+        alarm.actual_frozen += orders
+        if alarm.frozen_hours >= FROZEN_HOURS_AT_MOST:
+            # What has lasted a week is how it is now; the evidence must decide again from there.
+            _set_level(
+                alarm,
+                alarm.level * (alarm.actual_frozen + 1.0) / (alarm.expected_frozen + 1.0),
+            )
+            _freeze(alarm)
         return
     weeks = alarm.hours // WEEK_HOURS
     weight = max(RATE_WEIGHT, 1.0 / (weeks + 1))
-    alarm.rates[slot] += weight * (orders / max(alarm.level, 0.05) - alarm.rates[slot])
+    alarm.rates[slot] += weight * (orders / alarm.level - alarm.rates[slot])
     if alarm.hours >= WARM_UP_HOURS and expected >= SMALLEST_EXPECTED:
         surprise = min((orders - expected) ** 2 / expected, SCATTER_OF_ONE_HOUR_AT_MOST)
         alarm.scatter += SCATTER_WEIGHT * (surprise - alarm.scatter)
-        alarm.level += LEVEL_WEIGHT * (orders / expected - 1.0) * alarm.level
-        alarm.level = min(20.0, max(0.05, alarm.level))
+        _set_level(alarm, alarm.level + LEVEL_WEIGHT * (orders / expected - 1.0) * alarm.level)
 
 
 def _calm(alarm: OrdersAlarm) -> None:
     alarm.fall_evidence = alarm.recovery_evidence = 0.0
     alarm.since_ms = alarm.suspected_ms = 0
-    alarm.frozen_hours = 0
+    _freeze(alarm)
+
+
+def _freeze(alarm: OrdersAlarm) -> None:
+    """Begin to measure what comes while nothing is learned."""
+    alarm.frozen_hours, alarm.expected_frozen, alarm.actual_frozen = 0, 0.0, 0
+
+
+def _set_level(alarm: OrdersAlarm, level: float) -> None:
+    alarm.level = min(LEVEL_AT_MOST, max(LEVEL_AT_LEAST, level))

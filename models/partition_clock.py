@@ -36,6 +36,7 @@ def advance(
     """Move to the mark's time and say which hours and which day that ended.
 
     After a jump over several days only the newest ended day is said: it stands for those before.
+    Of the hours the running one and the last HOURS_SAID_AT_MOST are.
     """
     before_ms, clock.now_ms = clock.now_ms, mark.at_ms
     if mark.wall_offset_ms is not None:
@@ -43,21 +44,29 @@ def advance(
     if not before_ms:
         return []
     ended: list[HourEnded | DayEnded] = []
-    first_hour = before_ms // HOUR_MS
-    last_hour = mark.at_ms // HOUR_MS
-    for hour in range(max(first_hour, last_hour - HOURS_SAID_AT_MOST), last_hour):
-        is_running = hour == first_hour
+    running_hour, new_hour = before_ms // HOUR_MS, mark.at_ms // HOUR_MS
+    if new_hour > running_hour:
+        orders, revenue_cents = clock.orders_this_hour, clock.revenue_this_hour_cents
+        clock.orders_this_hour = clock.revenue_this_hour_cents = 0
+        ended.append(
+            HourEnded(
+                partition=partition,
+                partitions=partitions,
+                hour_ms=running_hour * HOUR_MS,
+                orders=orders,
+                revenue_cents=revenue_cents,
+            )
+        )
+    for hour in range(max(running_hour + 1, new_hour - HOURS_SAID_AT_MOST), new_hour):
         ended.append(
             HourEnded(
                 partition=partition,
                 partitions=partitions,
                 hour_ms=hour * HOUR_MS,
-                orders=clock.orders_this_hour if is_running else 0,
-                revenue_cents=clock.revenue_this_hour_cents if is_running else 0,
+                orders=0,
+                revenue_cents=0,
             )
         )
-    if last_hour > first_hour:
-        clock.orders_this_hour = clock.revenue_this_hour_cents = 0
     if day_of(mark.at_ms) > day_of(before_ms):
         ended.append(
             DayEnded(partition=partition, partitions=partitions, day=mark.at_ms // DAY_MS - 1)

@@ -98,14 +98,16 @@ class LearnerFold:
         if closed <= row.closed_day:
             return
         for day in sorted(day for day in self._open if day <= closed):
+            # Were several days closed at once, a snapshot must not know those after its own.
+            self._consider(day - 1)
             self._learner.learn([lesson for _, lesson in self._open.pop(day)])
         row.closed_day = closed
-        due = closed - closed % self._adopt_every_days
-        if due > row.considered_day:
-            self._consider(due)
+        self._consider(closed)
 
-    def _consider(self, day: int) -> None:
-        row = self._row
+    def _consider(self, closed_day: int) -> None:
+        row, day = self._row, closed_day - closed_day % self._adopt_every_days
+        if day <= row.considered_day:
+            return
         row.considered_day = day
         if self._learner.lessons > row.lessons_at_snapshot:
             row.lessons_at_snapshot = self._learner.lessons
