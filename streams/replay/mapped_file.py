@@ -28,6 +28,8 @@ _CHUNK = 1_048_576
 class MappedFile:
     """Orders and returns of one file; `ignored` counts its rows that are no sales, by reason.
 
+    `bad_rows` could not be used, `repeated` counts those dropped as repeats.
+
     BadHistory when the file as a whole cannot be used; single bad rows come as BadRow.
     """
 
@@ -38,7 +40,7 @@ class MappedFile:
         self.ignored: Counter[str] = Counter()
         self.repeated = 0
         self._orders: dict[str, list[Line]] = {}
-        self._bad: list[BadRow] = []
+        self.bad_rows: list[BadRow] = []
         self._read(path, not_after_ms)
         if not self._orders:
             raise BadHistory(f"{path}: no usable row; {self._first_trouble()}")
@@ -55,7 +57,7 @@ class MappedFile:
 
     def arrivals(self) -> Iterator[Arrival | BadRow]:
         """Read the bad rows, then everything else in the sequence of time."""
-        for bad in self._bad:
+        for bad in self.bad_rows:
             yield bad._replace(at_ms=self.first_ms)
         bodies = _Bodies(self.mapping)
         for at_ms, _, order in self._places:
@@ -73,7 +75,7 @@ class MappedFile:
             if isinstance(line, Line):
                 self._file_line(line, path.name)
             else:
-                self._bad.append(line)
+                self.bad_rows.append(line)
         if self.mapping.repeats == "drop":
             self._drop_repeats()
 
@@ -81,12 +83,12 @@ class MappedFile:
         lines = self._orders.setdefault(line.order, [])
         if lines and lines[0].customer != line.customer:
             path = f"{file_name}:{line.number}:{self.mapping.columns.customer}"
-            self._bad.append(
+            self.bad_rows.append(
                 BadRow(0, path, "one customer for the whole order", line.customer[:60], b"")
             )
         elif lines and lines[0].currency != line.currency:
             path = f"{file_name}:{line.number}:{self.mapping.columns.currency}"
-            self._bad.append(
+            self.bad_rows.append(
                 BadRow(0, path, "one currency for the whole order", line.currency, b"")
             )
         else:
@@ -105,8 +107,8 @@ class MappedFile:
             self._places = [place for place in self._places if place[0] < end_ms]
 
     def _first_trouble(self) -> str:
-        if self._bad:
-            bad = self._bad[0]
+        if self.bad_rows:
+            bad = self.bad_rows[0]
             return f"the first bad one: {bad.path}: expected {bad.expected}, got {bad.got!r}"
         return f"{sum(self.ignored.values())} were ignored" if self.ignored else "it has no rows"
 

@@ -14,8 +14,9 @@ class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
     """What of a history stands in the log.
 
     `taken` counts the history's arrivals read, `events` the records made of them, `rejected` those
-    that became dead letters; `until_ms` is the last mark written, `mark_offsets` its place in every
-    partition; `progress` 0..1.
+    that became dead letters, `forgotten` events of customers whose keys were destroyed;
+    `until_ms` is the last mark written, `offsets` the last record written to every partition;
+    `progress` 0..1.
     """
 
     source: str
@@ -25,7 +26,8 @@ class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int = 0
     taken: int = 0
     rejected: int = 0
-    mark_offsets: tuple[int, ...] = ()
+    forgotten: int = 0
+    offsets: tuple[int, ...] = ()
 
     @property
     def is_done(self) -> bool:
