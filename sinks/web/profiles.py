@@ -26,6 +26,7 @@ _NOT_DIGITS = re.compile(r"[^\d+]")
 _PHONE = re.compile(r"\+?[\d\s().-]{7,20}")
 _TEN_YEARS_DAYS = 3650.0
 
+_FOLDED_AT = ("last_seen_ms", "hazard_at_ms", "tier_since_ms")
 _NAMES = ("name", "first_name", "id")
 
 Profile = dict[str, Any]
@@ -179,11 +180,20 @@ def guesses(what: str) -> tuple[By, ...]:
 
 
 def at(profile: Profile, now_ms: int) -> Profile:
-    """Bring what depends on the moment up to `now_ms`, and say why things are as they are."""
+    """Bring what depends on the moment up to `now_ms`, and say why things are as they are.
+
+    Windows are as of `windows_at_ms`, when the customer was folded last; one that the silence since
+    the last order has outgrown is empty now.
+    """
     last_order_ms = profile["last_order_ms"]
     if last_order_ms is not None and profile["orders"]:
-        profile["silence_days"] = silence_days(last_order_ms, now_ms)
+        silence = silence_days(last_order_ms, now_ms)
+        profile["silence_days"] = silence
         profile["dormancy"] = dormancy_of(last_order_ms, now_ms).value
+        for length_days in profile["windows"]:
+            if silence >= int(length_days):
+                profile["windows"][length_days] = {"orders": 0, "value_cents": 0}
+    profile["windows_at_ms"] = max(profile[name] for name in _FOLDED_AT)
     profile["expected_next_order"] = expected_window(profile["hazard"], profile["hazard_at_ms"])
     profile["reasons"] = reasons(profile)
     return profile
