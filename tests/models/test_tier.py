@@ -1,0 +1,83 @@
+"""Exactly one tier, and why."""
+
+import pytest
+
+from models.customer import Customer, Tier, apply
+from models.tier import RULE, TierRule, tier_of
+from tests.builders import DAY, START_MS, cancelled, order
+
+NEVER: list[tuple[int, int]] = []
+
+
+def buyer(orders: list[tuple[int, int]]) -> Customer:
+    """A customer with orders given as (day, cents)."""
+    customer = Customer()
+    for number, (day, cents) in enumerate(orders):
+        at_ms = START_MS + day * DAY
+        apply(customer, order(f"o{number}", cents, at_ms), at_ms)
+    return customer
+
+
+def on_days(count: int, cents: int, apart: int = 10) -> list[tuple[int, int]]:
+    return [(number * apart, cents) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("orders", "day", "tier"),
+    [
+        (NEVER, 0, Tier.NEW),
+        ([(0, 5_000)], 0, Tier.NEW),
+        ([(0, 5_000)], 29, Tier.NEW),
+        ([(0, 5_000)], 30, Tier.DORMANT),
+        ([(0, 900_000), (0, 900_000)], 1, Tier.NEW),
+        ([(0, 100), (1, 100)], 1, Tier.REGULAR),
+        ([(0, 7_500), (1, 7_500)], 1, Tier.REGULAR),
+        ([(0, 5_000), (1, 5_000), (2, 4_999)], 2, Tier.REGULAR),
+        ([(0, 5_000), (1, 5_000), (2, 5_000)], 2, Tier.POTENTIAL),
+        ([(0, 5_000), (60, 5_000), (89, 5_000)], 89, Tier.POTENTIAL),
+        ([(0, 5_000), (60, 5_000), (89, 5_000)], 90, Tier.REGULAR),
+        (on_days(6, 16_666), 50, Tier.POTENTIAL),
+        (on_days(6, 16_667), 50, Tier.HIGH_VALUE),
+        (on_days(5, 50_000), 40, Tier.POTENTIAL),
+        (on_days(6, 16_667), 79, Tier.HIGH_VALUE),
+        (on_days(6, 16_667), 80, Tier.DORMANT),
+        (on_days(6, 20_000, apart=73), 365, Tier.REGULAR),
+        (on_days(6, 20_000, apart=72), 360, Tier.HIGH_VALUE),
+        ([(0, 100), (800, 100)], 800, Tier.REGULAR),
+    ],
+)
+def test_a_tier_begins_and_ends_at_its_edges(
+    orders: list[tuple[int, int]], day: int, tier: Tier
+) -> None:
+    assert tier_of(buyer(orders), START_MS + day * DAY)[0] is tier
+
+
+def test_a_cancelled_order_does_not_lift() -> None:
+    customer = buyer([(0, 100), (1, 100)])
+    apply(customer, cancelled("o1"), START_MS + DAY)
+    assert tier_of(customer, START_MS + DAY)[0] is Tier.NEW
+
+
+def test_an_order_ahead_of_the_clock_counts() -> None:
+    assert tier_of(buyer([(0, 100), (5, 100)]), START_MS)[0] is Tier.REGULAR
+
+
+@pytest.mark.parametrize(
+    ("orders", "day", "reason"),
+    [
+        (NEVER, 0, "no order yet"),
+        ([(0, 1)], 0, "ordered on one day so far"),
+        ([(0, 1)], 30, "no order for 30 days or more"),
+        ([(0, 1), (1, 1)], 1, "orders now and then"),
+        (on_days(3, 5_000), 20, "spent at least 150 on 3 days or more within 90 days"),
+        (on_days(6, 16_667), 50, "spent at least 1000 on 6 days or more within a year"),
+    ],
+)
+def test_a_tier_says_why(orders: list[tuple[int, int]], day: int, reason: str) -> None:
+    assert tier_of(buyer(orders), START_MS + day * DAY)[1] == reason
+
+
+def test_a_shop_may_draw_its_own_edges() -> None:
+    rule = TierRule(high_value_cents=200, high_value_order_days=2)
+    assert tier_of(buyer([(0, 100), (1, 100)]), START_MS + DAY, rule)[0] is Tier.HIGH_VALUE
+    assert RULE.high_value_cents == 100_000
