@@ -1,0 +1,174 @@
+"""Role `sinks`: everything that lands outside the log, wired by hand.
+
+facts, customers, actions, alerts, dead letters -> ClickHouse
+customers -> Redis        alerts -> people        actions -> dispatcher -> customers
+the positions of all of them -> pipeline watch -> alerts
+"""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+
+from sinks.alerts import AlertSink, Webhook
+from sinks.clickhouse import ClickHouseAddress
+from sinks.clickhouse_erasure import Erasure
+from sinks.clickhouse_facts import FACTS
+from sinks.clickhouse_shapes import (
+    ACTION_SHAPE,
+    ALERT_SHAPE,
+    CUSTOMER_SHAPE,
+    DEAD_LETTER_SHAPE,
+)
+from sinks.clickhouse_sink import Aftercare, ClickHouseSink
+from sinks.clickhouse_sums import NewestKept, fact_sums
+from sinks.clickhouse_table import Shape
+from sinks.dispatcher import DispatcherConfig, run_dispatcher
+from sinks.pipeline_watch import PipelineWatch, WatchConfig
+from sinks.port import Sink
+from sinks.redis_profiles import RedisProfileSink
+from sinks.runner import Feed, SinkRunner
+from streams import topics
+from streams.exit import end_process
+from streams.secrets import key_store_path, load_secrets
+from streams.servers.status import READY, STARTING, StatusFile
+from streams.settings import Settings
+
+ROLE = "sinks"
+STATUS_EVERY_S = 0.5
+
+
+def run(settings: Settings) -> None:
+    """Land everything until SIGTERM or SIGINT; then finish what is being written, and return."""
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    status = StatusFile(settings.data_dir, ROLE)
+    status.write(state=STARTING)
+    notices = AlertSink(webhook_of(settings))
+    runners = [*clickhouse_runners(settings), *other_runners(settings, notices)]
+    watch = PipelineWatch(watch_config(settings), notices.tell)
+    jobs = {runner.sink.name: runner.run(stop) for runner in runners}
+    jobs["pipeline watch"] = watch.run(stop)
+    jobs["dispatcher"] = run_dispatcher(dispatcher_config(settings), stop)
+    jobs["status"] = _report(status, runners, stop)
+    tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        if error := task.exception():
+            end_process(f"sinks: {task.get_name()} ended", error)
+    status.write(state="stopped")
+
+
+def clickhouse_runners(settings: Settings) -> list[SinkRunner]:
+    """Wire what lands in ClickHouse."""
+    incarnation = settings.incarnation
+    sums = fact_sums(incarnation)
+    fed_by_facts = tuple(table.name for table in FACTS.tables if table.name != "forgotten")
+    facts = Erasure(incarnation, fed_by_facts, sums=sums, keeps_book=True)
+    history = Erasure(incarnation, ("profile_history",), derived=("customers_now",))
+    actions = Erasure(incarnation, ("actions",))
+    wired: list[tuple[str, str, Shape, Sequence[Aftercare]]] = [
+        ("facts", topics.FACTS, FACTS, [*sums, facts]),
+        ("profile-history", topics.CUSTOMERS, CUSTOMER_SHAPE, [NewestKept(incarnation), history]),
+        ("actions", topics.ACTIONS, ACTION_SHAPE, [actions]),
+        ("alerts", topics.ALERTS, ALERT_SHAPE, []),
+        ("dead-letters", topics.DEAD_LETTERS, DEAD_LETTER_SHAPE, []),
+    ]
+    return [
+        _runner(
+            settings,
+            ClickHouseSink(
+                f"clickhouse-{name}",
+                clickhouse_address(settings),
+                settings.named(topic),
+                incarnation,
+                shape,
+                aftercare,
+            ),
+            topic,
+        )
+        for name, topic, shape, aftercare in wired
+    ]
+
+
+def other_runners(settings: Settings, notices: AlertSink) -> list[SinkRunner]:
+    """Wire Redis and the people who are told of alerts."""
+    profiles = RedisProfileSink(settings.redis_address, settings.namespace, settings.incarnation)
+    return [
+        _runner(settings, profiles, topics.CUSTOMERS),
+        _runner(settings, notices, topics.ALERTS),
+    ]
+
+
+def _runner(settings: Settings, sink: Sink, topic: str) -> SinkRunner:
+    feed = Feed(
+        bootstrap=settings.kafka_bootstrap,
+        topic=settings.named(topic),
+        group=settings.named(f"sink-{sink.name}"),
+        session_timeout_ms=settings.session_timeout_ms,
+    )
+    return SinkRunner(sink, feed)
+
+
+def clickhouse_address(settings: Settings) -> ClickHouseAddress:
+    """Where the analytics tables are."""
+    return ClickHouseAddress(
+        settings.clickhouse_address,
+        settings.clickhouse_user,
+        settings.clickhouse_password.get_secret_value(),
+        settings.clickhouse_database,
+    )
+
+
+def webhook_of(settings: Settings) -> Webhook:
+    """Where alerts are posted to."""
+    return Webhook(settings.alert_webhook_url, settings.alert_webhook_secret.get_secret_value())
+
+
+def watch_config(settings: Settings) -> WatchConfig:
+    """What the pipeline watch looks at."""
+    named = settings.named
+    return WatchConfig(
+        bootstrap=settings.kafka_bootstrap,
+        prefix=settings.namespace,
+        topics=frozenset(named(topic.name) for topic in topics.TOPICS),
+        dead_letters_topic=named(topics.DEAD_LETTERS),
+        alerts_topic=named(topics.ALERTS),
+        group=named("pipeline-watch"),
+        clickhouse=clickhouse_address(settings),
+        session_timeout_ms=settings.session_timeout_ms,
+    )
+
+
+def dispatcher_config(settings: Settings) -> DispatcherConfig:
+    """Where the dispatcher's actions come from and its receipts go."""
+    named = settings.named
+    return DispatcherConfig(
+        bootstrap=settings.kafka_bootstrap,
+        redis_url=settings.redis_address,
+        key_store=key_store_path(settings),
+        master_key=load_secrets(settings).master_key,
+        partitions=settings.partitions,
+        namespace=settings.namespace,
+        actions_topic=named(topics.ACTIONS),
+        events_topic=named(topics.EVENTS),
+        dead_letters_topic=named(topics.DEAD_LETTERS),
+        control_topic=named(topics.CONTROL),
+        group=named("dispatcher"),
+        session_timeout_ms=settings.session_timeout_ms,
+    )
+
+
+async def _report(status: StatusFile, runners: Sequence[SinkRunner], stop: asyncio.Event) -> None:
+    """Say that the role is ready once every sink has begun; one that fails holds up no other."""
+    while not stop.is_set():
+        begun = all(runner.status.state != "starting" for runner in runners)
+        status.write(state=READY if begun else STARTING)
+        try:
+            await asyncio.wait_for(stop.wait(), STATUS_EVERY_S)
+        except TimeoutError:
+            continue
