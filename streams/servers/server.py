@@ -24,7 +24,7 @@ class Server(ABC):
 
     role: ClassVar[str]
     port_variable: ClassVar[str]
-    start_limit_s: ClassVar[float] = 60.0
+    start_limit_s: ClassVar[float] = 120.0
     environment: ClassVar[dict[str, str]] = {}
 
     def __init__(self, data_dir: Path, port: int) -> None:

@@ -12,6 +12,7 @@ from streams.servers.errors import NotStarted, ServerError
 BACK_OFF_FIRST_S = 1.0
 BACK_OFF_MOST_S = 30.0
 HEALTHY_AFTER_S = 60.0
+SHORT = 200
 
 
 class State(StrEnum):
@@ -117,7 +118,7 @@ class Unit:
             return
         manner = _manner(child.exit_code)
         told = f"{manner}; the end of {child.log_path}:\n{child.last_words()}"
-        self._failed(now, told, f"{manner}: {child.last_words(1).strip()}")
+        self._failed(now, told, f"{manner}: {child.last_words(1).strip()[:SHORT]}")
 
     def _failed(self, now: float, why: str, shortly: str = "") -> None:
         self._failures += 1
