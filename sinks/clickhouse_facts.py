@@ -9,7 +9,18 @@ import pyarrow as pa
 from models import events
 from models.effects import Decided, EventFolded, Fact, Forgotten, Merged, TierChanged
 from models.events import OrderCancelled, OrderCompleted, OrderRefunded
-from sinks.clickhouse_table import CENTS, COUNT, FLAG, MOMENT, NUMBER, TEXT, Row, Shape, Table
+from sinks.clickhouse_table import (
+    CENTS,
+    COUNT,
+    FLAG,
+    MOMENT,
+    NUMBER,
+    TEXT,
+    NestedTable,
+    Row,
+    Shape,
+    Table,
+)
 from sinks.port import Record
 
 EVENTS = Table(
@@ -52,13 +63,18 @@ ORDERS = Table(
         ("lines", COUNT),
     ),
 )
-LINES = Table(
+LINES = NestedTable(
     "order_lines",
     (
         ("occurred_at", MOMENT),
         ("customer", TEXT),
         ("order_id", TEXT),
-        ("line", pa.uint16()),
+        ("currency", TEXT),
+        ("channel", TEXT),
+        ("tier", TEXT),
+        ("order_state", TEXT),
+    ),
+    (
         ("product_id", TEXT),
         ("sku", TEXT),
         ("name", TEXT),
@@ -68,10 +84,6 @@ LINES = Table(
         ("quantity", NUMBER),
         ("price_cents", CENTS),
         ("total_cents", CENTS),
-        ("currency", TEXT),
-        ("channel", TEXT),
-        ("tier", TEXT),
-        ("order_state", TEXT),
     ),
 )
 VOIDS = Table(
@@ -194,29 +206,20 @@ def _read_order(
 ) -> None:
     at_ms, customer, tier, state = fact.at_ms, fact.customer, fact.tier, fact.order_state
     channel = event.channel.value
-    rows["order_lines"].extend(
-        (
-            at_ms,
-            customer,
-            event.order_id,
-            number,
-            line.product_id,
-            line.sku,
-            line.name,
-            line.category,
-            line.brand,
-            line.variant,
-            line.quantity,
-            line.price_cents,
-            line.total_cents,
-            event.currency,
-            channel,
-            tier,
-            state,
-            *place,
+    if event.lines:
+        rows["order_lines"].append(
+            (
+                at_ms,
+                customer,
+                event.order_id,
+                event.currency,
+                channel,
+                tier,
+                state,
+                event.lines,
+                *place,
+            )
         )
-        for number, line in enumerate(event.lines)
-    )
     rows["orders"].append(
         (
             at_ms,

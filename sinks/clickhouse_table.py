@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -33,18 +34,14 @@ class Table:
     name: str
     columns: tuple[tuple[str, pa.DataType], ...]
 
-    @property
-    def column_names(self) -> list[str]:
-        """Every column a row is written to."""
-        return [name for name, _ in (*self.columns, *POSITION)] + ["incarnation"]
-
     def block(self, rows: Sequence[Row], incarnation: int) -> pa.Table:
         """Turn rows into columns; one of VALUE_ERRORS when a value does not fit."""
         kinds = [kind for _, kind in (*self.columns, *POSITION)]
         columns = zip(*rows, strict=True)
         arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
         arrays.append(pa.repeat(pa.scalar(incarnation, pa.uint16()), len(rows)))
-        return pa.table(arrays, self.column_names)
+        names = [name for name, _ in (*self.columns, *POSITION)]
+        return pa.table(arrays, [*names, "incarnation"])
 
     def fits(self, row: Row) -> bool:
         """Whether every value of a row can be held by its column."""
@@ -53,6 +50,33 @@ class Table:
         except VALUE_ERRORS:
             return False
         return True
+
+
+@dataclass(frozen=True)
+class NestedTable(Table):
+    """A table with a row for each part of a record: its rows hold a sequence of parts at the end.
+
+    `columns` are the record's and repeat for each part, `parts` name the parts' own attributes,
+    `number` the column that counts them. Repeating is done on whole columns, which is what makes
+    nine lines an order affordable.
+    """
+
+    parts: tuple[tuple[str, pa.DataType], ...] = ()
+    number: str = "line"
+
+    def block(self, rows: Sequence[Row], incarnation: int) -> pa.Table:
+        """Turn records with their parts into columns, a row a part."""
+        held: list[Sequence[Any]] = [row[-3] for row in rows]
+        block = super().block([(*row[:-3], *row[-2:]) for row in rows], incarnation)
+        counts = [len(parts) for parts in held]
+        block = block.take(pa.array(np.repeat(np.arange(len(rows)), counts)))
+        flat = [part for parts in held for part in parts]
+        for name, kind in self.parts:
+            block = block.append_column(
+                name, pa.array([getattr(part, name) for part in flat], kind)
+            )
+        numbers = [number for count in counts for number in range(count)]
+        return block.append_column(self.number, pa.array(numbers, pa.uint16()))
 
 
 @dataclass(frozen=True)
@@ -96,7 +120,7 @@ def insert(client: Client, table: Table, topic: str, block: pa.Table) -> None:
     spans = ",".join(f"{p}:{first}-{last}" for p, (first, last) in sorted(spans_of(block).items()))
     client.raw_insert(
         table.name,
-        table.column_names,
+        block.column_names,
         insert_block=body,
         fmt="ArrowStream",
         settings={

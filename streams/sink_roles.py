@@ -6,6 +6,7 @@ the positions of all of them -> pipeline watch -> alerts
 """
 
 import asyncio
+import logging
 import signal
 from collections.abc import Sequence
 
@@ -39,6 +40,8 @@ STATUS_EVERY_S = 0.5
 
 def run(settings: Settings) -> None:
     """Land everything until SIGTERM or SIGINT; then finish what is being written, and return."""
+    # It tells of every group's every step.
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
     asyncio.run(_run(settings))
 
 
