@@ -409,7 +409,7 @@ def _order_refunded(customer: Customer, event: OrderRefunded, at_ms: int) -> App
 def _take_back(
     customer: Customer, event: OrderCancelled | OrderRefunded, void: VoidRef, at_ms: int
 ) -> Applied:
-    _remember(customer, event, at_ms, event.order_id)
+    _remember(customer, event, at_ms, event.order_id, void.amount_cents or 0)
     order = next((one for one in customer.recent_orders if one.ref == void.ref), None)
     if order is not None:
         void_order(customer, order, void)

@@ -11,7 +11,7 @@ import msgspec
 from river import linear_model, optim, preprocessing
 
 from models.effects import HazardLesson
-from models.hazard import FEATURES, HazardSnapshot, check, closed_form
+from models.hazard import FEATURES, BadSnapshot, HazardSnapshot, check, closed_form
 
 LEARNING_RATE = 0.003
 L2 = 1e-6
@@ -81,6 +81,8 @@ class HazardLearner:
 
         Raises models.hazard.BadSnapshot when it must not be adopted.
         """
+        if not self.lessons:
+            raise BadSnapshot("lessons: none was learned yet, expected at least 1")
         scales = [self._scaler.vars[name] ** 0.5 for name in FEATURES]
         made = HazardSnapshot(
             version=self.version + 1,
