@@ -18,6 +18,8 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from models.effects import Action
@@ -36,6 +38,7 @@ from sinks.templates import TemplateBook
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
+REDIS_LIMIT_S = 5.0
 NO_ACTION = "not an action"
 OUTAGES = (KafkaError, RedisError, LogError, KeyMissing, KeyStoreBusy, OSError)
 
@@ -79,7 +82,13 @@ async def run_dispatcher(
 ) -> None:
     """Deliver actions until `stop` is set; outages of Kafka, Redis and the log are waited for."""
     store = await asyncio.to_thread(SqliteKeyStore, config.key_store, config.master_key)
-    redis = Redis.from_url(config.redis_url, socket_timeout=5, socket_connect_timeout=2)
+    redis = Redis.from_url(
+        config.redis_url,
+        socket_timeout=REDIS_LIMIT_S,
+        socket_connect_timeout=REDIS_LIMIT_S,
+        # Without it each pooled connection of a server that came back fails once.
+        retry=Retry(ExponentialBackoff(base=0.02, cap=0.2), retries=3),
+    )
     writer = LogWriter(
         bootstrap=config.bootstrap,
         topic_events=config.events_topic,

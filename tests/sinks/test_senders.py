@@ -1,0 +1,113 @@
+"""What every sender promises, held against each: a new sender is one more row."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis.asyncio import Redis
+
+from models.events import MessageChannel
+from sinks.keys import SqliteKeyStore
+from sinks.mailbox import Mailbox, MailboxSender, mailbox_for_all
+from sinks.sealing import Sealer
+from sinks.senders import Message, Sender
+from tests.sinks.provider import HttpSender, Provider
+
+pytestmark = pytest.mark.real
+
+
+@dataclass
+class Way:
+    """A sender, and what reached a customer through it."""
+
+    sender: Sender
+    reached: Callable[[str], Awaitable[list[str]]]
+
+
+@pytest.fixture(params=["mailbox", "http"])
+async def way(request: pytest.FixtureRequest, valkey: str, tmp_path: Path) -> AsyncIterator[Way]:
+    if request.param == "http":
+        async with Provider().running() as provider:
+
+            async def posted(customer: str) -> list[str]:
+                return [one["text"] for one in provider.delivered if one["customer"] == customer]
+
+            yield Way(HttpSender(provider.url), posted)
+        return
+    store = SqliteKeyStore(tmp_path / "keys.sqlite", bytes(32))
+    redis = Redis.from_url(valkey)
+    mailbox = Mailbox(redis, Sealer(store), f"s-{uuid4().hex}-")
+
+    async def put(customer: str) -> list[str]:
+        return [one["text"] for one in reversed(await mailbox.of(customer))]
+
+    yield Way(MailboxSender(mailbox), put)
+    await redis.aclose()
+    store.close()
+
+
+def message(key: str, customer: str = "anna", text: str = "Hello") -> Message:
+    return Message(
+        message_id=key,
+        action_id=key,
+        customer=customer,
+        rule="thank_you",
+        channel=MessageChannel.EMAIL,
+        at_ms=1_000,
+        address="anna@example.com",
+        subject="Hi",
+        text=text,
+    )
+
+
+async def test_the_same_key_again_reaches_the_customer_once(way: Way) -> None:
+    first = await way.sender.send(message("k1"), "k1")
+    second = await way.sender.send(message("k1"), "k1")
+    assert first.provider_id == second.provider_id != ""
+    assert await way.reached("anna") == ["Hello"]
+
+
+async def test_the_same_key_at_once_reaches_the_customer_once(way: Way) -> None:
+    results = await asyncio.gather(*(way.sender.send(message("k1"), "k1") for _ in range(10)))
+    assert len({one.provider_id for one in results}) == 1
+    assert await way.reached("anna") == ["Hello"]
+
+
+async def test_two_keys_are_two_messages_in_their_order(way: Way) -> None:
+    await way.sender.send(message("k1", text="one"), "k1")
+    await way.sender.send(message("k2", text="two"), "k2")
+    assert await way.reached("anna") == ["one", "two"]
+
+
+async def test_one_customer_does_not_get_anothers_message(way: Way) -> None:
+    await way.sender.send(message("k1", "anna", "for Anna"), "k1")
+    await way.sender.send(message("k2", "bert", "for Bert"), "k2")
+    assert await way.reached("anna") == ["for Anna"]
+    assert await way.reached("bert") == ["for Bert"]
+
+
+@pytest.mark.parametrize("text", ["👩‍👩‍👧 謝謝您", "a\nb\u2028c", "<b>&amp;</b>", "x" * 100_000])
+async def test_any_text_arrives_as_it_was(way: Way, text: str) -> None:
+    await way.sender.send(message("k1", text=text), "k1")
+    assert await way.reached("anna") == [text]
+
+
+async def test_a_sender_that_reaches_people_takes_no_history(way: Way) -> None:
+    assert way.sender.takes_history is isinstance(way.sender, MailboxSender)
+
+
+def test_every_channel_has_a_sender_in_the_mailbox(tmp_path: Path) -> None:
+    store = SqliteKeyStore(tmp_path / "keys.sqlite", bytes(32))
+    senders = mailbox_for_all(Mailbox(Redis(), Sealer(store)))
+    assert set(senders) == set(MessageChannel)
+    store.close()
+
+
+def test_a_message_shows_nothing_personal_where_it_is_printed() -> None:
+    shown = repr(message("k1", text="Dear Anna"))
+    assert "k1" in shown
+    assert "Anna" not in shown
+    assert "example.com" not in shown
