@@ -26,7 +26,7 @@ _PRODUCT_LISTS = ("products", "items", "line_items")
 _ORDER_ID = ("order_id", "orderId", "transaction_id")
 _COUPON = ("coupon", "coupon_id", "coupon_code", "code", "coupon_name")
 _CAMPAIGN = ("campaign", "campaign_id", "promotion_id")
-_PRODUCT_ID = ("product_id", "productId", "item_id", "id", "sku", "item_name", "name")
+_PRODUCT_ID = ("product_id", "productId", "item_id", "id")
 _PRICES = {"total", "line_total", "price", "unit_price"}
 _NOT_KEPT_OF_PRODUCTS = ("url", "image_url", "position", "index", "currency")
 
@@ -117,7 +117,7 @@ class Track:
     def one_or_more(self, exponent: int) -> list[Line]:
         """Take the product that the properties are, or each of the list they hold."""
         reader = self.reader
-        if reader.find("product_id", "productId", "sku", "item_id")[1] is None:
+        if reader.peek("product_id", "productId", "sku", "item_id") is None:
             lines = self.products(exponent)
             if lines:
                 return list(lines)
@@ -137,17 +137,26 @@ def read_line(value: Any, exponent: int) -> tuple[Line, dict[str, Any]]:
 def _line_of(reader: Reader, exponent: int) -> Line:
     quantity = reader.quantity("quantity", "qty")
     price_cents, total_cents = _prices(reader, exponent, quantity)
+    sku = reader.optional_identifier("sku")
+    name = reader.label("name", "item_name", "title")
     return Line(
-        product_id=without_emails(reader.identifier(*_PRODUCT_ID)),
+        product_id=without_emails(reader.optional_identifier(*_PRODUCT_ID) or _named_by(sku, name)),
         total_cents=total_cents,
         quantity=quantity,
         price_cents=price_cents,
         category=without_emails(reader.label("category", "item_category", "product_category")),
-        sku=without_emails(reader.optional_identifier("sku")),
-        name=without_emails(reader.label("name", "item_name", "title")),
+        sku=without_emails(sku),
+        name=without_emails(name),
         brand=without_emails(reader.label("brand", "item_brand", "vendor")),
         variant=without_emails(reader.label("variant", "item_variant", "variant_title")),
     )
+
+
+def _named_by(sku: str, name: str) -> str:
+    """A product without an id goes by its article number, else by its name."""
+    if not sku and not name:
+        raise Refusal("the product's id", None, _PRODUCT_ID[0])
+    return sku or name
 
 
 def _prices(reader: Reader, exponent: int, quantity: float) -> tuple[int, int]:
@@ -315,16 +324,11 @@ def _message(kind: type[Event], track: Track) -> list[Made]:
 def _foreign_message(kind: type[Event], channel: str, track: Track) -> list[Made]:
     """An event of somebody else's sending: ours only if it names a message."""
     names = ("action_id", "message_id", "email_id", "notification_id")
-    _, action_id = track.reader.find(*names)
-    if action_id is None:
+    if track.reader.peek(*names) is None:
         return []
-    properties = {**track.reader.rest(), "action_id": action_id, "channel": channel}
-    inner = Track(properties, track.currency)
-    made = _message(kind, inner)
-    track.reader, track.channel = inner.reader, inner.channel
-    track.personal.update(inner.personal)
-    track.extra.update(inner.extra)
-    return made
+    _, action_id = track.reader.find(*names)
+    track.reader = Reader({**track.reader.rest(), "action_id": action_id, "channel": channel})
+    return _message(kind, track)
 
 
 def _unsubscribed(track: Track) -> list[Made]:

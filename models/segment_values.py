@@ -15,6 +15,7 @@ MINOR_UNITS_MAX = 10**12
 QUANTITY_MAX = 10**9
 EARLIEST_MS = 946_684_800_000
 _NUMBER_CHARS_MAX = 40
+_FLOAT_MAX = 1e9
 _EXACT_FLOAT = 2**53
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -25,7 +26,6 @@ _EXPONENTS |= {"PYG": 0, "RWF": 0, "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF"
 _EXPONENTS |= {"XPF": 0, "CLF": 4, "UYW": 4}
 
 Taken = TypeVar("Taken")
-Absent = TypeVar("Absent")
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -184,6 +184,31 @@ def minor_units(value: Any, exponent: int, times: float = 1.0) -> int:
     >>> minor_units("12.345", 2), minor_units(7, 0), minor_units("2.899", 2, times=3)
     (1235, 7, 870)
     """
+    number = _float_of(value)
+    if 0 <= number < _FLOAT_MAX:
+        scaled = number * times * 10**exponent
+        units = int(scaled + 0.5)
+        # Floats err far less than this: only near a half may they round otherwise than decimals.
+        if abs(scaled - units) < 0.49 and units <= MINOR_UNITS_MAX:
+            return units
+    return _exact_minor_units(value, exponent, times)
+
+
+def _float_of(value: Any) -> float:
+    """Take a number quickly; -1 for what must be looked at closely."""
+    if type(value) is float:
+        return value
+    if type(value) is int and value.bit_length() < 64:
+        return float(value)
+    if type(value) is str and len(value) <= _NUMBER_CHARS_MAX:
+        try:
+            return float(value)
+        except ValueError:
+            return -1.0
+    return -1.0
+
+
+def _exact_minor_units(value: Any, exponent: int, times: float) -> int:
     amount = decimal_of(value)
     if times != 1.0:
         amount *= Decimal(repr(times))
@@ -215,75 +240,86 @@ def time_ms(value: Any) -> int:
 
 
 class Reader:
-    """Takes values out of one object by name and knows what is left.
+    """Takes values out of one object by name; what nobody took is left.
 
     Several names for one value are tried in order; null counts as absent.
     """
 
-    __slots__ = ("_taken", "_values")
+    __slots__ = ("_left",)
 
     def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-        self._taken: set[str] = set()
+        self._left = dict(values)
 
     def find(self, *names: str) -> tuple[str, Any]:
         """Take the first that is there, with its name; (first name, None) when none is."""
         for name in names:
-            value = self._values.get(name)
+            value = self._left.pop(name, None)
             if value is not None:
-                self._taken.add(name)
                 return name, value
         return names[0], None
 
+    def peek(self, *names: str) -> Any:
+        """Look at the first that is there without taking it."""
+        for name in names:
+            value = self._left.get(name)
+            if value is not None:
+                return value
+        return None
+
     def identifier(self, *names: str) -> str:
         """Take an id that must be there."""
-        return self._read(names, identifier)
+        name, value = self.find(*names)
+        if type(value) is str and 0 < len(value) <= ID_CHARS_MAX and not value.isspace():
+            return value
+        return _taken(name, value, identifier)
 
     def optional_identifier(self, *names: str) -> str:
         """Take an id, or empty text."""
-        return self._read(names, identifier, "")
+        name, value = self.find(*names)
+        return "" if value is None or value == "" else _taken(name, value, identifier)
 
     def label(self, *names: str) -> str:
         """Take descriptive text, or empty text."""
-        return self._read(names, label, "")
+        name, value = self.find(*names)
+        if value is None:
+            return ""
+        if type(value) is str and len(value) <= LABEL_CHARS_MAX:
+            return value
+        return _taken(name, value, label)
 
     def money(self, exponent: int, *names: str) -> int | None:
         """Take an amount in minor units, or None."""
-        return self._read(names, lambda value: minor_units(value, exponent), None)
+        name, value = self.find(*names)
+        if value is None or value == "":
+            return None
+        return _taken(name, value, lambda amount: minor_units(amount, exponent))
 
     def rating(self, *names: str) -> float:
         """Take a rating that must be there."""
-        return self._read(names, rating_of)
+        return _taken(*self.find(*names), rating_of)
 
     def quantity(self, *names: str) -> float:
         """Take how many; 1 where nothing is said."""
-        return self._read(names, quantity_of, 1.0)
+        name, value = self.find(*names)
+        return 1.0 if value is None or value == "" else _taken(name, value, quantity_of)
 
     def time_ms(self, *names: str) -> int:
         """Take a time, or 0."""
-        return self._read(names, time_ms, 0)
-
-    def _read(
-        self, names: tuple[str, ...], take: Callable[[Any], Taken], *absent: Absent
-    ) -> Taken | Absent:
-        """Take by `take`; where nothing stands, `absent` if one is given, else refuse."""
         name, value = self.find(*names)
-        if absent and (value is None or value == ""):
-            return absent[0]
-        try:
-            return take(value)
-        except Refusal as refusal:
-            raise refusal.under(name) from None
+        return 0 if value is None or value == "" else _taken(name, value, time_ms)
 
     def drop(self, *names: str) -> None:
-        """Count these as taken."""
-        self._taken.update(names)
+        """Take these and keep nothing of them."""
+        for name in names:
+            self._left.pop(name, None)
 
     def rest(self) -> dict[str, Any]:
         """List what nobody took; nulls are nothing."""
-        taken = self._taken
-        return {
-            name: value
-            for name, value in self._values.items()
-            if name not in taken and value is not None
-        }
+        return {name: value for name, value in self._left.items() if value is not None}
+
+
+def _taken(name: str, value: Any, take: Callable[[Any], Taken]) -> Taken:
+    try:
+        return take(value)
+    except Refusal as refusal:
+        raise refusal.under(name) from None
