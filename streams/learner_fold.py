@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+import structlog
 
 from models.effects import DayEnded, DeadLetter, HazardLesson, Lesson, encode
 from models.events import Adopted
 from models.events import encode as encode_record
-from models.hazard import checksum
+from models.hazard import FEATURES, BadSnapshot, checksum
 from models.hazard_learner import HazardLearner, Learned
 from streams import topics
 from streams.fold import Interval, Output, PoisonError
 from streams.snapshots import SnapshotRecord
+
+log = structlog.get_logger(__name__)
 
 KEY = b"hazard"
 
@@ -80,6 +83,9 @@ class LearnerFold:
         try:
             lesson = self._decoder.decode(record.value)
             if type(lesson) is HazardLesson:
+                if len(lesson.features) != len(FEATURES):
+                    # Now, while it can still be left out alone: not with its whole day.
+                    raise ValueError(f"{len(lesson.features)} features, not {len(FEATURES)}")
                 if lesson.day > self._row.closed_day:
                     self._open[lesson.day].append((record.offset, lesson))
             elif type(lesson) is DayEnded:
@@ -98,8 +104,9 @@ class LearnerFold:
         if closed <= row.closed_day:
             return
         for day in sorted(day for day in self._open if day <= closed):
-            # Were several days closed at once, a snapshot must not know those after its own.
-            self._consider(day - 1)
+            if self._learner.lessons > row.lessons_at_snapshot:
+                # Were several days closed at once, a snapshot must not know those after its own.
+                self._consider(day - 1)
             self._learner.learn([lesson for _, lesson in self._open.pop(day)])
         row.closed_day = closed
         self._consider(closed)
@@ -116,7 +123,12 @@ class LearnerFold:
         self._outputs.append(Output(self._topic_of(topics.CONTROL), b"learner", word, 0))
 
     def _publish(self, day: int) -> None:
-        snapshot = self._learner.snapshot(day)
+        try:
+            snapshot = self._learner.snapshot(day)
+        except BadSnapshot as error:
+            # The version adopted before stays in use, and the day is closed all the same.
+            log.error("snapshot refused", model="hazard", day=day, reason=str(error))
+            return
         record = SnapshotRecord("hazard", checksum(snapshot), snapshot)
         self._outputs.append(
             Output(self._topic_of(topics.SNAPSHOTS), KEY, msgspec.json.encode(record), 0)

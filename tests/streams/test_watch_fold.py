@@ -1,0 +1,158 @@
+"""The fold of hours: an hour is judged when every partition has ended it."""
+
+import msgspec
+import pytest
+
+from models.clock import HOUR_MS
+from models.effects import Alert, DeadLetter, HourEnded, encode
+from models.orders_alarm import WARM_UP_HOURS, WEEK_HOURS
+from streams import topics
+from streams.fold import PoisonError
+from streams.watch_fold import WatchFold
+from tests.builders import START_MS, Record
+
+NOTHING: frozenset[bytes] = frozenset()
+USUAL = 20
+LEARNED = WARM_UP_HOURS + WEEK_HOURS
+
+
+def watch_fold() -> WatchFold:
+    return WatchFold(topic_of=lambda name: name)
+
+
+def ended(hour: int, orders: int, partition: int = 0, partitions: int = 1) -> Record:
+    record = HourEnded(
+        partition=partition,
+        partitions=partitions,
+        hour_ms=START_MS + hour * HOUR_MS,
+        orders=orders,
+        revenue_cents=orders * 100,
+    )
+    return Record(hour * partitions + partition, encode(record))
+
+
+def fold_all(fold: WatchFold, records: list[Record]) -> None:
+    for record in records:
+        assert list(fold.fold(record, NOTHING)) == []
+
+
+def alerts_of(fold: WatchFold) -> list[Alert]:
+    outputs = fold.seal().outputs
+    assert {(one.topic, one.partition) for one in outputs} <= {(topics.ALERTS, 0)}
+    alerts = [msgspec.json.decode(one.value, type=Alert) for one in outputs]
+    assert [one.key for one in outputs] == [one.fingerprint.encode() for one in alerts]
+    return alerts
+
+
+def shop_that_fell(hours: int = 6) -> list[Record]:
+    usual = [ended(hour, USUAL) for hour in range(LEARNED)]
+    fallen = [ended(LEARNED + hour, 0) for hour in range(hours)]
+    back = [ended(LEARNED + hours + hour, USUAL) for hour in range(12)]
+    return [*usual, *fallen, *back]
+
+
+def test_a_fall_is_one_alert_from_its_firing_to_its_end() -> None:
+    fold = watch_fold()
+    fold_all(fold, shop_that_fell())
+    fired, resolved = alerts_of(fold)
+    began_ms = START_MS + LEARNED * HOUR_MS
+    assert (fired.status, resolved.status) == ("firing", "resolved")
+    assert fired.fingerprint == resolved.fingerprint == f"orders_per_hour:{began_ms}"
+    assert (fired.name, fired.severity, resolved.severity) == (
+        "orders_per_hour",
+        "critical",
+        "info",
+    )
+    assert fired.starts_at_ms == resolved.starts_at_ms == began_ms
+    assert resolved.ends_at_ms > began_ms + 6 * HOUR_MS
+    assert fired.summary == "0 orders in 1 h where 20 were expected (0%)"
+    assert resolved.summary.startswith("orders are back: ")
+    assert fired.values["expected"] == pytest.approx(20.0, rel=0.01)
+    assert fired.values["actual"] == 0.0
+
+
+def test_a_milder_fall_is_a_warning() -> None:
+    fold = watch_fold()
+    usual = [ended(hour, USUAL) for hour in range(LEARNED)]
+    fold_all(fold, [*usual, *(ended(LEARNED + hour, 9) for hour in range(48))])
+    assert next(one.severity for one in alerts_of(fold)) == "warning"
+
+
+def test_an_hour_waits_for_every_partition() -> None:
+    one, two = watch_fold(), watch_fold()
+    fold_all(one, [ended(hour, 10) for hour in range(50)])
+    for hour in range(50):
+        fold_all(two, [ended(hour, 4, 0, 2)])
+        assert len(two._row.open_hours) == 1
+        fold_all(two, [ended(hour, 6, 1, 2)])
+    assert two._row.open_hours == {}
+    assert two._row.alarm == one._row.alarm
+
+
+def test_a_partition_far_ahead_changes_nothing() -> None:
+    one, two = watch_fold(), watch_fold()
+    fold_all(one, [ended(hour, 10) for hour in range(50)])
+    fold_all(two, [ended(hour, 4, 0, 2) for hour in range(50)])
+    fold_all(two, [ended(hour, 6, 1, 2) for hour in range(50)])
+    assert two._row.alarm == one._row.alarm
+
+
+def test_an_hour_told_twice_counts_once() -> None:
+    one, two = watch_fold(), watch_fold()
+    fold_all(one, [ended(0, 4, 0, 2), ended(0, 6, 1, 2)])
+    fold_all(two, [ended(0, 4, 0, 2), ended(0, 4, 0, 2), ended(0, 6, 1, 2), ended(0, 6, 1, 2)])
+    assert two._row == one._row
+
+
+def test_an_hour_that_a_partition_jumped_over_is_no_evidence() -> None:
+    fold = watch_fold()
+    fold_all(fold, [ended(0, 4, 0, 2), ended(1, 4, 0, 2), ended(1, 4, 1, 2)])
+    assert fold._row.open_hours == {}
+    assert fold._row.alarm.hours == 1
+
+
+@pytest.mark.parametrize("every", [1, 2, 50])
+def test_a_crash_after_any_transaction_changes_no_alert(every: int) -> None:
+    records = shop_that_fell()
+    straight = watch_fold()
+    fold_all(straight, records)
+    fold, found = watch_fold(), []
+    for at in range(0, len(records), every):
+        fold_all(fold, records[at : at + every])
+        found += alerts_of(fold)
+        restarted = watch_fold()
+        restarted.restore(b"orders", fold._sealed)
+        restarted.restored()
+        fold = restarted
+    assert found == alerts_of(straight)
+
+
+def test_a_rollback_returns_to_the_last_transaction() -> None:
+    fold = watch_fold()
+    fold_all(fold, [ended(0, 1)])
+    fold.seal()
+    before = msgspec.msgpack.encode(fold._row)
+    fold_all(fold, [ended(1, 1)])
+    fold.rollback()
+    assert msgspec.msgpack.encode(fold._row) == before
+    assert fold.seal().outputs == []
+
+
+def test_an_unreadable_hour_is_left_out_with_a_dead_letter() -> None:
+    fold = watch_fold()
+    record = Record(5, b'{"partition":0}', timestamp=99)
+    with pytest.raises(PoisonError) as raised:
+        list(fold.fold(record, NOTHING))
+    output = fold.dead_letter(record, raised.value)
+    letter = msgspec.json.decode(output.value, type=DeadLetter)
+    assert (output.topic, letter.source, letter.offset, letter.at_ms) == (
+        topics.DEAD_LETTERS,
+        "watch",
+        5,
+        99,
+    )
+    assert list(fold.fold(record, frozenset([raised.value.key]))) == []
+
+
+def test_everything_folded_may_be_committed() -> None:
+    assert watch_fold().safe_offset(9) == 9
