@@ -78,5 +78,7 @@ class QuietMonitor(Monitor):
 
 def quiet_logging(level: str) -> None:
     """Keep Faust's and aiokafka's chatter, and with DEBUG every key and value, out of the log."""
-    for name in ("faust", "mode", "aiokafka"):
+    # A Faust service logs under the name of the module it is defined in.
+    services = ("streams.app", "streams.lane", "streams.tables")
+    for name in ("faust", "mode", "aiokafka", *services):
         logging.getLogger(name).setLevel(max(logging.WARNING, getattr(logging, level.upper())))

@@ -44,8 +44,8 @@ class MarkWriter:
 
     async def run(self) -> None:
         """Write until cancelled."""
-        await self._producer.start()
         try:
+            await self._producer.start()
             while True:
                 await asyncio.sleep(self._interval_s)
                 await self._write_round()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from pydantic import SecretStr
 
 from models.customer import Customer, decode_row
 from models.events import ClockMark, Event, LogRecord, encode
@@ -42,8 +43,11 @@ def environment(settings: Settings) -> dict[str, str]:
         "session_timeout_ms",
         "adopt_every_days",
         "incarnation",
+        "token_key",
     ):
-        variables[f"HUITOU_{name.upper()}"] = str(values[name])
+        value = values[name]
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        variables[f"HUITOU_{name.upper()}"] = text
     variables["HUITOU_DATA_DIR"] = str(settings.data_dir)
     return variables
 
