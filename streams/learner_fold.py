@@ -104,9 +104,8 @@ class LearnerFold:
         if closed <= row.closed_day:
             return
         for day in sorted(day for day in self._open if day <= closed):
-            if self._learner.lessons > row.lessons_at_snapshot:
-                # Were several days closed at once, a snapshot must not know those after its own.
-                self._consider(day - 1)
+            # Were several days closed at once, a snapshot must not know those after its own.
+            self._consider(day - 1)
             self._learner.learn([lesson for _, lesson in self._open.pop(day)])
         row.closed_day = closed
         self._consider(closed)
