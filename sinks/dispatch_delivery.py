@@ -123,22 +123,25 @@ class Delivery:
             try:
                 outcome = await self._outcome(action, personal)
             except SendFailed as failure:
-                failures = await self._tools.ledger.failed(action.action_id)
-                log.warning(
-                    "send failed",
-                    action_id=action.action_id,
-                    channel=action.message_channel.value,
-                    failures=failures,
-                    error=str(failure),
-                )
+                failures = await self._count(action, failure)
                 if failures < self._tools.patience.failures_max:
                     return self._tools.patience.wait_ms(failures, self._tools.roll())
-                at_ms, _ = self._moment(action)
-                outcome = Outcome(at_ms, GAVE_UP)
+                outcome = Outcome(self._moment(action)[0], GAVE_UP)
             await self._tools.ledger.settle(action.action_id, outcome)
         await self._receipt(action, outcome)
         await self._tools.ledger.receipted(action.action_id)
         return None
+
+    async def _count(self, action: Action, failure: SendFailed) -> int:
+        failures = await self._tools.ledger.failed(action.action_id)
+        log.warning(
+            "send failed",
+            action_id=action.action_id,
+            channel=action.message_channel.value,
+            failures=failures,
+            error=str(failure),
+        )
+        return failures
 
     async def _personal(self, action: Action) -> dict[str, str] | None:
         """Open what is sealed; None when it does not open."""
@@ -158,6 +161,7 @@ class Delivery:
         except KeyMissing:
             if action.sealed:
                 raise
+            tools.store.get_or_create(action.customer)
             return {}
         except SealBroken:
             return None

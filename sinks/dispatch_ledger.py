@@ -87,18 +87,14 @@ class Ledger:
     """All actions of one installation, as one dispatcher (`holder`) sees them."""
 
     def __init__(self, redis: Redis, namespace: str, holder: str, lease_ms: int) -> None:
+        self._redis = redis
         self._prefix = f"{namespace}ledger:"
         self._holder = holder
         self._lease_ms = lease_ms
-        self._claim = redis.register_script(_CLAIM)
-        self._note = redis.register_script(_NOTE)
-        self._fail = redis.register_script(_FAIL)
 
     async def claim(self, action_id: str) -> Over | Held | Leased:
         """Take the action, for a lease's time."""
-        answer = await self._claim(
-            keys=[self._prefix + action_id], args=[self._holder, self._lease_ms]
-        )
+        answer = await self._run(_CLAIM, action_id, self._lease_ms)
         if isinstance(answer, int):
             return Held(answer)
         if not isinstance(answer, list):
@@ -126,18 +122,19 @@ class Ledger:
 
     async def failed(self, action_id: str) -> int:
         """Give the lease back; returns how often sending has failed now. Raises LeaseLost."""
-        failures = await self._fail(keys=[self._prefix + action_id], args=[self._holder])
+        failures = await self._run(_FAIL, action_id)
         if not failures:
             raise LeaseLost(action_id)
         return int(failures)
 
     async def _write(self, action_id: str, fields: dict[str, Any], kept_s: int = 0) -> None:
         flat = [part for field in fields.items() for part in field]
-        noted = await self._note(
-            keys=[self._prefix + action_id], args=[self._holder, kept_s, *flat]
-        )
+        noted = await self._run(_NOTE, action_id, kept_s, *flat)
         if not noted:
             raise LeaseLost(action_id)
+
+    async def _run(self, script: str, action_id: str, *args: str | int) -> Any:
+        return await self._redis.eval(script, 1, self._prefix + action_id, self._holder, *args)
 
 
 def _leased(flat: list[bytes]) -> Leased:

@@ -17,7 +17,6 @@ import msgspec
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
@@ -31,6 +30,7 @@ from sinks.keys import KeyMissing, KeyStoreBusy, SqliteKeyStore
 from sinks.log import LogError, LogWriter
 from sinks.log_clock import LogClockReader
 from sinks.mailbox import Mailbox, mailbox_for_all
+from sinks.redis_bundle import BundledRedis
 from sinks.sealing import Sealer
 from sinks.senders import Senders
 from sinks.templates import TemplateBook
@@ -82,7 +82,7 @@ async def run_dispatcher(
 ) -> None:
     """Deliver actions until `stop` is set; outages of Kafka, Redis and the log are waited for."""
     store = await asyncio.to_thread(SqliteKeyStore, config.key_store, config.master_key)
-    redis = Redis.from_url(
+    redis = BundledRedis.from_url(
         config.redis_url,
         socket_timeout=REDIS_LIMIT_S,
         socket_connect_timeout=REDIS_LIMIT_S,

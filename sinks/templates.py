@@ -59,13 +59,11 @@ class _Phrase:
     parts: tuple[tuple[str, str], ...]
 
     def fill(self, values: Mapping[str, str]) -> str:
-        return "".join(text + (values[name] if name else "") for text, name in self.parts)
+        return "".join([text + (values[name] if name else "") for text, name in self.parts])
 
-    def fill_html(self, values: Mapping[str, str]) -> str:
-        return "".join(
-            html.escape(text) + (html.escape(values[name]) if name else "")
-            for text, name in self.parts
-        )
+    def escaped(self) -> "_Phrase":
+        """The same line for a page; what fills it must be escaped too."""
+        return _Phrase(tuple((html.escape(text), name) for text, name in self.parts))
 
 
 @dataclass(frozen=True)
@@ -75,6 +73,8 @@ class _Copy:
     defaults: Mapping[str, str]
     lines: Mapping[str, _Phrase]
     paragraphs: tuple[_Phrase, ...]
+    page_lines: Mapping[str, _Phrase]
+    page_paragraphs: tuple[_Phrase, ...]
 
 
 class TemplateBook:
@@ -112,9 +112,10 @@ class TemplateBook:
         return Words(subject, _plain(copy, values), self._page(copy, values, language))
 
     def _page(self, copy: _Copy, values: Mapping[str, str], language: str) -> str:
-        slots = {name: line.fill_html(values) for name, line in copy.lines.items()}
+        safe = {name: html.escape(value) for name, value in values.items()}
+        slots = {name: line.fill(safe) for name, line in copy.page_lines.items()}
         slots["paragraphs"] = "\n".join(
-            f'<p style="margin:0 0 16px">{one.fill_html(values)}</p>' for one in copy.paragraphs
+            f'<p style="margin:0 0 16px">{one.fill(safe)}</p>' for one in copy.page_paragraphs
         )
         slots["lang"] = language
         return self._frame.fill(slots)
@@ -193,7 +194,13 @@ def _copy(file: str, locale: str, section: Any) -> _Copy:
             f"{file}, {locale}: expected a default for each variable used and no other; "
             f"used: {sorted(used)}, defaults: {sorted(defaults)}"
         )
-    return _Copy(defaults, lines, paragraphs)
+    return _Copy(
+        defaults,
+        lines,
+        paragraphs,
+        {name: line.escaped() for name, line in lines.items()},
+        tuple(one.escaped() for one in paragraphs),
+    )
 
 
 def _phrase(text: Any, file: str, where: str) -> _Phrase:
