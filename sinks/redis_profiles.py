@@ -141,6 +141,8 @@ class RedisProfileSink:
         return int(offset) + 1 if int(incarnation) == self._incarnation else 0
 
     def _write(self, batch: Sequence[Record]) -> None:
+        if not batch:
+            return
         newest = {record.key: record for record in batch if _of_customer(record)}
         profiles = self._profiles(newest.values())
         while trip := list(islice(profiles, CUSTOMERS_A_CALL * CALLS_A_TRIP)):
