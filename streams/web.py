@@ -3,7 +3,7 @@
 import asyncio
 import signal
 
-from sinks.web.engine import EngineAddress
+from sinks.clickhouse import ClickHouseAddress
 from sinks.web.pages import Shop
 from sinks.web.server import PageConfig, serve
 from streams.secrets import key_store_path, load_secrets
@@ -38,10 +38,10 @@ def config_of(settings: Settings) -> PageConfig:
         loopback=is_loopback(settings.web_host),
         api_key=settings.api_key.get_secret_value(),
         bootstrap=settings.kafka_bootstrap,
-        control_topic=f"{settings.namespace}{CONTROL}",
+        control_topic=settings.named(CONTROL),
         redis_url=settings.redis_address,
         namespace=settings.namespace,
-        clickhouse=EngineAddress(
+        clickhouse=ClickHouseAddress(
             url=settings.clickhouse_address,
             user=settings.clickhouse_user,
             password=settings.clickhouse_password.get_secret_value(),

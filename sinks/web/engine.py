@@ -2,19 +2,20 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
-import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-THREADS = 2
+from sinks.clickhouse import ClickHouseAddress, connect
+
+THREADS = 3
 _WORDS_AT_MOST = 300
 _GRACE_S = 0.5
 
@@ -25,27 +26,28 @@ class QueryFailed(RuntimeError):
     """The engine could not answer; the text says why, in one line."""
 
 
-@dataclass(frozen=True)
-class EngineAddress:
-    """Where ClickHouse is and who asks; `url` is http(s)://host:port."""
+class Answer(NamedTuple):
+    """Rows by column name, and the seconds the engine took."""
 
-    url: str
-    user: str
-    password: str = field(repr=False)
-    database: str
+    rows: list[Row]
+    took_s: float
 
 
 class Engine:
     """A few threads that share one client."""
 
-    def __init__(self, address: EngineAddress, threads: int = THREADS) -> None:
+    def __init__(self, address: ClickHouseAddress, threads: int = THREADS) -> None:
         self._address = address
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="panels")
         self._lock = threading.Lock()
         self._client: Client | None = None
 
     async def rows(self, sql: str, parameters: Mapping[str, Any], budget_ms: int) -> list[Row]:
-        """Answer a query with rows by column name; times are milliseconds since the epoch.
+        """Answer a query with its rows; see `ask`."""
+        return (await self.ask(sql, parameters, budget_ms)).rows
+
+    async def ask(self, sql: str, parameters: Mapping[str, Any], budget_ms: int) -> Answer:
+        """Answer a query; times in its rows are milliseconds since the epoch.
 
         Raises QueryFailed, also when the answer is not there within the budget.
         """
@@ -63,7 +65,8 @@ class Engine:
         if self._client is not None:
             self._client.close()
 
-    def _ask(self, sql: str, parameters: dict[str, Any], budget_ms: int) -> list[Row]:
+    def _ask(self, sql: str, parameters: dict[str, Any], budget_ms: int) -> Answer:
+        started_s = time.monotonic()
         try:
             answer = self._connected().query(
                 sql,
@@ -72,20 +75,13 @@ class Engine:
             )
         except (ClickHouseError, OSError) as error:
             raise QueryFailed(_one_line(error)) from error
-        return _plain(answer.column_names, answer.result_rows)
+        rows = _plain(answer.column_names, answer.result_rows)
+        return Answer(rows, time.monotonic() - started_s)
 
     def _connected(self) -> Client:
         with self._lock:
             if self._client is None:
-                self._client = clickhouse_connect.get_client(
-                    dsn=self._address.url,
-                    username=self._address.user,
-                    password=self._address.password,
-                    database=self._address.database,
-                    autogenerate_session_id=False,
-                    connect_timeout=3,
-                    send_receive_timeout=30,
-                )
+                self._client = connect(self._address)
             return self._client
 
 

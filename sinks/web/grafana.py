@@ -1,6 +1,6 @@
 """The Grafana dashboard, written from the page's own panels.
 
-    python -m sinks.web.grafana > sinks/grafana/dashboards/huitou.json
+python -m sinks.web.grafana > sinks/grafana/dashboards/huitou.json
 """
 
 import json

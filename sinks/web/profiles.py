@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from models.clock import DAY_MS
 from models.dormancy import COOLING_AFTER_DAYS, dormancy_of, silence_days
 from models.hazard import HORIZON_DAYS
+from models.segment_personal import email_lookup, phone_lookup
 from models.tokens import TOKEN_CHARS, token_of
 from sinks.keys import KeyDestroyed, KeyMissing
 from sinks.sealing import SealBroken, Sealer
@@ -22,8 +23,7 @@ By = Literal["id", "email", "phone", "token"]
 MERGES_AT_MOST = 8
 LABEL_CHARS = 40
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_CHARS}}}")
-_NOT_DIGITS = re.compile(r"[^\d+]")
-_PHONE = re.compile(r"\+?[\d\s().-]{7,20}")
+_LOOKUPS = {"email": email_lookup, "phone": phone_lookup}
 _TEN_YEARS_DAYS = 3650.0
 
 _FOLDED_AT = ("last_seen_ms", "hazard_at_ms", "tier_since_ms")
@@ -58,8 +58,10 @@ class Profiles:
             return what
         if by == "id":
             return token_of(self._token_key, "customer", what)
-        normal = normal_form(what, by)
-        lookup = token_of(self._token_key, by, normal)
+        plain = _LOOKUPS[by](what)
+        if not plain:
+            raise Unknown(f"this is no {by}")
+        lookup = token_of(self._token_key, by, plain)
         found = await self._redis.get(f"{self._namespace}lookup:{by}:{lookup}")
         if found is None:
             raise Unknown(f"no customer has this {by}")
@@ -161,22 +163,17 @@ class Profiles:
             return
 
 
-def normal_form(what: str, by: By) -> str:
-    """E-mail or phone as lookups know it: trimmed and lower case; digits with a leading plus."""
-    if by == "phone":
-        return _NOT_DIGITS.sub("", what)
-    return what.strip().lower()
-
-
 def guesses(what: str) -> tuple[By, ...]:
     """In which order to try what a person typed."""
-    if "@" in what:
-        return ("email", "id")
-    if _PHONE.fullmatch(what.strip()) and sum(map(str.isdigit, what)) >= 7:
-        return ("phone", "id")
+    tries: list[By] = []
+    if email_lookup(what):
+        tries.append("email")
+    tries.append("id")
     if _TOKEN.fullmatch(what):
-        return ("id", "token")
-    return ("id",)
+        tries.append("token")
+    if phone_lookup(what):
+        tries.append("phone")
+    return tuple(tries)
 
 
 def at(profile: Profile, now_ms: int) -> Profile:

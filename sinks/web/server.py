@@ -12,13 +12,14 @@ from aiohttp.typedefs import Handler, Middleware
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from sinks.clickhouse import ClickHouseAddress
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox
 from sinks.sealing import Sealer
 from sinks.web.access import Access, add_security_headers
 from sinks.web.api import Api
 from sinks.web.broadcast import Broadcast
-from sinks.web.engine import Engine, EngineAddress
+from sinks.web.engine import Engine
 from sinks.web.log_time import LogTimeReader
 from sinks.web.meters import Meters
 from sinks.web.pages import Pages, Shop
@@ -47,7 +48,7 @@ class PageConfig:
     control_topic: str
     redis_url: str = field(repr=False)
     namespace: str
-    clickhouse: EngineAddress
+    clickhouse: ClickHouseAddress
     key_store: Path
     master_key: bytes = field(repr=False)
     token_key: bytes = field(repr=False)

@@ -80,7 +80,9 @@ class Page:
         """Wait until an expression is truthy, and give its value."""
         async with asyncio.timeout(within_s):
             while True:
-                value = await self.evaluate(f"(() => {{ try {{ return {expression} }} catch {{}} }})()")
+                value = await self.evaluate(
+                    f"(() => {{ try {{ return {expression} }} catch {{}} }})()"
+                )
                 if value:
                     return value
                 await asyncio.sleep(0.05)

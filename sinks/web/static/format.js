@@ -95,8 +95,9 @@ export function isMidnight(ms) {
   return clockParts.formatToParts(ms).find((one) => one.type === "hour").value === "00";
 }
 
-// "3 hours ago" by the log's clock.
+// "3 hours ago" by the log's clock; what lies well ahead of it happened by the wall's clock: its day.
 export function formatAgo(ms, now) {
+  if (ms - now > 86_400_000) return formatLongDay(ms);
   const seconds = Math.round((ms - now) / 1000);
   for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
     if (Math.abs(seconds) >= length) return relative.format(Math.trunc(seconds / length), unit);

@@ -79,7 +79,8 @@ function band(card, rows) {
 }
 
 function rates(card, rows) {
-  const columns = [...rows].sort((a, b) => a.days - b.days).map((row) => el("div", { class: "rate" },
+  const found = new Map(rows.map((row) => [row.days, row]));
+  const columns = [30, 60, 90].map((days) => found.get(days) ?? { days, rate: null, eligible: 0 }).map((row) => el("div", { class: "rate" },
     el("dt", {}, say("within_days", { n: row.days })),
     el("dd", {}, el("p", { class: "big" }, row.rate === null ? "–" : formatShare(row.rate)), track(row.rate ?? 0, true),
       el("p", { class: "small" }, row.eligible

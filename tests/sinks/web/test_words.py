@@ -1,0 +1,148 @@
+"""The three languages hold together, and every word a page asks for is there."""
+
+import ast
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from models import browse_reminder, decision, thank_you
+from models.clock import DAY_MS
+from models.customer import Customer
+from models.daybook import add
+from models.tier import tier_of
+from sinks.web.pages import PAGES_DIR, Pages, Shop
+from sinks.web.panels import load_panels
+from sinks.web.site import STATIC_DIR
+from sinks.web.words import LANGUAGES, WordsMissing, choose_language, load_words
+
+WORDS = load_words()
+PLACES = re.compile(r"\{(\w+)\}")
+SCRIPTS = sorted(path for path in STATIC_DIR.glob("*.js") if not path.name.startswith("uPlot"))
+
+
+def test_every_language_has_the_same_words() -> None:
+    keys = {language: set(WORDS.by_language[language]) for language in LANGUAGES}
+    assert keys["en"] == keys["zh-TW"] == keys["zh-CN"]
+    assert len(keys["en"]) > 200
+
+
+@pytest.mark.parametrize("key", sorted(WORDS.by_language["en"]))
+def test_a_word_has_the_same_places_in_every_language(key: str) -> None:
+    places = {frozenset(PLACES.findall(WORDS.say(language, key))) for language in LANGUAGES}
+    assert len(places) == 1
+
+
+def test_the_two_chinese_scripts_are_not_mixed_up() -> None:
+    traditional = "".join(WORDS.by_language["zh-TW"].values())
+    simplified = "".join(WORDS.by_language["zh-CN"].values())
+    assert not set("购买户发现时间预计") & set(traditional)
+    assert not set("購買戶發現時間預計") & set(simplified)
+
+
+def test_every_word_a_script_says_is_written() -> None:
+    said = {
+        match
+        for script in SCRIPTS
+        for match in re.findall(r'\bsay\("([a-z0-9_]+)"', script.read_text("utf-8"))
+    }
+    assert said <= set(WORDS.by_language["en"])
+    assert len(said) > 50
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_page_finds_its_words(language: str) -> None:
+    shop = Shop("EUR", "UTC", "http://127.0.0.1:8470")
+    pages = Pages(WORDS, load_panels(), shop, can_sign_out=True)
+    written = [
+        pages.dashboard(language),
+        pages.customer(language, "token"),
+        pages.mailbox(language),
+        pages.login(language, "login_wrong"),
+        pages.message(language, "nobody_found", "nobody_found_text"),
+    ]
+    assert all("{{" not in page for page in written)
+    assert len(list(PAGES_DIR.glob("*.html"))) == len(written) + 2
+
+
+def test_a_word_without_a_language_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "words.yaml"
+    file.write_text("words:\n  hello: {en: Hello, zh-TW: 你好}\nsentences: []\n", encoding="utf-8")
+    with pytest.raises(WordsMissing, match="'hello' lacks zh-CN"):
+        load_words(file)
+
+
+def _tier_reasons() -> set[str]:
+    """Every reason a tier can have, from rows that bring each about."""
+    reasons = set()
+    for orders, cents, silence_days in (
+        (0, 0, 0),
+        (1, 900, 0),
+        (1, 900, 40),
+        (2, 900, 0),
+        (4, 9_000, 0),
+        (8, 20_000, 0),
+    ):
+        row = Customer(orders=orders)
+        for day in range(orders):
+            add(row.daybook, 19_000 - day, 1, cents)
+        row.first_order_ms = (19_001 - orders) * DAY_MS
+        row.last_order_ms = 19_000 * DAY_MS
+        reasons.add(tier_of(row, row.last_order_ms + silence_days * DAY_MS)[1])
+    return reasons
+
+
+def _sentences_in(module: ModuleType) -> set[str]:
+    """Every text with a space that stands in a module and is no docstring."""
+    tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef)
+        and isinstance(node.body[0], ast.Expr)
+    }
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and " " in node.value
+        and id(node) not in docstrings
+    }
+
+
+def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
+    sentences = _tier_reasons()
+    assert len(sentences) == 6
+    for module in (thank_you, browse_reminder, decision):
+        found = _sentences_in(module)
+        assert found, module
+        sentences |= found
+    sentences.add("3 orders in 2 h where 9 were expected (33%)")
+    sentences.add("orders are back: 88 came where 140 were expected meanwhile")
+    sentences.add("worker is 61 s behind in events, partition 3: 9000 records unread")
+    sentences.add("12 dead letters in a minute from gateway: not JSON")
+    sentences.add("no broker answers at 127.0.0.1:9492")
+    for sentence in sentences:
+        assert any(re.search(one.pattern, sentence) for one in WORDS.sentences), sentence
+
+
+@pytest.mark.parametrize(
+    ("wanted", "accepted", "language"),
+    [
+        ("zh-TW", "en", "zh-TW"),
+        (None, "", "en"),
+        ("klingon", "zh-TW,zh;q=0.9", "zh-TW"),
+        (None, "zh-Hant-HK;q=0.8,en", "zh-TW"),
+        (None, "zh-HK", "zh-TW"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh-CN"),
+        (None, "zh", "zh-CN"),
+        (None, "fr-FR,en-GB;q=0.7", "en"),
+        (None, "fr", "en"),
+    ],
+)
+def test_the_language_is_the_one_chosen_or_understood(
+    wanted: str | None, accepted: str, language: str
+) -> None:
+    assert choose_language(wanted, accepted) == language
