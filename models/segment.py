@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from models.events import CustomerIdentified, Event, Line, PageViewed, Released, Tracked
+from models.events import CustomerIdentified, Event, Line, PageViewed, Tracked
 from models.segment_envelope import ANONYMOUS, Door, Draft, Message, channel_named
 from models.segment_personal import (
     LEFT_OUT,
@@ -90,12 +90,12 @@ def finish(
         if type(value) is str and looks_like_email(value):
             fields[name] = token_of("text", value)
     sealed = None
-    if draft.type is Released:
-        fields["target"] = token_of("customer", draft.target_id)
-    else:
+    if draft.needs_key:
         sealed = {"id": seal(customer, "id", draft.customer_id)}
         for name, text in draft.personal.items():
             sealed[name] = seal(customer, name, text)
+    if draft.target_id:
+        fields["target"] = token_of("customer", draft.target_id)
     if draft.lookup:
         fields["lookup"] = {kind: token_of(kind, text) for kind, text in draft.lookup.items()}
     return draft.type(

@@ -53,9 +53,9 @@ class Draft(msgspec.Struct, kw_only=True):
     target_id: str = ""
 
     @property
-    def sealed_for(self) -> str | None:
-        """Id of the customer whose key is needed; None when nothing is sealed."""
-        return None if self.type is Released else self.customer_id
+    def needs_key(self) -> bool:
+        """Whether something is sealed under the customer's key."""
+        return self.type is not Released
 
 
 class Message:

@@ -32,6 +32,8 @@ class Traits:
         self.rest: dict[str, Any] = {}
         for name, value in given.items():
             known = snake(name)
+            if value is None:
+                continue
             if known == "address":
                 self._read_address(value)
             elif not (known == "id" and value == customer_id):
@@ -64,6 +66,8 @@ class Traits:
         left = {}
         for name, part in value.items():
             known = snake(name)
+            if part is None or part == "":
+                continue
             if known in _PERSONAL_OF_ADDRESS and type(part) in (str, int):
                 self.personal[_PERSONAL_OF_ADDRESS[known]] = _text(part)
             elif known in _PUBLIC_OF_ADDRESS and _is_plain(known, part):

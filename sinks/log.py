@@ -31,6 +31,7 @@ _CLOSE_S = 3.0
 _log = structlog.get_logger("log")
 
 Record = tuple[bytes | None, bytes]
+Prepared = dict[int, list[Record]]
 
 
 class LogError(RuntimeError):
@@ -204,13 +205,21 @@ class LogWriter:
 
         Raises EventTooLarge before anything is written, else LogSlow or LogUnreachable.
         """
-        groups: dict[int, list[Record]] = {}
+        await self.write_prepared(self.prepared(written))
+
+    def prepared(self, written: Sequence[Event]) -> Prepared:
+        """Encode events for `write_prepared`; raises EventTooLarge for the first that is."""
+        groups: Prepared = {}
         for index, event in enumerate(written):
             value = events.encode(event)  # type: ignore[arg-type]
             if len(value) > EVENT_BYTES_MAX:
                 raise EventTooLarge(index, len(value))
             partition = partition_of(event.customer, self._partitions)
             groups.setdefault(partition, []).append((event.customer.encode(), value))
+        return groups
+
+    async def write_prepared(self, groups: Prepared) -> None:
+        """Write encoded events; raises LogSlow or LogUnreachable."""
         await self._write(self._topic_events, groups)
 
     async def write_to_partitions(
@@ -223,7 +232,7 @@ class LogWriter:
 
     async def write_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters to their topic; raises as `write` does."""
-        groups: dict[int, list[Record]] = {}
+        groups: Prepared = {}
         for index, letter in enumerate(letters):
             value = effects.encode(letter)
             if len(value) > EVENT_BYTES_MAX:
@@ -248,7 +257,7 @@ class LogWriter:
         self._retire(producer)
         self._connecting = asyncio.create_task(self._connect())
 
-    async def _write(self, topic: str, groups: dict[int, list[Record]]) -> None:
+    async def _write(self, topic: str, groups: Prepared) -> None:
         if not groups:
             return
         if self._failure:

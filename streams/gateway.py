@@ -1,0 +1,305 @@
+"""The role `gateway`: Segment's HTTP API, signed webhooks and an intake topic, all into the log.
+
+    POST /v1/track /v1/identify /v1/alias /v1/page /v1/screen /v1/group    one message
+    POST /v1/batch                                                         {"batch": [messages]}
+    POST /v1/webhooks/{source}                                             a signed delivery
+    GET  /healthz /readyz /metrics
+
+Success is answered only after the broker has confirmed. Browsers of other origins get no permission
+(CORS): a shop's page sends through its own server, so that the write key stays there.
+"""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from sinks.keys import KeyDestroyed, KeyStoreBusy
+from sinks.log import LogError, LogWriter
+from sinks.log_clock import ClockUnknown, LogClockReader
+from sinks.order_owners import OrderOwners
+from streams.gateway_admission import Admission, Verdict
+from streams.gateway_metrics import GatewayMetrics
+from streams.gateway_requests import (
+    Refused,
+    answer,
+    json_of,
+    read_sent,
+    require_local_name,
+    require_write_key,
+    retry_later,
+    unpacked,
+)
+from streams.intake import follow_intake
+from streams.secrets import KEYS_DIR, load_secrets, open_key_store
+from streams.servers.status import READY, STARTING, StatusFile
+from streams.settings import Settings, is_loopback
+from streams.topics import CONTROL, DEAD_LETTERS, EVENTS
+from streams.webhooks import BadSignature, batch_of, order_of, owned_order, said, verify
+
+IN_FLIGHT_MAX = 256
+SHUTDOWN_WITHIN_S = 10.0
+STATUS_EVERY_S = 1.0
+KINDS = ("track", "identify", "alias", "page", "screen", "group")
+SOURCE = "gateway"
+
+_log = structlog.get_logger("gateway")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Gateway:
+    """The HTTP side of the door; `admission` is what lies behind it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        admission: Admission,
+        writer: LogWriter,
+        clock: LogClockReader,
+        owners: OrderOwners,
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._settings = settings
+        self._write_key = settings.write_key.get_secret_value()
+        self._local = is_loopback(settings.gateway_host)
+        self._admission = admission
+        self._writer = writer
+        self._clock = clock
+        self._owners = owners
+        self._metrics = metrics
+        self._in_flight = 0
+        metrics.watch(lambda: self._in_flight, lambda: writer.pending_bytes)
+
+    def app(self) -> web.Application:
+        """Build the application."""
+        app = web.Application(middlewares=[self._answer_always])
+        for kind in KINDS:
+            app.router.add_post(f"/v1/{kind}", self._one(kind))
+        app.router.add_post("/v1/batch", self._batch)
+        app.router.add_post("/v1/webhooks/{source}", self._webhook)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._page_of_metrics)
+        return app
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be taken in now; empty when all is well."""
+        return self._writer.trouble or ("" if self._clock.current else "the log's time is unknown")
+
+    @web.middleware
+    async def _answer_always(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Turn every outcome into an answer of one form, and count it."""
+        began = time.perf_counter()
+        try:
+            response = await self._guarded(request, handler)
+        except Refused as refused:
+            response = refused.response()
+        except web.HTTPException as error:
+            allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+            response = answer({"error": error.reason}, status=error.status, headers=allowed)
+        except (LogError, ClockUnknown, KeyStoreBusy) as error:
+            _log.warning("not_taken", reason=str(error))
+            response = retry_later(503, "the log is slow or away; send it again", 5).response()
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
+        self._metrics.requests.labels(route, response.status).inc()
+        self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
+        response.headers["Server"] = "huitou"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        # A signed delivery may come through a tunnel that keeps its own name.
+        if self._local and not request.path.startswith("/v1/webhooks/"):
+            require_local_name(request)
+        if request.method != "POST":
+            return await handler(request)
+        if self._in_flight >= IN_FLIGHT_MAX:
+            raise retry_later(429, f"{self._in_flight} requests are being worked on", 1)
+        self._in_flight += 1
+        try:
+            return await handler(request)
+        finally:
+            self._in_flight -= 1
+
+    def _one(self, kind: str) -> Handler:
+        async def take(request: web.Request) -> web.StreamResponse:
+            body = await self._read(request)
+            message = {**body, "type": kind} if type(body) is dict else body
+            return answer((await self._admit([message], SOURCE)).answer())
+
+        return take
+
+    async def _batch(self, request: web.Request) -> web.StreamResponse:
+        messages = batch_of(await self._read(request))
+        if messages is None:
+            raise Refused(400, 'expected an object with a list "batch"')
+        return answer((await self._admit(messages, SOURCE)).answer())
+
+    async def _read(self, request: web.Request) -> Any:
+        require_write_key(request, self._write_key)
+        sent = await read_sent(request, self._settings.max_body_bytes)
+        return await self._parse(request, sent, SOURCE)
+
+    async def _parse(self, request: web.Request, sent: bytes, source: str) -> Any:
+        """Parse a body that somebody known has sent; what can't be parsed is buried."""
+        try:
+            return json_of(unpacked(request, sent, self._settings.max_body_bytes))
+        except Refused as refused:
+            if refused.raw:
+                await self._admission.bury(refused.raw, "not JSON", source)
+            raise
+
+    async def _admit(self, messages: list[Any], source: str) -> Verdict:
+        limit = self._settings.max_batch_events
+        if len(messages) > limit:
+            raise Refused(413, f"expected at most {limit} messages, got {len(messages)}")
+        return await self._admission.admit(messages, source)
+
+    async def _webhook(self, request: web.Request) -> web.StreamResponse:
+        source = request.match_info["source"]
+        secrets = self._settings.webhook_secrets.get(source)
+        if secrets is None:
+            raise Refused(404, "no such source; HUITOU_WEBHOOK_SECRETS names those that are")
+        sent = await read_sent(request, self._settings.max_body_bytes)
+        try:
+            verify(source, secrets.get_secret_value(), request.headers, sent, time.time())
+        except BadSignature as error:
+            raise Refused(401, str(error)) from None
+        name = f"webhook:{source}"
+        body = await self._parse(request, sent, name)
+        owner = await self._owner(order_of(source, request.headers, body))
+        messages = said(source, request.headers, body, owner)
+        verdict = await self._admit(messages, name)
+        if verdict.accepted:
+            await self._remember(*owned_order(source, request.headers, messages))
+        return answer(verdict.answer())
+
+    async def _owner(self, order_id: str) -> str:
+        if not order_id:
+            return ""
+        token = self._admission.token_of("order", order_id)
+        try:
+            return await asyncio.to_thread(self._owners.owner_of, token)
+        except KeyDestroyed:
+            return ""
+
+    async def _remember(self, order_id: str, customer_id: str) -> None:
+        if not order_id:
+            return
+        order_token = self._admission.token_of("order", order_id)
+        customer = self._admission.token_of("customer", customer_id)
+        await asyncio.to_thread(self._owners.remember, order_token, customer, customer_id)
+
+    async def _healthz(self, _: web.Request) -> web.StreamResponse:
+        return answer({"status": "alive"})
+
+    async def _readyz(self, _: web.Request) -> web.StreamResponse:
+        trouble = self.trouble
+        if trouble:
+            return answer({"status": "not ready", "reason": trouble}, status=503)
+        return answer({"status": "ready"})
+
+    async def _page_of_metrics(self, request: web.Request) -> web.StreamResponse:
+        if not self._local:
+            require_write_key(request, self._write_key)
+        return web.Response(body=self._metrics.page(), content_type="text/plain", charset="utf-8")
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what is in flight and return."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Open the door, keep it open until `stop`, and leave nothing half done."""
+    status = StatusFile(settings.data_dir, "gateway")
+    status.write(state=STARTING)
+    keys = load_secrets(settings)
+    metrics = GatewayMetrics()
+    async with AsyncExitStack() as stack:
+        store = open_key_store(settings, keys.master_key)
+        stack.callback(store.close)
+        clock = LogClockReader(settings.kafka_bootstrap, settings.named(CONTROL))
+        await clock.start(wait=False)
+        stack.push_async_callback(clock.stop)
+        writer = LogWriter(
+            bootstrap=settings.kafka_bootstrap,
+            topic_events=settings.named(EVENTS),
+            topic_dead_letters=settings.named(DEAD_LETTERS),
+            partitions=settings.partitions,
+        )
+        await writer.start()
+        stack.push_async_callback(writer.stop)
+        admission = Admission(
+            writer=writer,
+            store=store,
+            clock=clock,
+            token_key=keys.token_key,
+            currency=settings.currency,
+            metrics=metrics,
+        )
+        owners = OrderOwners(settings.data_dir / KEYS_DIR / "orders.sqlite", admission.sealer)
+        stack.callback(owners.close)
+        gateway = Gateway(
+            settings,
+            admission=admission,
+            writer=writer,
+            clock=clock,
+            owners=owners,
+            metrics=metrics,
+        )
+        if settings.intake_topic:
+            intake = asyncio.create_task(follow_intake(settings, admission, stop))
+            stack.push_async_callback(_finish, intake)
+        await _listen(settings, gateway, stack)
+        _log.info("listening", port=settings.gateway_port)
+        await _report_until(stop, status, gateway)
+        _log.info("closing")
+
+
+async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:
+    runner = web.AppRunner(
+        gateway.app(),
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=SHUTDOWN_WITHIN_S,
+        auto_decompress=False,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, settings.gateway_host, settings.gateway_port).start()
+
+
+async def _report_until(stop: asyncio.Event, status: StatusFile, gateway: Gateway) -> None:
+    while not stop.is_set():
+        status.write(state=STARTING if gateway.trouble else READY)
+        try:
+            async with asyncio.timeout(STATUS_EVERY_S):
+                await stop.wait()
+        except TimeoutError:
+            continue
+
+
+async def _finish(task: asyncio.Task[None]) -> None:
+    """Wait for a task that was asked to end; what it died of is raised."""
+    await task
