@@ -168,12 +168,17 @@ class CustomerFold:
         keys: list[bytes] = []
         while self._due and self._due[0][0] <= now_ms and len(keys) < CUSTOMERS_PER_SLICE:
             due, key = heapq.heappop(self._due)
-            if self._due_at.get(key) == due:
-                del self._due_at[key]
-                # Until its row is touched, a rollback must find the key to index it again.
-                self._dirty.add(key)
-                self._row(key)
-                keys.append(key)
+            if self._due_at.get(key) != due:
+                continue
+            del self._due_at[key]
+            customer = self._row(key)
+            if all(timer.due_ms != due for timer in customer.timers):
+                # That timer is gone; the order must be the same as after a recovery.
+                self._index(key, customer)
+                continue
+            # Until its row is touched, a rollback must find the key to index it again.
+            self._dirty.add(key)
+            keys.append(key)
         return keys
 
     def _fire_due(self, key: bytes, now_ms: int, *, leave_out: bool) -> None:
@@ -205,12 +210,15 @@ class CustomerFold:
 
     def _changed(self, key: bytes, customer: Customer, effects: list[Effect]) -> None:
         self._dirty.add(key)
+        self._index(key, customer)
+        self._put(effects)
+
+    def _index(self, key: bytes, customer: Customer) -> None:
         if customer.timers:
             due = min(timer.due_ms for timer in customer.timers)
             if due < self._due_at.get(key, due + 1):
                 self._due_at[key] = due
                 heapq.heappush(self._due, (due, key))
-        self._put(effects)
 
     def _put(self, effects: list[Effect]) -> None:
         for effect in effects:
