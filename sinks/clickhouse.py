@@ -53,6 +53,7 @@ def connect(address: ClickHouseAddress, *, database: str | None = None) -> Clien
         connect_timeout=CONNECT_LIMIT_S,
         send_receive_timeout=REQUEST_LIMIT_S,
         compress=False,
+        tz_mode="aware",
     )
 
 
