@@ -5,7 +5,7 @@ import time
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.clock import LogClock
@@ -61,6 +61,21 @@ class LogClockReader:
     def now_ms(self) -> int:
         """Log time now; raises ClockUnknown before the topic was read."""
         return self.clock.now_ms(int(time.time() * 1000))
+
+    async def wind(self) -> None:
+        """Set an unset clock to the wall's; raises KafkaError when the broker does not take it."""
+        if self.clock.mode != "unset":
+            return
+        wound = LogClock(mode="wall")
+        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, enable_idempotence=True)
+        try:
+            await producer.start()
+            value = msgspec.json.encode(wound)
+            place = self._partition
+            await producer.send_and_wait(place.topic, value, CLOCK_KEY, partition=place.partition)
+        finally:
+            await producer.stop()
+        self._clock = wound
 
     async def _follow(self) -> None:
         while True:

@@ -107,6 +107,7 @@ def up(  # noqa: PLR0913  (one option for each thing that can be chosen)
         gateway_port=gateway_port,
         web_host=web_host,
         web_port=web_port,
+        awaits_history=demo or None,
     )
     if once and not demo:
         _refuse("--once needs a replay that ends: add --demo")

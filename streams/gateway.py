@@ -257,6 +257,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             token_key=keys.token_key,
             currency=settings.currency,
             metrics=metrics,
+            awaits_history=settings.awaits_history,
         )
         owners = OrderOwners(settings.data_dir / KEYS_DIR / "orders.sqlite", admission.sealer)
         stack.callback(owners.close)

@@ -10,14 +10,15 @@ from typing import Any
 
 import msgspec
 import orjson
+from aiokafka.errors import KafkaError
 
 from models.effects import DeadLetter
 from models.events import Event
 from models.segment import Door, Draft, Rejected, finish, parse
 from models.tokens import token_of
 from sinks.keys import KeyDestroyed, KeyStore
-from sinks.log import EventTooLarge, LogWriter, Prepared
-from sinks.log_clock import LogClockReader
+from sinks.log import EventTooLarge, LogUnreachable, LogWriter, Prepared
+from sinks.log_clock import ClockUnknown, LogClockReader
 from sinks.sealing import Sealer
 from streams.gateway_metrics import GatewayMetrics
 
@@ -64,7 +65,10 @@ class Admission:
         token_key: bytes,
         currency: str,
         metrics: GatewayMetrics,
+        awaits_history: bool = False,
     ) -> None:
+        self._awaits_history = awaits_history
+        self._winding = asyncio.Lock()
         self._writer = writer
         self._store = store
         self._sealer = Sealer(store)
@@ -84,6 +88,7 @@ class Admission:
         sender has to send all of it again, and what was written nevertheless is recognised by
         its id.
         """
+        await self._require_clock()
         verdict = Verdict()
         door = Door(self._clock.now_ms(), self._currency, source)
         drafts: dict[int, list[Draft]] = {}
@@ -106,6 +111,18 @@ class Admission:
         verdict.accepted = len(events)
         self._count(events, verdict, source)
         return verdict
+
+    async def _require_clock(self) -> None:
+        """See that the log has a time: its first event starts the clock, unless a history will."""
+        if self._clock.clock.mode != "unset":
+            return
+        if self._awaits_history:
+            raise ClockUnknown("a history is about to be replayed, and it brings the log's time")
+        async with self._winding:
+            try:
+                await self._clock.wind()
+            except KafkaError as error:
+                raise LogUnreachable(f"the log's clock cannot be set: {error!r}") from error
 
     async def bury(self, raw: bytes, reason: str, source: str, place: Place = Place()) -> None:
         """Write what can't even be read to the dead letters; raises as `admit` does."""

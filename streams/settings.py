@@ -60,6 +60,9 @@ class Settings(BaseSettings):
     webhook_secrets: dict[str, SecretStr] = Field(
         default_factory=dict, description="JSON object: source name -> signing secret"
     )
+    awaits_history: bool = Field(
+        False, description="take no event before a history is begun; `up --demo` sets it"
+    )
     intake_topic: str = Field("", description="a Kafka topic of Segment JSON to read; empty: none")
     token_key: SecretStr = Field(SecretStr(""), description="hex; empty: made and kept in data_dir")
     master_key: SecretStr = Field(
