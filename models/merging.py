@@ -71,24 +71,21 @@ def _ends_here(event: CustomerEvent, target: str) -> bool:
 def _release(customer: Customer, event: Released, view: View) -> Moved:
     if event.target in (event.customer, customer.merged_into):
         return Moved([], [])
-    for_log: list[Event] = []
-    if not customer.merged_into and customer.events:
-        for_log.append(
-            Absorbed(
-                id=f"absorbed:{event.customer}:{view.partition}:{view.offset}",
-                customer=event.target,
-                origin=event.customer,
-                row=encode_row(customer),
-                occurred_at_ms=event.occurred_at_ms,
-                received_at_ms=event.received_at_ms,
-                anonymous=event.anonymous,
-                channel=event.channel,
-            )
-        )
+    # Sent even without a history: it is what finds and ends a circle.
+    absorbed = Absorbed(
+        id=f"absorbed:{event.customer}:{view.partition}:{view.offset}",
+        customer=event.target,
+        origin=event.customer,
+        row=encode_row(customer),
+        occurred_at_ms=event.occurred_at_ms,
+        received_at_ms=event.received_at_ms,
+        anonymous=event.anonymous,
+        channel=event.channel,
+    )
     empty = Customer(event_ids=customer.event_ids, merged_into=event.target)
     for field in empty.__struct_fields__:
         setattr(customer, field, getattr(empty, field))
-    return Moved(for_log, [])
+    return Moved([absorbed], [])
 
 
 def merged_fact(event: Absorbed, view: View) -> Merged:

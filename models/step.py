@@ -29,6 +29,7 @@ from models.events import (
     OrderCancelled,
     OrderCompleted,
     Released,
+    type_of,
 )
 from models.hazard import features_of, foretell
 from models.tier import tier_of
@@ -53,8 +54,8 @@ TIMER_RULES: dict[str, TimerRule] = {
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
     """Fold one event (`raw` is it as it stands in the log) into its customer."""
-    # What comes home through a circle of merges was seen here on its way out.
-    if event.customer not in event.via and seen_before(customer, event.id):
+    # What was passed on was no repeat where it came in; here it may have been seen on its way.
+    if seen_before(customer, event.id) and not event.via:
         return []
     if type(event) is Erased:
         return _erase(customer, event, view)
@@ -64,25 +65,12 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
             return [*(ForLog(one) for one in moved.for_log), *moved.facts]
     at_ms = event.occurred_at_ms
     if type(event) is Absorbed:
-        effects = _absorb(customer, event, view)
+        other = decode_row(event.row)
+        if not other.events:
+            return []
+        effects = _absorb(customer, other, event, view)
     else:
-        applied = apply(customer, event, at_ms)
-        effects = [
-            EventFolded(
-                incarnation=view.incarnation,
-                partition=view.partition,
-                offset=view.offset,
-                index=view.index(),
-                customer=event.customer,
-                at_ms=at_ms,
-                type=event.__struct_config__.tag,  # type: ignore[arg-type]
-                logged_at_ms=view.logged_at_ms,
-                tier=customer.tier,
-                event=msgspec.Raw(raw),
-                order_state=applied.order_state,
-                order_number=applied.order_number,
-            )
-        ]
+        effects = [_apply(customer, event, raw, view)]
     _foretell(customer, max(at_ms, view.now_ms), view)
     for rule in RULES:
         effects.extend(rule(event.customer, customer, event, view, at_ms))
@@ -108,8 +96,26 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     return effects
 
 
-def _absorb(customer: Customer, event: Absorbed, view: View) -> list[Effect]:
-    other = decode_row(event.row)
+def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> Effect:
+    tier = customer.tier
+    applied = apply(customer, event, event.occurred_at_ms)
+    return EventFolded(
+        incarnation=view.incarnation,
+        partition=view.partition,
+        offset=view.offset,
+        index=view.index(),
+        customer=event.customer,
+        at_ms=event.occurred_at_ms,
+        type=type_of(event),
+        logged_at_ms=view.logged_at_ms,
+        tier=tier,
+        event=msgspec.Raw(raw),
+        order_state=applied.order_state,
+        order_number=applied.order_number,
+    )
+
+
+def _absorb(customer: Customer, other: Customer, event: Absorbed, view: View) -> list[Effect]:
     effects: list[Effect] = []
     if event.origin != event.customer:
         effects.append(merging.merged_fact(event, view))

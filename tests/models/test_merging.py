@@ -69,10 +69,20 @@ def test_a_released_customer_sends_the_history_and_keeps_only_ids_and_the_way() 
     assert folded_in(effects) == []
 
 
-def test_who_has_no_history_sends_none() -> None:
+def test_who_has_no_history_sends_an_empty_one_that_tells_nothing() -> None:
     customer = Customer()
-    assert step_all(customer, released(HIGH)) == []
+    (absorbed,) = for_log_in(step_all(customer, released(HIGH)))
     assert customer.merged_into == HIGH
+    target = Customer()
+    assert step_all(target, absorbed) == []
+    assert (target.events, target.tier) == (0, "")
+
+
+def test_an_empty_history_ends_a_circle_like_any_other() -> None:
+    (absorbed,) = for_log_in(step_all(Customer(), released(LOW, customer=HIGH)))
+    least = Customer(merged_into=HIGH)
+    assert step_all(least, absorbed) == []
+    assert least.merged_into == ""
 
 
 @pytest.mark.parametrize("target", [HIGH, ANNA])
@@ -97,7 +107,8 @@ def test_what_arrives_later_is_passed_on_as_it_was() -> None:
 
 def test_a_device_that_changes_hands_passes_on_to_the_new_owner() -> None:
     customer = told(order("o1"), released(HIGH))
-    assert for_log_in(step_all(customer, released(LOW))) == []
+    (empty,) = for_log_in(step_all(customer, released(LOW)))
+    assert decode_row(empty.row).events == 0
     (passed,) = for_log_in(step_all(customer, viewed()))
     assert passed.customer == LOW
 
@@ -108,13 +119,16 @@ def test_a_repeat_at_the_old_name_is_still_recognised() -> None:
     assert step_all(customer, event) == []
 
 
-def test_a_repeat_passed_on_is_recognised_at_the_new_name() -> None:
-    old, new = Customer(), Customer()
-    event = viewed("p1", customer=ANNA)
-    (absorbed,) = for_log_in(step_all(old, event, released(HIGH)))
+def test_what_was_passed_on_is_no_repeat_though_the_name_that_passed_it_on_is_absorbed() -> None:
+    event = viewed("p1")
+    old, new = Customer(merged_into=LOW), Customer()
+    (passed,) = for_log_in(step_all(old, event))
+    old.merged_into = ""
+    step_all(old, order("o1"))
+    (absorbed,) = for_log_in(step_all(old, released(HIGH)))
     step_all(new, absorbed)
-    step_all(new, make(type(event), id=event.id, customer=HIGH, line=event.line, via=(ANNA,)))
-    assert new.views == 1
+    step_all(new, make(type(event), id=event.id, customer=HIGH, line=event.line, via=passed.via))
+    assert (new.orders, new.views) == (1, 1)
 
 
 def test_the_merge_is_told_once_as_a_fact() -> None:
