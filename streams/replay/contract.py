@@ -9,6 +9,7 @@ import orjson
 
 from models import effects, events
 from models.effects import DeadLetter
+from models.events import Event
 from models.segment import Door, Draft, Rejected, finish, parse
 from models.tokens import partition_of, token_of
 from sinks.keys import KeyDestroyed, KeyStore
@@ -16,7 +17,7 @@ from sinks.sealing import Sealer
 from streams.replay.history import Arrival, BadRow
 from streams.replay.history_log import MAX_BATCH_BYTES, Record
 
-SYSTEM_KEY = "dead_letter"
+SYSTEM_KEY = "dead-letters"
 _RAW_BYTES_MAX = 400_000
 _RECORD_BYTES_MAX = MAX_BATCH_BYTES - 10_000
 _TOKENS_KEPT = 100_000
@@ -63,12 +64,12 @@ class Contract:
             taken = self._finish(draft, arrival, taken)
         return taken
 
-    def ids(self, arrival: Arrival | BadRow) -> list[tuple[str, Draft]]:
-        """Token of the customer and draft of every event an arrival becomes; nothing is sealed."""
+    def outline(self, arrival: Arrival | BadRow) -> list[Event]:
+        """Name the events an arrival becomes, as they stand in the log but for what is sealed."""
         read = self._read(arrival)
         if isinstance(read, bytes):
             return []
-        return [(self._token_of("customer", draft.customer_id), draft) for draft in read]
+        return [finish(draft, self._token_of, _unsealed) for draft in read]
 
     def _read(self, arrival: Arrival | BadRow) -> list[Draft] | bytes:
         if isinstance(arrival, BadRow):
@@ -82,8 +83,8 @@ class Contract:
         return self._letter(arrival.at_ms, where, read.path, read.expected, raw)
 
     def _make_keys(self, drafts: Sequence[tuple[Draft, Arrival]]) -> None:
-        named = {draft.sealed_for for draft, _ in drafts} - {None}
-        self._store.get_or_create_many([self._token_of("customer", str(one)) for one in named])
+        named = {draft.customer_id for draft, _ in drafts if draft.needs_key}
+        self._store.get_or_create_many([self._token_of("customer", one) for one in named])
 
     def _finish(self, draft: Draft, arrival: Arrival, taken: Taken) -> Taken:
         try:
@@ -107,13 +108,17 @@ class Contract:
         return effects.encode(
             DeadLetter(
                 source="replay",
-                reason=f"{where}: expected {expected}",
+                reason=f"{where or 'message'}: {expected}",
                 at_ms=at_ms,
                 sealed_raw=self._sealer.seal_system(SYSTEM_KEY, raw[:_RAW_BYTES_MAX]),
                 path=path,
                 expected=expected,
             )
         )
+
+
+def _unsealed(_customer: str, _field: str, _text: str) -> str:
+    return ""
 
 
 def _remembering(token_key: bytes) -> Callable[[str, str], str]:
