@@ -45,6 +45,7 @@ from streams.webhooks import BadSignature, batch_of, order_of, owned_order, said
 
 IN_FLIGHT_MAX = 256
 SHUTDOWN_WITHIN_S = 10.0
+LINGER_S = 1.0
 STATUS_EVERY_S = 1.0
 KINDS = ("track", "identify", "alias", "page", "screen", "group")
 SOURCE = "gateway"
@@ -76,6 +77,8 @@ class Gateway:
         self._owners = owners
         self._metrics = metrics
         self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._closing = False
         metrics.watch(lambda: self._in_flight, lambda: writer.pending_bytes)
 
     def app(self) -> web.Application:
@@ -94,6 +97,17 @@ class Gateway:
     def trouble(self) -> str:
         """Why nothing can be taken in now; empty when all is well."""
         return self._writer.trouble or ("" if self._clock.current else "the log's time is unknown")
+
+    async def drain(self) -> None:
+        """Finish what is in flight, as far as it comes in time; send away what comes now."""
+        self._closing = True
+        try:
+            async with asyncio.timeout(SHUTDOWN_WITHIN_S):
+                while self._in_flight:
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            _log.warning("requests_abandoned", requests=self._in_flight)
 
     @web.middleware
     async def _answer_always(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -124,6 +138,8 @@ class Gateway:
             require_local_name(request)
         if request.method != "POST":
             return await handler(request)
+        if self._closing:
+            raise retry_later(503, "this gateway is closing; send it again", 1)
         if self._in_flight >= IN_FLIGHT_MAX:
             raise retry_later(429, f"{self._in_flight} requests are being worked on", 1)
         self._in_flight += 1
@@ -131,6 +147,8 @@ class Gateway:
             return await handler(request)
         finally:
             self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
 
     def _one(self, kind: str) -> Handler:
         async def take(request: web.Request) -> web.StreamResponse:
@@ -283,12 +301,17 @@ async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -
         gateway.app(),
         access_log=None,
         handle_signals=False,
-        shutdown_timeout=SHUTDOWN_WITHIN_S,
+        shutdown_timeout=LINGER_S,
+        lingering_time=LINGER_S,
         auto_decompress=False,
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, settings.gateway_host, settings.gateway_port).start()
+    site = web.TCPSite(runner, settings.gateway_host, settings.gateway_port)
+    await site.start()
+    # aiohttp's own clean-up stops reading: bodies on their way must have come before it.
+    stack.push_async_callback(gateway.drain)
+    stack.push_async_callback(site.stop)
 
 
 async def _report_until(stop: asyncio.Event, status: StatusFile, gateway: Gateway) -> None:
