@@ -44,12 +44,14 @@ class Warehouse:
         swept = Erasure(1, ("actions",))
         return ClickHouseSink("actions", self.address, "actions", 1, ACTION_SHAPE, [swept])
 
-    async def land(self, *facts: FactBase, partition: int = 0, first: int = 0) -> list[Made]:
+    async def land(
+        self, *facts: FactBase, partition: int = 0, first: int = 0, taking_over: bool = True
+    ) -> list[Made]:
         """Land facts one after another in a partition."""
         made = [
             fact_record(fact, partition, offset) for offset, fact in enumerate(facts, start=first)
         ]
-        await written(self.facts_sink(), made)
+        await written(self.facts_sink(), made, taking_over=taking_over)
         return made
 
     def ask(self, query: str, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -64,10 +66,13 @@ class Warehouse:
             self.client.command(f"SYSTEM STOP MERGES {self.address.database}.{table}")
 
 
-async def written(sink: ClickHouseSink, batch: Sequence[Record]) -> None:
+async def written(
+    sink: ClickHouseSink, batch: Sequence[Record], *, taking_over: bool = True
+) -> None:
     """Open a sink, take over, write, close: the whole life of a process."""
     await sink.open()
-    await sink.resume({one.partition for one in batch})
+    if taking_over:
+        await sink.resume({one.partition for one in batch})
     await sink.write(batch)
     await sink.close()
 
