@@ -59,6 +59,14 @@ class Redemption(NamedTuple):
     number: int
 
 
+class Named(NamedTuple):
+    """What a body is about: its customer, its message id, its order ("" if it is none)."""
+
+    customer_id: str
+    message_id: str
+    order_id: str
+
+
 class CompleteJourney:
     """The year as a history; `days` ends it early, after so many of its days."""
 
@@ -74,11 +82,21 @@ class CompleteJourney:
 
     def arrivals(self) -> Iterator[Arrival | BadRow]:
         """Read the year, or its first days, day by day."""
-        products = _products(self._directory)
+        return self._arrivals(read_baskets(self._file), _products(self._directory))
+
+    def named(self) -> Iterator[Named]:
+        """Name everything that arrives, much faster than making it."""
+        for arrival in self._arrivals(read_baskets(self._file, lines=False), {}):
+            body = arrival.body
+            is_order = body.get("event") == "Order Completed"
+            order_id = body["properties"]["order_id"] if is_order else ""
+            yield Named(body["userId"], body["messageId"], order_id)
+
+    def _arrivals(self, baskets: Iterator[Basket], products: dict[int, Body]) -> Iterator[Arrival]:
         traits = _traits(self._directory)
         redeemed = _redemptions(self._directory)
-        for day, baskets in groupby(read_baskets(self._file), _local_day):
-            arrivals = _day(list(baskets), redeemed.get(day, []), products, traits, day)
+        for day, found in groupby(baskets, _local_day):
+            arrivals = _day(list(found), redeemed.get(day, []), products, traits, day)
             # Stable: what belongs to one basket keeps its order.
             arrivals.sort(key=lambda arrival: arrival.at_ms)
             for arrival in arrivals:
@@ -97,18 +115,22 @@ def package_directory() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
-def read_baskets(file: Path) -> Iterator[Basket]:
+def read_baskets(file: Path, *, lines: bool = True) -> Iterator[Basket]:
     """Read the baskets in the file's own order, which is that of time; few rows are held at once.
 
-    A basket's lines stand together.
+    A basket's lines stand together; they are left out without `lines`, and the discount with them.
     """
     for basket, rows in groupby(_rows(file), lambda row: row[2]):
-        lines = []
+        if not lines:
+            row = next(rows)
+            yield Basket(row[7], basket, row[0], row[1], 0, [])
+            continue
+        found = []
         discount_cents = 0
         for row in rows:
-            lines.append((row[3], row[4], row[5]))
+            found.append((row[3], row[4], row[5]))
             discount_cents += row[6]
-        yield Basket(row[7], basket, row[0], row[1], discount_cents, lines)
+        yield Basket(row[7], basket, row[0], row[1], discount_cents, found)
 
 
 def _rows(file: Path) -> Iterator[tuple[int, ...]]:

@@ -134,6 +134,15 @@ def test_message_ids_are_unique_and_the_same_at_every_reading(arrivals: list[Arr
     assert again == arrivals
 
 
+def test_everything_that_arrives_can_be_named_without_being_made(arrivals: list[Arrival]) -> None:
+    named = list(CompleteJourney(days=DAYS).named())
+    assert [one.message_id for one in named] == [one.body["messageId"] for one in arrivals]
+    assert [one.customer_id for one in named] == [one.body["userId"] for one in arrivals]
+    assert [one.order_id for one in named if one.order_id] == [
+        one["properties"]["order_id"] for one in orders_of(arrivals)
+    ]
+
+
 def test_the_number_of_days_ends_the_history_early_and_is_part_of_its_name() -> None:
     history = CompleteJourney(days=1)
     assert history.name == "complete-journey:1-days"
