@@ -108,6 +108,19 @@ class Page:
         """Choose the page's language as the chooser does."""
         await self.command("Network.setCookie", name="huitou_language", value=language, url=url)
 
+    async def press(self, key: str, code: int) -> None:
+        """Press and release a key."""
+        for kind in ("keyDown", "keyUp"):
+            text = "\r" if key == "Enter" and kind == "keyDown" else ""
+            await self.command(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=code,
+                text=text,
+            )
+
     async def screenshot(self, path: Path, *, whole: bool = True) -> None:
         """Take a picture."""
         shot = await self.command(

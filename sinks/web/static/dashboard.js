@@ -14,8 +14,6 @@ const dot = document.getElementById("pulse");
 const replay = document.getElementById("replay");
 const welcome = document.getElementById("welcome");
 
-for (const card of cards.values()) card.classList.add("loading");
-
 function showClock(news) {
   setText(clock, formatClock(news.now_ms));
   clock.dateTime = new Date(news.now_ms).toISOString();

@@ -1,0 +1,257 @@
+"""The page in a real browser: it moves, speaks three languages, fits a phone, lets nothing in."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from models.clock import DAY_MS
+from models.events import MessageChannel
+from sinks.clickhouse import ClickHouseAddress
+from sinks.senders import Message
+from sinks.web.words import LANGUAGES, load_words
+from tests.browser.chromium import Page
+from tests.builders import order
+from tests.sinks.web.conftest import HOSTILE
+from tests.sinks.web.shop import NOW_MS, Shop, named, served
+
+pytestmark = [pytest.mark.browser, pytest.mark.real]
+
+WORDS = load_words()
+DRAWN = "document.readyState === 'complete' && !document.querySelector('.loading, [aria-busy]')"
+TODAY = "document.querySelector('#panel-orders_today .big')?.textContent"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+PALE_TEXTS = (Path(__file__).parent / "pale_texts.js").read_text("utf-8")
+
+
+def home(client: ClientSession) -> str:
+    """Address of the first page."""
+    return f"{str(client._base_url).rstrip('/')}/"
+
+
+async def put_letter(shop: Shop) -> None:
+    """One message with a hostile name in it."""
+    async with shop.mailbox() as mailbox:
+        message = Message(
+            message_id="m1",
+            action_id="m1",
+            customer=named("anna"),
+            rule="thank_you",
+            channel=MessageChannel.EMAIL,
+            at_ms=NOW_MS,
+            subject=f"Thank you {HOSTILE}",
+            text="Thank you",
+            html=f"<p style='color: rgb(1, 2, 3)'>Thank you</p>{HOSTILE}<script>top.x=1</script>",
+        )
+        await mailbox.put(message)
+
+
+async def test_the_page_moves_while_the_shop_does(page: Page, empty_shop: Shop) -> None:
+    await empty_shop.fold(order("o1", at_ms=NOW_MS - DAY_MS, customer=named("anna")))
+    async with served(empty_shop.config()) as client:
+        await page.open(home(client))
+        await page.until(f"{DRAWN} && {TODAY} === '0'", 20)
+        await empty_shop.fold(order("o2", at_ms=NOW_MS - 9_000, customer=named("anna")))
+        await page.until(f"{TODAY} === '1'", 20)
+        await page.until("document.querySelector('.events .feed').textContent.includes('o2')")
+        assert await page.evaluate("document.getElementById('clock').textContent") == (
+            "2017-08-03 14:20"
+        )
+    assert page.errors == []
+
+
+async def test_a_page_whose_server_went_away_finds_it_again(page: Page, shop: Shop) -> None:
+    config = shop.config()
+    async with served(config) as client:
+        await page.open(home(client))
+        await page.until("document.querySelector('#pulse.live') && true", 20)
+    await page.until("document.querySelector('#pulse.lost') && true", 20)
+    async with served(config):
+        await page.until("document.querySelector('#pulse.live') && true", 20)
+
+
+async def test_what_customers_write_stays_text(page: Page, shop: Shop) -> None:
+    await put_letter(shop)
+    async with served(shop.config()) as client:
+        for path in ("", f"customers/{named('anna')}", "mailbox"):
+            await page.open(f"{home(client)}{path}")
+            await page.until(DRAWN, 20)
+            assert "<img src=x" in await page.evaluate("document.body.textContent")
+            assert await page.evaluate("document.querySelectorAll('img').length") == 0
+            assert await page.evaluate("document.title") != "taken"
+            assert await page.evaluate("window.x") is None
+
+
+async def test_a_letter_keeps_its_looks_and_runs_nothing(page: Page, shop: Shop) -> None:
+    await put_letter(shop)
+    async with served(shop.config()) as client:
+        await page.open(f"{home(client)}v1/mailbox/{named('anna')}/m1")
+        await page.until("document.querySelector('p')?.textContent === 'Thank you'")
+        colour = await page.evaluate("getComputedStyle(document.querySelector('p')).color")
+        assert colour == "rgb(1, 2, 3)"
+        assert await page.evaluate("[window.x, document.title]") == [None, ""]
+        await page.open(f"{home(client)}mailbox")
+        await page.until("document.querySelector('.phone iframe') && true", 20)
+        sandbox = await page.evaluate("document.querySelector('.phone iframe').sandbox.length")
+        assert sandbox == 0
+        assert await page.evaluate(
+            "document.querySelector('.phone iframe').hasAttribute('sandbox')"
+        )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox"])
+async def test_each_page_speaks_each_language_on_a_phone(
+    page: Page, shop: Shop, language: str, path: str
+) -> None:
+    await put_letter(shop)
+    async with served(shop.config()) as client:
+        await page.look(375, 800)
+        await page.language(language, home(client))
+        await page.open(f"{home(client)}{path.format(anna=named('anna'))}")
+        await page.until(DRAWN, 20)
+        assert await page.evaluate("document.documentElement.dataset.language") == language
+        text = await page.evaluate("document.body.innerText")
+        assert WORDS.say(language, "nav_mailbox") in text
+        assert "{" not in text
+        assert "undefined" not in text
+        assert "NaN" not in text
+        assert await page.evaluate(OVERFLOW) <= 0
+    assert [one for one in page.errors if "blocked" not in one.lower()] == []
+
+
+async def test_choosing_a_language_lasts(page: Page, shop: Shop) -> None:
+    async with served(shop.config()) as client:
+        await page.open(home(client))
+        await page.until(DRAWN, 20)
+        await page.evaluate(
+            "(() => { const c = document.getElementById('language'); c.value = 'zh-TW';"
+            " c.dispatchEvent(new Event('change')); })()"
+        )
+        await page.until("document.documentElement.lang === 'zh-Hant'", 20)
+        await page.open(f"{home(client)}mailbox")
+        await page.until("document.documentElement.lang === 'zh-Hant'", 20)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox"])
+async def test_every_text_stands_out_from_its_ground(
+    page: Page, shop: Shop, dark: bool, path: str
+) -> None:
+    await put_letter(shop)
+    async with served(shop.config()) as client:
+        await page.look(1280, 900, dark=dark, still=True)
+        await page.open(f"{home(client)}{path.format(anna=named('anna'))}")
+        await page.until(DRAWN, 20)
+        assert await page.evaluate(PALE_TEXTS) == []
+
+
+async def test_the_theme_follows_the_system_until_one_is_chosen(page: Page, shop: Shop) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    async with served(shop.config()) as client:
+        await page.look(1280, 900)
+        await page.open(home(client))
+        await page.until(DRAWN, 20)
+        light = await page.evaluate(ground)
+        await page.look(1280, 900, dark=True)
+        dark = await page.evaluate(ground)
+        assert light != dark
+        await page.evaluate("document.getElementById('theme').click()")
+        assert await page.evaluate(ground) == light
+        await page.open(f"{home(client)}mailbox")
+        await page.until("document.readyState === 'complete'", 20)
+        assert await page.evaluate(ground) == light
+
+
+async def test_a_fresh_installation_says_how_to_begin(page: Page, fresh_shop: Shop) -> None:
+    async with served(fresh_shop.config()) as client:
+        await page.open(home(client))
+        await page.until(f"{DRAWN} && !document.getElementById('welcome').hidden", 20)
+        command = await page.evaluate("document.querySelector('#welcome code').textContent")
+        assert command.startswith("curl -u demo: ")
+        assert "http://127.0.0.1:8470/v1/track" in command
+        text = await page.evaluate("document.body.innerText")
+        for word in ("no_customers", "no_alerts", "nobody_falls_asleep", "no_dead_letters"):
+            assert WORDS.say("en", word) in text
+    assert page.errors == []
+
+
+async def test_without_clickhouse_every_panel_says_why(page: Page, shop: Shop) -> None:
+    nowhere = ClickHouseAddress("http://127.0.0.1:1", database="huitou")
+    async with served(shop.config(clickhouse=nowhere)) as client:
+        await page.open(home(client))
+        count = "document.querySelectorAll('.trouble:not([hidden])').length"
+        await page.until(f"{count} === document.querySelectorAll('.card').length", 20)
+
+
+async def test_a_definition_is_one_key_away_and_closes_by_escape(page: Page, shop: Shop) -> None:
+    opened = "document.querySelector('#panel-repurchase details').open"
+    async with served(shop.config()) as client:
+        await page.open(home(client))
+        await page.until(DRAWN, 20)
+        await page.evaluate("document.querySelector('#panel-repurchase summary').focus()")
+        await page.press("Enter", 13)
+        await page.until(opened)
+        assert "first order" in await page.evaluate(
+            "document.querySelector('#panel-repurchase details p').innerText"
+        )
+        await page.press("Escape", 27)
+        await page.until(f"!{opened}")
+
+
+async def test_the_first_tab_leads_past_the_head(page: Page, shop: Shop) -> None:
+    async with served(shop.config()) as client:
+        await page.open(home(client))
+        await page.until(DRAWN, 20)
+        await page.press("Tab", 9)
+        assert await page.evaluate("document.activeElement.className") == "skip"
+        assert await page.evaluate("document.activeElement.getBoundingClientRect().top >= 0")
+
+
+async def test_a_customer_is_found_by_typing_an_address(page: Page, shop: Shop) -> None:
+    async with served(shop.config()) as client:
+        await page.open(home(client))
+        await page.until(DRAWN, 20)
+        await page.evaluate(
+            "(() => { const box = document.getElementById('search');"
+            " box.value = 'ANNA@example.com'; box.form.requestSubmit(); })()"
+        )
+        await page.until(f"location.pathname === '/customers/{named('anna')}'", 20)
+        await page.until(DRAWN, 20)
+        assert "Anna" in await page.evaluate("document.querySelector('h1').textContent")
+        assert "example.com" not in await page.evaluate("location.href + document.referrer")
+
+
+async def test_the_key_is_asked_for_and_lets_in(page: Page, shop: Shop) -> None:
+    async with served(shop.config(api_key="the-key", loopback=False)) as client:
+        await page.open(home(client))
+        await page.until("location.pathname === '/login' && !!document.getElementById('key')", 20)
+        for key in ("wrong", "the-key"):
+            await page.until("document.readyState === 'complete'")
+            await page.evaluate(
+                f"(() => {{ const box = document.getElementById('key'); box.value = '{key}';"
+                " box.form.requestSubmit(); })()"
+            )
+            if key == "wrong":
+                await page.until("document.querySelector('[role=alert]') && true", 20)
+        await page.until(f"location.pathname === '/' && {DRAWN}", 20)
+        await page.evaluate("document.querySelector('.tools form').requestSubmit()")
+        await page.until("location.pathname === '/login'", 20)
+
+
+async def test_a_hidden_page_asks_for_nothing(page: Page, shop: Shop) -> None:
+    async with served(shop.config()) as client:
+        await page.open(home(client))
+        await page.until(DRAWN, 20)
+        await page.evaluate(
+            "(() => { Object.defineProperty(document, 'hidden', { value: true });"
+            " document.dispatchEvent(new Event('visibilitychange')); })()"
+        )
+        async with asyncio.timeout(10):
+            while True:
+                async with client.get("/metrics") as answer:
+                    if "huitou_web_open_pages 0.0" in await answer.text():
+                        break
+                await asyncio.sleep(0.1)
