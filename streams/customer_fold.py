@@ -282,10 +282,6 @@ class CustomerFold:
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), record.key, encode(letter))
 
-    def safe_offset(self, next_offset: int) -> int:
-        """Everything folded is safe: the rows go with it."""
-        return next_offset
-
     def customers(self) -> int:
         """How many customers this partition knows."""
         return len(self._packed.keys() | self._decoded.keys())

@@ -55,6 +55,3 @@ class Fold(Protocol):
 
     def dead_letter(self, record: Any, poison: PoisonError) -> Output:
         """Write down what was left out."""
-
-    def safe_offset(self, next_offset: int) -> int:
-        """Offset to commit when all before `next_offset` is folded; lower to read some again."""

@@ -1,8 +1,7 @@
 """The fold of topic `lessons`: a day's lessons are learned when every partition has ended the day.
 
-What is committed as read is the first lesson not yet learned, so a new owner reads the open day
-again; days already learned are known by their number. So the model depends on the log alone, not
-on when it was read.
+Lessons of open days are rows of their own until then. So the model depends on the log alone, not
+on when or by how many it was read.
 """
 
 from collections import defaultdict
@@ -24,6 +23,7 @@ from streams.snapshots import SnapshotRecord
 log = structlog.get_logger(__name__)
 
 KEY = b"hazard"
+LESSON_PREFIX = b"lesson:"
 
 
 class LearnerRow(msgspec.Struct, kw_only=True):
@@ -58,15 +58,20 @@ class LearnerFold:
         self._decoder = msgspec.json.Decoder(Lesson)
         self._row = LearnerRow(learned=Learned())
         self._learner = HazardLearner()
-        self._open: dict[int, list[tuple[int, HazardLesson]]] = defaultdict(list)
+        self._open: dict[int, dict[bytes, HazardLesson]] = defaultdict(dict)
         self._outputs: list[Output] = []
         self._changed = False
         self._sealed = msgspec.msgpack.encode(self._row)
-        self._sealed_open: dict[int, list[tuple[int, HazardLesson]]] = {}
+        self._sealed_lessons: dict[bytes, bytes] = {}
 
     def restore(self, key: bytes, row: bytes | None) -> None:
-        """Take the learner's row."""
-        if row is not None:
+        """Take the learner's row, or a lesson of a day that was open."""
+        if key.startswith(LESSON_PREFIX):
+            if row is None:
+                self._sealed_lessons.pop(key, None)
+            else:
+                self._sealed_lessons[key] = row
+        elif row is not None:
             self._sealed = row
 
     def restored(self) -> None:
@@ -87,7 +92,7 @@ class LearnerFold:
                     # Now, while it can still be left out alone: not with its whole day.
                     raise ValueError(f"{len(lesson.features)} features, not {len(FEATURES)}")
                 if lesson.day > self._row.closed_day:
-                    self._open[lesson.day].append((record.offset, lesson))
+                    self._open[lesson.day][LESSON_PREFIX + b"%d" % record.offset] = lesson
             elif type(lesson) is DayEnded:
                 self._end_day(lesson)
         except Exception as error:
@@ -106,7 +111,7 @@ class LearnerFold:
         for day in sorted(day for day in self._open if day <= closed):
             # Were several days closed at once, a snapshot must not know those after its own.
             self._consider(day - 1)
-            self._learner.learn([lesson for _, lesson in self._open.pop(day)])
+            self._learner.learn(list(self._open.pop(day).values()))
         row.closed_day = closed
         self._consider(closed)
 
@@ -144,15 +149,29 @@ class LearnerFold:
             self._sealed = msgspec.msgpack.encode(self._row)
             rows.append((KEY, self._sealed))
             self._changed = False
-        self._sealed_open = {day: list(lessons) for day, lessons in self._open.items()}
+        rows.extend(self._lesson_rows())
         outputs, self._outputs = self._outputs, []
         return Interval(rows, outputs)
+
+    def _lesson_rows(self) -> list[tuple[bytes, bytes | None]]:
+        """Give the lessons that wait since the last seal, and the names of those learned since."""
+        sealed = self._sealed_lessons
+        waiting = {key: one for day in self._open.values() for key, one in day.items()}
+        learned = [key for key in sealed if key not in waiting]
+        fresh = {k: msgspec.json.encode(v) for k, v in waiting.items() if k not in sealed}
+        for key in learned:
+            del sealed[key]
+        sealed.update(fresh)
+        return [*fresh.items(), *((key, None) for key in learned)]
 
     def rollback(self) -> None:
         """Stand where the last transaction ended."""
         self._row = msgspec.msgpack.decode(self._sealed, type=LearnerRow)
         self._learner = HazardLearner(self._row.learned)
-        self._open = defaultdict(list, {d: list(one) for d, one in self._sealed_open.items()})
+        self._open = defaultdict(dict)
+        for key, row in self._sealed_lessons.items():
+            lesson = msgspec.json.decode(row, type=HazardLesson)
+            self._open[lesson.day][key] = lesson
         self._outputs = []
         self._changed = False
 
@@ -167,7 +186,3 @@ class LearnerFold:
             offset=record.offset,
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)
-
-    def safe_offset(self, next_offset: int) -> int:
-        """Offset of the first lesson that is read but not learned."""
-        return min((lessons[0][0] for lessons in self._open.values()), default=next_offset)

@@ -194,7 +194,7 @@ class LanePartition:
                 return
             interval = self.fold.seal()
             outputs = [*interval.outputs, *self._dead_letters]
-            offset = self.fold.safe_offset(self.next_offset)
+            offset = self.next_offset
             self._dirty = False
             self._dead_letters = []
             self._interval_records = []

@@ -110,10 +110,6 @@ class WatchFold:
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)
 
-    def safe_offset(self, next_offset: int) -> int:
-        """Everything folded is in the row."""
-        return next_offset
-
 
 def _fired(alarm: OrdersAlarm, judged: Judged) -> Alert:
     share = alarm.actual_since / max(alarm.expected_since, 1e-9)

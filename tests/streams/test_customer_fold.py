@@ -436,10 +436,6 @@ def test_a_rollback_finds_the_timers_again() -> None:
     assert [one.occasion for one in actions] == [f"p@{START_MS}"]
 
 
-def test_everything_folded_may_be_committed() -> None:
-    assert customer_fold().safe_offset(17) == 17
-
-
 def test_facts_say_where_they_come_from() -> None:
     fold = customer_fold(partition=3, partitions=4)
     record = Record(42, records_of([order("o1")])[0].value, timestamp=777, partition=3)

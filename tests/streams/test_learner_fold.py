@@ -158,20 +158,16 @@ def test_nothing_new_learned_is_nothing_to_adopt() -> None:
     assert [one.topic for one in interval.outputs] == [topics.CONTROL]
 
 
-def test_the_first_lesson_not_yet_learned_is_where_a_new_owner_begins() -> None:
+def test_lessons_of_an_open_day_are_rows_until_they_are_learned() -> None:
     fold = learner_fold()
-    records = [
-        encode(lesson(100, 0)),
-        encode(lesson(101, 1)),
-        encode(ended(0, 100)),
-        encode(ended(1, 100)),
-    ]
-    fold_all(fold, [Record(n, one) for n, one in enumerate(records)][:3])
-    assert fold.safe_offset(3) == 0
-    fold_all(fold, [Record(3, records[3])])
-    assert fold.safe_offset(4) == 1
-    fold_all(fold, [Record(4, encode(ended(0, 101))), Record(5, encode(ended(1, 101)))])
-    assert fold.safe_offset(6) == 6
+    fold_all(fold, [Record(0, encode(lesson(100, 0))), Record(1, encode(lesson(101, 1)))])
+    rows = dict(fold.seal().rows)
+    assert sorted(rows) == [b"lesson:0", b"lesson:1"]
+    fold_all(fold, [Record(2 + n, encode(ended(n, 100))) for n in range(PARTITIONS)])
+    rows = dict(fold.seal().rows)
+    assert rows[b"lesson:0"] is None
+    assert b"lesson:1" not in rows, "its day is still open"
+    assert fold.seal().rows == []
 
 
 @pytest.mark.parametrize("every", [1, 7, 40])
@@ -180,19 +176,17 @@ def test_a_crash_after_any_transaction_changes_no_snapshot(every: int) -> None:
     straight = learner_fold()
     fold_all(straight, records)
     expected = snapshots_in(straight.seal())
-    fold, found, at = learner_fold(), [], 0
-    while at < len(records):
+    fold, found, table = learner_fold(), [], {}
+    for at in range(0, len(records), every):
         fold_all(fold, records[at : at + every])
         interval = fold.seal()
         found += snapshots_in(interval)
-        at = max(at + every, 0)
-        restarted = learner_fold()
-        restarted.restore(b"hazard", fold._sealed)
-        restarted.restored()
-        safe = fold.safe_offset(min(at, len(records)))
-        fold_all(restarted, records[safe:at])
-        assert snapshots_in(restarted.seal()) == []
-        fold = restarted
+        table.update(interval.rows)
+        fold = learner_fold()
+        for key, row in table.items():
+            fold.restore(key, row)
+        fold.restored()
+        assert fold.seal() == Interval([], []), "what was restored is no news"
     assert found == expected
 
 
@@ -251,7 +245,6 @@ def test_a_model_that_must_not_be_adopted_is_not_and_the_day_is_closed(
         fold_all(fold, [Record(2, encode(ended(1, 100)))])
     interval = fold.seal()
     assert {one.topic for one in interval.outputs} == {topics.CONTROL}
-    assert fold.safe_offset(3) == 3
     fold_all(fold, [Record(3, encode(lesson(101, 0)))])
     fold_all(fold, [Record(4 + n, encode(ended(n, 101))) for n in range(PARTITIONS)])
     assert [one.snapshot.version for one in snapshots_in(fold.seal())] == [1]

@@ -152,7 +152,3 @@ def test_an_unreadable_hour_is_left_out_with_a_dead_letter() -> None:
         99,
     )
     assert list(fold.fold(record, frozenset([raised.value.key]))) == []
-
-
-def test_everything_folded_may_be_committed() -> None:
-    assert watch_fold().safe_offset(9) == 9
