@@ -62,9 +62,8 @@ class HistoryLog:
         self._control = TopicPartition(named(topics.CONTROL), 0)
         self._worker_group = named("worker")
         self._partitions = range(settings.partitions)
-        self._bootstrap = settings.kafka_bootstrap
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            bootstrap_servers=settings.kafka_bootstrap,
             transactional_id=named("replay"),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_batch_size=MAX_BATCH_BYTES,
@@ -74,14 +73,8 @@ class HistoryLog:
             # finished; the client waits this long before it asks again.
             retry_backoff_ms=10,
         )
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            fetch_max_wait_ms=100,
-        )
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        self._consumer = _control_consumer(settings)
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
         self._coordinator: int | None = None
         self._said: dict[bytes, bytes] = {}
 
@@ -197,13 +190,7 @@ class HistoryLog:
         return {place.partition: kept.offset for place, kept in found.items()}
 
     async def _read_control(self) -> None:
-        """Read the control topic up to its end; commit markers count, so by position."""
-        end = (await self._consumer.end_offsets([self._control]))[self._control]
-        while await self._consumer.position(self._control) < end:
-            fetched = await self._consumer.getmany(self._control, timeout_ms=100)
-            for record in fetched.get(self._control, ()):
-                if record.value is not None:
-                    self._said[record.key] = record.value
+        self._said.update(await _read_on(self._consumer, self._control))
 
     def _word(self, key: bytes, kind: type[Kept]) -> Kept | None:
         value = self._said.get(key)
@@ -238,6 +225,37 @@ class HistoryLog:
         batch.close()
         packed.append((batch, batch.record_count()))
         return packed
+
+
+async def read_control(settings: Settings) -> dict[bytes, bytes]:
+    """Read the last word under every key of the control topic."""
+    place = TopicPartition(settings.named(topics.CONTROL), 0)
+    async with _control_consumer(settings) as consumer:
+        consumer.assign([place])
+        await consumer.seek_to_beginning(place)
+        return await _read_on(consumer, place)
+
+
+def _control_consumer(settings: Settings) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=100,
+    )
+
+
+async def _read_on(consumer: AIOKafkaConsumer, place: TopicPartition) -> dict[bytes, bytes]:
+    """Read up to the end; commit markers count, so by position."""
+    said: dict[bytes, bytes] = {}
+    end = (await consumer.end_offsets([place]))[place]
+    while await consumer.position(place) < end:
+        fetched = await consumer.getmany(place, timeout_ms=100)
+        for record in fetched.get(place, ()):
+            if record.value is not None:
+                said[record.key] = record.value
+    return said
 
 
 class _Wait:
