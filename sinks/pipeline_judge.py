@@ -24,13 +24,20 @@ class Rule:
     ends_after_ms: int
 
 
-LAG = Rule("pipeline_lag", "warning", 60_000, 10_000, 10_000, 20_000)
-"""In milliseconds that the oldest unread record has waited."""
-DEAD_LETTERS = Rule("dead_letters", "warning", 10, 0, 2, 120_000)
-"""In letters a minute."""
-BROKER = Rule("broker_unreachable", "critical", 15_000, 0, 1, 10_000)
-"""In milliseconds without an answer."""
-RULES = {rule.name: rule for rule in (LAG, DEAD_LETTERS, BROKER)}
+@dataclass(frozen=True)
+class Rules:
+    """The three edges.
+
+    `lag` is in milliseconds that the oldest unread record has waited, `dead_letters` in letters a
+    minute, `broker` in milliseconds without an answer.
+    """
+
+    lag: Rule = Rule("pipeline_lag", "warning", 60_000, 10_000, 10_000, 20_000)
+    dead_letters: Rule = Rule("dead_letters", "warning", 10, 0, 2, 120_000)
+    broker: Rule = Rule("broker_unreachable", "critical", 15_000, 0, 1_000, 10_000)
+
+
+OURS = {rule.name for rule in (Rules.lag, Rules.dead_letters, Rules.broker)}
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -50,7 +57,7 @@ class PipelineJudge:
 
     def recall(self, alert: Alert) -> None:
         """Take over what an earlier judge said last; alerts of other names are none of ours."""
-        if alert.name in RULES:
+        if alert.name in OURS:
             watched = self._find(alert.name, alert.labels)
             watched.firing = alert if alert.status == "firing" else None
 

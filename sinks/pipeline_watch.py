@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -19,11 +19,10 @@ from clickhouse_connect.driver.client import Client
 
 from models.effects import Alert, encode
 from sinks.clickhouse import INSERT_SETTINGS, ClickHouseAddress, connect
-from sinks.pipeline_judge import BROKER, DEAD_LETTERS, LAG, PipelineJudge
+from sinks.pipeline_judge import PipelineJudge, Rules
 from sinks.pipeline_lag import LagBook, Progress
 from sinks.pipeline_probe import PipelineProbe, within
 
-ANSWER_LIMIT_S = 10.0
 RETRY_S = 1.0
 COLUMNS = [
     "at",
@@ -54,6 +53,8 @@ class WatchConfig:
     clickhouse: ClickHouseAddress
     session_timeout_ms: int = 8_000
     interval_s: float = 2.0
+    answer_limit_s: float = 10.0
+    rules: Rules = field(default_factory=Rules)
 
 
 class PipelineWatch:
@@ -63,6 +64,7 @@ class PipelineWatch:
         self._config = config
         self._tell = tell
         self._judge = PipelineJudge()
+        self._rules = config.rules
         self._lags = LagBook()
         self._unsaid: list[Alert] = []
         self._client: Client | None = None
@@ -116,7 +118,7 @@ class PipelineWatch:
 
     async def _recall(self, office: AIOKafkaConsumer) -> None:
         """Read what was said up to now, by us or by whoever watched before."""
-        async with asyncio.timeout(ANSWER_LIMIT_S):
+        async with asyncio.timeout(self._config.answer_limit_s):
             partition = TopicPartition(self._config.alerts_topic, 0)
             end = (await office.end_offsets([partition]))[partition]
             while partition in office.assignment() and await office.position(partition) < end:
@@ -126,7 +128,7 @@ class PipelineWatch:
                         self._judge.recall(_decoder.decode(record.value or b""))
 
     async def _watch_once(self, probe: PipelineProbe, producer: AIOKafkaProducer) -> None:
-        readings, letters = await within(ANSWER_LIMIT_S, probe)
+        readings, letters = await within(self._config.answer_limit_s, probe)
         self._answered_at_s = time.monotonic()
         at_ms = _now_ms()
         progress = self._lags.note(readings, at_ms)
@@ -146,29 +148,33 @@ class PipelineWatch:
         for one in progress:
             if one.age_ms >= oldest.get(one.place.consumer, one).age_ms:
                 oldest[one.place.consumer] = one
-        for name in {labels["consumer"] for labels in self._judge.firing(LAG)} - oldest.keys():
-            self._note(self._judge.judge(LAG, {"consumer": name}, 0, at_ms, ""))
+        for name in {
+            labels["consumer"] for labels in self._judge.firing(self._rules.lag)
+        } - oldest.keys():
+            self._note(self._judge.judge(self._rules.lag, {"consumer": name}, 0, at_ms, ""))
         for name, one in oldest.items():
             summary = (
                 f"{name} is {one.age_ms / 1000:.0f} s behind in {one.place.topic}, "
                 f"partition {one.place.partition}: {one.lag} records unread"
             )
-            self._note(self._judge.judge(LAG, {"consumer": name}, one.age_ms, at_ms, summary))
+            self._note(
+                self._judge.judge(self._rules.lag, {"consumer": name}, one.age_ms, at_ms, summary)
+            )
 
     def _judge_letters(self, letters: dict[tuple[str, str], int], at_ms: int) -> None:
         counts = dict(letters)
-        for labels in self._judge.firing(DEAD_LETTERS):
+        for labels in self._judge.firing(self._rules.dead_letters):
             counts.setdefault((labels["source"], labels["reason"]), 0)
         for (source, reason), count in counts.items():
             labels = {"source": source, "reason": reason}
             summary = f"{count} dead letters in a minute from {source}: {reason}"
-            self._note(self._judge.judge(DEAD_LETTERS, labels, count, at_ms, summary))
+            self._note(self._judge.judge(self._rules.dead_letters, labels, count, at_ms, summary))
 
     async def _judge_broker(self) -> None:
         """Judge the broker's silence; said straight to people, who must know while it lasts."""
         silence_ms = (time.monotonic() - self._answered_at_s) * 1000
         summary = f"no broker answers at {self._config.bootstrap}"
-        alert = self._judge.judge(BROKER, {}, silence_ms, _now_ms(), summary)
+        alert = self._judge.judge(self._rules.broker, {}, silence_ms, _now_ms(), summary)
         if alert is not None:
             self._note(alert)
             try:

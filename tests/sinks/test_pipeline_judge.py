@@ -3,7 +3,7 @@
 import pytest
 
 from models.effects import Alert
-from sinks.pipeline_judge import LAG, PipelineJudge, Rule
+from sinks.pipeline_judge import PipelineJudge, Rule, Rules
 
 RULE = Rule(
     "pipeline_lag", "warning", fires_at=60, fires_after_ms=10, ends_below=5, ends_after_ms=20
@@ -100,4 +100,4 @@ def test_alerts_of_others_are_none_of_its_business() -> None:
         summary="",
         labels=WORKER,
     )
-    assert recalled(stranger).firing(LAG) == []
+    assert recalled(stranger).firing(Rules().lag) == []
