@@ -259,8 +259,9 @@ def _drafts(
     divider = Divider()
     extra, sealed = divider.divide(unknown)
     _add_campaign(message, extra, sealed, divider)
-    if sealed or personal or message.context:
-        needles = needles_in({**personal, **sealed, **_beside_traits(message)})
+    traits = _beside_traits(message)
+    if sealed or personal or traits:
+        needles = needles_in({**personal, **sealed, **traits})
         if needles:
             sealed |= evict(extra, needles)
             for _, fields in made:

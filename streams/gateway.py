@@ -10,10 +10,13 @@ Success is answered only after the broker has confirmed. Browsers of other origi
 """
 
 import asyncio
+import logging
 import signal
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -46,7 +49,7 @@ from streams.webhooks import BadSignature, batch_of, order_of, owned_order, said
 IN_FLIGHT_MAX = 256
 SHUTDOWN_WITHIN_S = 10.0
 LINGER_S = 1.0
-STATUS_EVERY_S = 1.0
+STATUS_EVERY_S = 0.5
 KINDS = ("track", "identify", "alias", "page", "screen", "group")
 SOURCE = "gateway"
 
@@ -123,6 +126,10 @@ class Gateway:
         except (LogError, ClockUnknown, KeyStoreBusy) as error:
             _log.warning("not_taken", reason=str(error))
             response = retry_later(503, "the log is slow or away; send it again", 5).response()
+        except Exception as error:
+            # An error's text may quote what was sent: where it happened has to do.
+            _log.error("failed", error=type(error).__name__, at=_places(error))
+            response = answer({"error": "internal error"}, status=500)
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
         self._metrics.requests.labels(route, response.status).inc()
@@ -234,6 +241,11 @@ class Gateway:
         return web.Response(body=self._metrics.page(), content_type="text/plain", charset="utf-8")
 
 
+def _places(error: BaseException) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in flight and return."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -297,9 +309,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -> None:
+    # aiohttp quotes requests that are no HTTP, with whatever stands in them.
+    silent = logging.getLogger("gateway.http")
+    silent.setLevel(logging.CRITICAL)
     runner = web.AppRunner(
         gateway.app(),
         access_log=None,
+        logger=silent,
         handle_signals=False,
         shutdown_timeout=LINGER_S,
         lingering_time=LINGER_S,
@@ -315,8 +331,12 @@ async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -
 
 
 async def _report_until(stop: asyncio.Event, status: StatusFile, gateway: Gateway) -> None:
+    written = STARTING
     while not stop.is_set():
-        status.write(state=STARTING if gateway.trouble else READY)
+        state = STARTING if gateway.trouble else READY
+        if state != written:
+            status.write(state=state)
+            written = state
         try:
             async with asyncio.timeout(STATUS_EVERY_S):
                 await stop.wait()

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
+import structlog
 from aiohttp import ClientSession
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -23,7 +24,7 @@ from models import events
 from models.segment_values import ID_CHARS_MAX
 from models.tokens import partition_of
 from streams import gateway as gateway_module
-from streams import gateway_requests
+from streams import gateway_admission, gateway_requests
 from streams.prepare import ensure_topics
 from streams.secrets import load_secrets, open_key_store
 from streams.servers.kafka import Kafka
@@ -375,6 +376,22 @@ async def test_it_tells_how_it_is_and_what_it_did(gateway: OpenGateway) -> None:
     assert 'huitou_gateway_events_total{type="order_completed"} 1.0' in page
     assert 'huitou_gateway_rejected_total{source="gateway"} 1.0' in page
     assert 'huitou_gateway_requests_total{route="/v1/track",status="200"} 2.0' in page
+
+
+async def test_an_error_of_its_own_tells_where_but_not_what(
+    gateway: OpenGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("anna@example.com")
+
+    monkeypatch.setattr(gateway_admission, "parse", fail)
+    with structlog.testing.capture_logs() as logged:
+        answer = await gateway.post("/v1/track", order())
+    assert (answer.status, answer.body) == (500, {"error": "internal error"})
+    (record,) = [one for one in logged if one["event"] == "failed"]
+    assert record["error"] == "ValueError"
+    assert any(place.startswith("gateway_admission.py:") for place in record["at"])
+    assert "anna" not in str(record)
 
 
 async def test_the_intake_topic_goes_through_the_same_door(settings: Settings) -> None:

@@ -247,7 +247,9 @@ async def not_even_http(gateway: OpenGateway, raw: bytes) -> None:
     await writer.wait_closed()
 
 
-async def test_malformed_requests_change_nothing(settings: Settings) -> None:
+async def test_malformed_requests_change_nothing(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     async with an_open_gateway(settings) as gateway:
         outcomes: Counter[str] = Counter()
         kinds: Counter[str] = Counter()
@@ -274,3 +276,5 @@ async def test_malformed_requests_change_nothing(settings: Settings) -> None:
         answer = await gateway.post("/v1/track", VALID)
         assert answer.body == {"accepted": 1, "rejected": []}
         assert len(await gateway.written()) == 2
+    spoken = [one for one in caplog.records if not one.name.startswith("aiokafka")]
+    assert [one.getMessage() for one in spoken if one.levelname in ("ERROR", "CRITICAL")] == []
