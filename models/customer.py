@@ -22,7 +22,6 @@ from models.events import (
     CouponIssued,
     CustomerEvent,
     CustomerIdentified,
-    Event,
     Line,
     MessageBounced,
     MessageChannel,
@@ -47,6 +46,7 @@ from models.events import (
     TicketRated,
     Tracked,
     Unsubscribed,
+    type_of,
 )
 
 STATE_VERSION = 1
@@ -99,13 +99,50 @@ class MessageRef(msgspec.Struct, array_like=True):
     at_ms: int
 
 
+# Rows hold a type by its place in this list: it only ever grows at its end.
+RECENT_TYPES = (
+    "customer_identified",
+    "order_completed",
+    "order_cancelled",
+    "order_refunded",
+    "product_viewed",
+    "product_added",
+    "product_removed",
+    "product_wished",
+    "products_searched",
+    "page_viewed",
+    "message_sent",
+    "message_delivered",
+    "message_opened",
+    "message_clicked",
+    "message_bounced",
+    "unsubscribed",
+    "coupon_issued",
+    "coupon_applied",
+    "coupon_denied",
+    "ticket_opened",
+    "ticket_answered",
+    "ticket_closed",
+    "ticket_rated",
+    "product_reviewed",
+    "return_requested",
+    "tracked",
+)
+_RECENT_CODES = {name: code for code, name in enumerate(RECENT_TYPES)}
+
+
 class RecentEvent(msgspec.Struct, array_like=True):
     """One line of a customer's recent story: the event's type, its time, its object, its worth."""
 
-    type: str
+    code: int
     at_ms: int
     what: str = ""
     cents: int = 0
+
+    @property
+    def type(self) -> str:
+        """The event's type as it stands in the log."""
+        return RECENT_TYPES[self.code]
 
 
 class Timer(msgspec.Struct, array_like=True):
@@ -118,10 +155,13 @@ class Timer(msgspec.Struct, array_like=True):
 
 
 class Question(msgspec.Struct, array_like=True):
-    """What was known at `asked_at_ms`, kept until it is known whether an order followed."""
+    """What was known at `asked_at_ms`, kept until it is known whether an order followed.
+
+    `features` are packed to four bytes each (models/hazard_question.py).
+    """
 
     asked_at_ms: int
-    features: tuple[float, ...]
+    features: bytes
     foretold: float
     version: int
     bought: bool = False
@@ -292,14 +332,12 @@ def mean_gap_days(customer: Customer) -> float | None:
     return span_days / (order_days - 1) if order_days > 1 else None
 
 
-def _remember(customer: Customer, event: Event, at_ms: int, what: str = "", cents: int = 0) -> None:
+def _remember(
+    customer: Customer, event: CustomerEvent, at_ms: int, what: str = "", cents: int = 0
+) -> None:
     recent = customer.recent
-    kind = str(event.__struct_config__.tag)
-    entry = RecentEvent(kind, at_ms, what[:40], cents)
-    if not recent or recent[-1].at_ms <= at_ms:
-        recent.append(entry)
-    else:
-        recent.append(entry)
+    recent.append(RecentEvent(_RECENT_CODES[type_of(event)], at_ms, what[:40], cents))
+    if len(recent) > 1 and recent[-2].at_ms > at_ms:
         recent.sort(key=lambda one: one.at_ms)
     if len(recent) > KEPT_RECENT:
         del recent[0]

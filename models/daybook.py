@@ -10,13 +10,14 @@ from bisect import bisect_left
 import msgspec
 
 KEPT_DAYS = 365
+_FEW_ORDERS = 255
 _SMALL_CENTS = 2**31 - 1
 
 
 class DayBook(msgspec.Struct, array_like=True):
     """Sorted days with their order counts and values in cents, as packed arrays.
 
-    Days and counts take two bytes; values four, or eight once a day's value needs it.
+    Days take two bytes; counts one and values four, or two and eight once a day needs it.
     """
 
     days: bytes = b""
@@ -25,9 +26,12 @@ class DayBook(msgspec.Struct, array_like=True):
 
 
 def _unpack(book: DayBook) -> tuple["array[int]", "array[int]", "array[int]"]:
-    values = book.values_cents
-    code = "i" if len(values) == 2 * len(book.days) else "q"
-    return array("H", book.days), array("H", book.counts), array(code, values)
+    days, counts, values = book.days, book.counts, book.values_cents
+    return (
+        array("H", days),
+        array("B" if 2 * len(counts) == len(days) else "H", counts),
+        array("i" if len(values) == 2 * len(days) else "q", values),
+    )
 
 
 def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
@@ -36,18 +40,16 @@ def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
     Days older than a year before the newest are dropped.
     """
     days, counts, values = _unpack(book)
-    if values.typecode == "i" and abs(value_cents) > _SMALL_CENTS:
-        values = array("q", values)
     at = bisect_left(days, day)
-    if at < len(days) and days[at] == day:
-        counts[at] = max(0, counts[at] + orders)
-        sum_cents = values[at] + value_cents
-        if values.typecode == "i" and abs(sum_cents) > _SMALL_CENTS:
+    is_there = at < len(days) and days[at] == day
+    if is_there:
+        orders, value_cents = counts[at] + orders, values[at] + value_cents
+        del days[at], counts[at], values[at]
+    if orders > 0:
+        if orders > _FEW_ORDERS and counts.typecode == "B":
+            counts = array("H", counts)
+        if abs(value_cents) > _SMALL_CENTS and values.typecode == "i":
             values = array("q", values)
-        values[at] = sum_cents
-        if counts[at] == 0:
-            del days[at], counts[at], values[at]
-    elif orders > 0:
         days.insert(at, day)
         counts.insert(at, orders)
         values.insert(at, value_cents)

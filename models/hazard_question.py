@@ -4,6 +4,8 @@ Questions are asked at times of their own, not at orders, so that silence is lea
 is spread over customers by their first order's time.
 """
 
+from array import array
+
 from models.clock import DAY_MS, day_of
 from models.customer import Customer, Question, Timer, find_timer
 from models.effects import HazardLesson
@@ -40,7 +42,7 @@ def on_timer(token: str, customer: Customer, view: View) -> list[HazardLesson]:
                 day=day_of(now_ms),
                 customer=token,
                 asked_at_ms=question.asked_at_ms,
-                features=question.features,
+                features=tuple(array("f", question.features)),
                 bought=question.bought,
                 foretold=question.foretold,
                 foretold_version=question.version,
@@ -50,6 +52,6 @@ def on_timer(token: str, customer: Customer, view: View) -> list[HazardLesson]:
     if customer.orders > 0:
         features = features_of(customer, now_ms)
         foretold = foretell(features, view.hazard)
-        customer.question = Question(now_ms, features, *foretold)
+        customer.question = Question(now_ms, array("f", features).tobytes(), *foretold)
         customer.timers.append(Timer(NAME, "", now_ms + HORIZON_MS))
     return lessons

@@ -136,6 +136,7 @@ def _foretell(customer: Customer, now_ms: int, view: View) -> None:
 
 def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> list[TierChanged]:
     tier, reason = tier_of(customer, now_ms)
+    customer.tier_reason = reason
     if tier.value == customer.tier:
         return []
     change = TierChanged(
@@ -149,7 +150,7 @@ def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> lis
         to_tier=tier.value,
         reason=reason,
     )
-    customer.tier, customer.tier_since_ms, customer.tier_reason = tier.value, now_ms, reason
+    customer.tier, customer.tier_since_ms = tier.value, now_ms
     return [change]
 
 

@@ -82,6 +82,13 @@ def test_values_that_grow_large_on_one_day_are_exact() -> None:
     assert window(book, 100, 1) == (1, 3, 2**32)
 
 
+@pytest.mark.parametrize("orders", [255, 256, 65_535])
+def test_many_orders_on_a_day_are_exact(orders: int) -> None:
+    book = booked((99, 3, 1), (100, orders - 1, 1), (100, 1, 1), (101, 4, 1))
+    assert window(book, 101, 2) == (2, orders + 4, 3)
+    assert window(book, 101, 3) == (3, orders + 7, 4)
+
+
 def test_two_books_become_one() -> None:
     one, other = booked((100, 1, 5), (103, 1, 7)), booked((101, 1, 2**40), (103, 2, 1))
     both = booked((100, 1, 5), (103, 3, 8), (101, 1, 2**40))
@@ -92,9 +99,9 @@ def test_two_books_become_one() -> None:
     assert merged(one, DayBook()) == one
 
 
-def test_a_usual_day_takes_eight_bytes() -> None:
+def test_a_usual_day_takes_seven_bytes() -> None:
     book = booked(*((day, 1, 5_000) for day in range(60)))
-    assert len(book.days) + len(book.counts) + len(book.values_cents) == 8 * 60
+    assert len(book.days) + len(book.counts) + len(book.values_cents) == 7 * 60
 
 
 def test_a_day_past_what_two_bytes_hold_is_refused() -> None:

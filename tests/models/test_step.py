@@ -64,6 +64,14 @@ def test_the_tier_changes_with_what_was_ordered_and_only_then() -> None:
     assert (customer.tier, customer.tier_since_ms) == ("new", START_MS)
 
 
+def test_why_a_customer_is_in_a_tier_is_told_anew_while_the_tier_stays() -> None:
+    customer = Customer()
+    step_all(customer, viewed())
+    assert customer.tier_reason == "no order yet"
+    step_all(customer, order("o1"))
+    assert (customer.tier, customer.tier_reason) == ("new", "ordered on one day so far")
+
+
 def test_the_fact_says_the_tier_before_the_event() -> None:
     customer = Customer()
     effects = step_all(customer, order("o1"), order("o2", at_ms=START_MS + DAY))
