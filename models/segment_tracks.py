@@ -263,8 +263,10 @@ def _in_cart(kind: type[Event], track: Track) -> list[Made]:
 
 
 def _searched(track: Track) -> list[Made]:
-    query = track.reader.identifier("query", "search_term", "search", "q")
-    fields: dict[str, Any] = {"query": search_query(query)}
+    names = ("query", "search_term", "search", "q")
+    if track.reader.peek(*names) is None:
+        raise Refusal("what was searched for", None, names[0])
+    fields: dict[str, Any] = {"query": search_query(track.reader.label(*names))}
     name, results = track.reader.find("results", "result_count", "results_count")
     if type(results) is int and 0 <= results < 2**53:
         fields["results"] = results

@@ -36,8 +36,10 @@ class Traits:
                 continue
             if known == "address":
                 self._read_address(value)
-            elif not (known == "id" and value == customer_id):
+            elif known != "id":
                 self._read(name, known, value)
+            elif type(value) in (str, int, float) and _text(value) != customer_id:
+                self.personal["other_id"] = _text(value)
 
     def add_unknown(self, clear: dict[str, Any]) -> dict[str, Any]:
         """Take short single values that proved to be no secret; give back all others."""

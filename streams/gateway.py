@@ -299,12 +299,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             owners=owners,
             metrics=metrics,
         )
-        if settings.intake_topic:
-            intake = asyncio.create_task(follow_intake(settings, admission, stop))
-            stack.push_async_callback(_finish, intake)
+        intake = asyncio.create_task(follow_intake(settings, admission, stop))
+        stack.push_async_callback(_finish, intake)
         await _listen(settings, gateway, stack)
         _log.info("listening", port=settings.gateway_port)
-        await _report_until(stop, status, gateway)
+        await _report_until(stop, status, gateway, intake)
         _log.info("closing")
 
 
@@ -330,13 +329,18 @@ async def _listen(settings: Settings, gateway: Gateway, stack: AsyncExitStack) -
     stack.push_async_callback(site.stop)
 
 
-async def _report_until(stop: asyncio.Event, status: StatusFile, gateway: Gateway) -> None:
+async def _report_until(
+    stop: asyncio.Event, status: StatusFile, gateway: Gateway, intake: "asyncio.Task[None]"
+) -> None:
+    """Keep the status file true until `stop`; what the intake dies of ends the role."""
     written = STARTING
     while not stop.is_set():
         state = STARTING if gateway.trouble else READY
         if state != written:
             status.write(state=state)
             written = state
+        if intake.done():
+            intake.result()
         try:
             async with asyncio.timeout(STATUS_EVERY_S):
                 await stop.wait()
@@ -344,6 +348,6 @@ async def _report_until(stop: asyncio.Event, status: StatusFile, gateway: Gatewa
             continue
 
 
-async def _finish(task: asyncio.Task[None]) -> None:
-    """Wait for a task that was asked to end; what it died of is raised."""
-    await task
+async def _finish(task: "asyncio.Task[None]") -> None:
+    """Wait for a task; nobody else asks for what it died of when another error comes first."""
+    await asyncio.gather(task, return_exceptions=True)

@@ -28,7 +28,9 @@ _log = structlog.get_logger("intake")
 
 
 async def follow_intake(settings: Settings, admission: Admission, stop: asyncio.Event) -> None:
-    """Read the intake topic until `stop`; a broker that is away is waited for."""
+    """Read the intake topic, if there is one, until `stop`; a broker away is waited for."""
+    if not settings.intake_topic:
+        return
     while not stop.is_set():
         consumer = AIOKafkaConsumer(
             settings.intake_topic,

@@ -72,6 +72,7 @@ EVENTS: list[tuple[str, dict[str, Any], type, dict[str, Any]]] = [
         events.ProductsSearched,
         {"query": "red lamp"},
     ),
+    ("Products Searched", {"query": "x" * 600}, events.ProductsSearched, {"query": "x" * 100}),
     ("search", {"search_term": "x", "results": 3}, events.ProductsSearched, {"results": 3}),
     (
         "Coupon Applied",
@@ -344,6 +345,13 @@ def test_traits_are_divided_into_public_sealed_and_lookups() -> None:
         "phone": token("phone", "+442079460018"),
     }
     assert event.extra is None
+
+
+@pytest.mark.parametrize(("given", "sealed"), [(7, False), ("7", False), ("8", True), (8, True)])
+def test_another_id_among_the_traits_is_sealed(given: Any, sealed: bool) -> None:
+    event = the_event({"type": "identify", "userId": 7, "traits": {"id": given}})
+    assert event.traits is None
+    assert ("other_id" in event.sealed) is sealed
 
 
 # Ids
