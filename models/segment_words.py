@@ -29,7 +29,8 @@ _COMPOUNDS = _words(
 _PERSONS = _words(
     "user userid customer customerid client clientid visitor anonymous person contact "
     "contacts recipient receiver sender addressee buyer payer member employee staff agent cashier "
-    "author reviewer guest parent spouse child children friend referrer device deviceid uid guid owner"
+    "author reviewer guest parent spouse child children friend referrer device deviceid uid guid "
+    "owner"
 )
 _WRITINGS = _words(
     "note notes comment comments message messages msg text body description subject remark "

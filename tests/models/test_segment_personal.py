@@ -186,8 +186,8 @@ def test_a_place_of_sending_that_is_huge_shrinks_to_address_and_browser() -> Non
 PERSONAL = (
     "name fullName first_name recipient e-mail EMAIL emailAddress contactPhone phone_number zip "
     "zip_code postalCode shipping_address_street user_id customerId visitorId deviceId ip "
-    "user_agent note gift_message review_body comment description 姓名 手机号 收货地址 备注 page_user_name "
-    "cardNumber session_token date_of_birth lat vorname message_text author"
+    "user_agent note gift_message review_body comment description 姓名 手机号 收货地址 备注 "
+    "page_user_name cardNumber session_token date_of_birth lat vorname message_text author"
 )
 
 
