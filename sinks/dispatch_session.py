@@ -70,6 +70,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._lanes: Lanes[Job]
         self._consumer: AIOKafkaConsumer
         self._committed_at = 0.0
+        self.began = False
 
     async def run(self) -> None:
         """Deliver what comes until `stop` is set."""
@@ -84,6 +85,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         try:
             await self._consumer.start()
+            self.began = True
             async with asyncio.TaskGroup() as group:
                 self._lanes = Lanes(group, self._work)
                 self._consumer.subscribe([self._config.topic], listener=self)

@@ -38,7 +38,10 @@ from sinks.templates import TemplateBook
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
+RETRY_S_MAX = 5.0
 REDIS_LIMIT_S = 5.0
+# As long as a broker takes to restart: who gives up sooner writes the same receipt twice.
+RECEIPT_LIMIT_MS = 12_000
 NO_ACTION = "not an action"
 OUTAGES = (KafkaError, RedisError, LogError, KeyMissing, KeyStoreBusy, OSError)
 
@@ -94,6 +97,7 @@ async def run_dispatcher(
         topic_events=config.events_topic,
         topic_dead_letters=config.dead_letters_topic,
         partitions=config.partitions,
+        confirm_timeout_ms=RECEIPT_LIMIT_MS,
     )
     clock = LogClockReader(config.bootstrap, config.control_topic)
     sealer = Sealer(store)
@@ -141,12 +145,15 @@ async def _sessions(config: DispatcherConfig, tools: Tools, stop: asyncio.Event)
             return None
         return await delivery.advance(action)
 
+    pause_s = RETRY_S
     while not stop.is_set():
+        session = Session(reading, advance, stop)
         try:
-            await Session(reading, advance, stop).run()
+            await session.run()
         except* OUTAGES as outage:
             log.warning("dispatcher waits", errors=[repr(one) for one in outage.exceptions])
-            await _unless(stop, asyncio.sleep(RETRY_S))
+            pause_s = RETRY_S if session.began else min(2 * pause_s, RETRY_S_MAX)
+            await _unless(stop, asyncio.sleep(pause_s))
 
 
 async def _unless(stop: asyncio.Event, work: Awaitable[None]) -> bool:

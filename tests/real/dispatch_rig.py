@@ -30,7 +30,7 @@ from sinks.senders import Senders
 from streams import topics
 from streams.prepare import ensure_topics
 from streams.settings import Settings
-from tests.real.rig import until
+from tests.real.rig import PATIENCE_S, until
 
 MASTER_KEY = bytes(32)
 TOKEN_KEY = b"t" * 32
@@ -171,13 +171,13 @@ class House:
             stop.set()
             await running
 
-    async def drained(self, group: str = "dispatcher") -> None:
+    async def drained(self, group: str = "dispatcher", patience_s: float = PATIENCE_S) -> None:
         """Wait until the group's offsets stand at the end of the actions topic."""
 
         async def nothing_left() -> bool:
             return not any((await self.lag(group)).values())
 
-        await until(nothing_left, "the dispatcher to commit everything", 30)
+        await until(nothing_left, "the dispatcher to commit everything", patience_s)
 
     async def lag(self, group: str = "dispatcher") -> dict[int, int]:
         """Offsets left to the group, by partition."""

@@ -195,10 +195,15 @@ async def test_what_a_replay_decided_last_is_still_sent_when_it_is_over(house: H
 
 
 @pytest.mark.parametrize("sealed", [True, False])
+@pytest.mark.parametrize("late", [True, False])
 async def test_a_forgotten_customer_gets_nothing_and_the_log_no_receipt(
-    house: House, sealed: bool
+    house: House, sealed: bool, late: bool
 ) -> None:
-    action = house.action("anna", personal=None if sealed else {})
+    action = house.action(
+        "anna",
+        personal=None if sealed else {},
+        expires_at_ms=house.now_ms + (-1 if late else HOUR_MS),
+    )
     house.store.get_or_create(token("anna"))
     other = house.action("bert", "order-2")
     house.store.destroy(token("anna"))

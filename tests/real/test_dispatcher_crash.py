@@ -49,6 +49,7 @@ async def die_at(house: House, point: str) -> None:
         code = await asyncio.to_thread(victim.wait, 30)
     finally:
         victim.kill()
+        victim.wait()
     assert code == -signal.SIGKILL, log_path.read_text()
 
 
@@ -92,6 +93,17 @@ async def test_a_dispatcher_killed_anywhere_sends_once(house: House, point: str)
     assert (await house.ledger(action))["state"] == "receipted"
 
 
+async def test_what_was_sent_stays_sent_whatever_is_said_before_its_receipts(house: House) -> None:
+    action = house.action()
+    await house.decide(action)
+    await die_at(house, "after outcome")
+    await house.set_profile("anna", unsubscribed=["email"])
+    async with house.dispatcher():
+        await house.drained()
+    assert len(await house.letters()) == 1
+    assert await house.receipt_ids() == pair(action)
+
+
 @pytest.mark.parametrize("lost", ["cache", "broker"])
 async def test_a_server_that_goes_away_and_comes_back_costs_nothing_but_time(
     kafka: str, valkey: str, tmp_path: Path, lost: str
@@ -118,7 +130,7 @@ async def test_a_server_that_goes_away_and_comes_back_costs_nothing_but_time(
                 await until(some_are_sent, "the first messages")
                 await asyncio.to_thread(child.stop)
                 child = await asyncio.to_thread(start)
-                await house.drained()
+                await house.drained(patience_s=120)
             receipts = {f"{type_of(one)} {one.id}" for one in await house.receipts()}  # type: ignore[arg-type]
             assert receipts == {line for action in actions for line in pair(action)}
             for n in range(300):

@@ -36,7 +36,7 @@ async def test_a_job_that_comes_when_its_lane_has_just_ended_is_done() -> None:
         if job < 50:
             asyncio.get_running_loop().call_soon(lanes.add, b"a", job + 1)
 
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         lanes = Lanes(group, work)
         lanes.add(b"a", 0)
         while len(done) < 51:
