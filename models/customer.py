@@ -448,12 +448,17 @@ def _take_back(
     customer: Customer, event: OrderCancelled | OrderRefunded, void: VoidRef, at_ms: int
 ) -> Applied:
     _remember(customer, event, at_ms, event.order_id, void.amount_cents or 0)
+    void_or_wait(customer, void)
+    return NOTHING
+
+
+def void_or_wait(customer: Customer, void: VoidRef) -> None:
+    """Take back now, or when the order comes."""
     order = next((one for one in customer.recent_orders if one.ref == void.ref), None)
     if order is not None:
         void_order(customer, order, void)
     elif void.amount_cents is not None or void not in customer.early_voids:
         customer.early_voids = [*customer.early_voids, void][-KEPT_VOIDS:]
-    return NOTHING
 
 
 def _prefer(customer: Customer, lines: tuple[Line, ...], at_ms: int) -> None:

@@ -56,6 +56,11 @@ def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
     if days:
         stale = bisect_left(days, max(0, days[-1] - KEPT_DAYS + 1))
         del days[:stale], counts[:stale], values[:stale]
+    # Always as narrow as can be: the same history is then the same bytes.
+    if counts.typecode == "H" and max(counts, default=0) <= _FEW_ORDERS:
+        counts = array("B", counts)
+    if values.typecode == "q" and max(map(abs, values), default=0) <= _SMALL_CENTS:
+        values = array("i", values)
     book.days, book.counts, book.values_cents = (
         days.tobytes(),
         counts.tobytes(),

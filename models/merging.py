@@ -18,12 +18,12 @@ from models.customer import (
     KEPT_RECENT,
     KEPT_TICKETS,
     KEPT_TRAITS,
-    KEPT_VOIDS,
     Customer,
     VoidRef,
     drop_timers,
     encode_row,
     find_timer,
+    void_or_wait,
     void_order,
 )
 from models.effects import Fact, Merged
@@ -192,11 +192,7 @@ def _add_orders(customer: Customer, other: Customer) -> None:
     waiting = [*other.early_voids, *customer.early_voids]
     customer.early_voids = []
     for void in waiting:
-        order = next((one for one in orders if one.ref == void.ref), None)
-        if order is not None:
-            void_order(customer, order, void)
-        else:
-            customer.early_voids = [*customer.early_voids, void][-KEPT_VOIDS:]
+        void_or_wait(customer, void)
 
 
 def _add_preferences(customer: Customer, other: Customer) -> None:

@@ -89,6 +89,11 @@ def test_many_orders_on_a_day_are_exact(orders: int) -> None:
     assert window(book, 101, 3) == (3, orders + 7, 4)
 
 
+def test_what_was_wide_for_a_while_is_narrow_again() -> None:
+    book = booked((100, 300, 2**40), (101, 1, 5), (100, -299, 7 - 2**40))
+    assert book == booked((100, 1, 7), (101, 1, 5))
+
+
 def test_two_books_become_one() -> None:
     one, other = booked((100, 1, 5), (103, 1, 7)), booked((101, 1, 2**40), (103, 2, 1))
     both = booked((100, 1, 5), (103, 3, 8), (101, 1, 2**40))
