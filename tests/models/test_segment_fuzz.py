@@ -65,7 +65,7 @@ def test_any_message_is_read_or_refused(
     readable({**body, "userId": "c1"})
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     name=st.sampled_from(sorted(MAKERS)) | st.text(max_size=20),
     properties=objects,
