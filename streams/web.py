@@ -3,6 +3,8 @@
 import asyncio
 import signal
 
+import uvloop
+
 from sinks.clickhouse import ClickHouseAddress
 from sinks.web.pages import Shop
 from sinks.web.server import PageConfig, serve
@@ -16,7 +18,8 @@ ROLE = "web"
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    asyncio.run(_run(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -71,7 +71,7 @@ class Engine:
             answer = self._connected().query(
                 sql,
                 parameters=parameters,
-                settings={"max_execution_time": budget_ms / 1000},
+                settings={"max_execution_time": budget_ms / 1000, "max_threads": 1},
             )
         except (ClickHouseError, OSError) as error:
             raise QueryFailed(_one_line(error)) from error

@@ -111,7 +111,7 @@ def _override(column: str, *properties: tuple[str, Any]) -> Json:
 
 def _options(drawn_as: str) -> Json:
     if drawn_as == "barchart":
-        return {"xField": "week", "orientation": "horizontal", "legend": {"showLegend": False}}
+        return {"xField": "week", "orientation": "horizontal", "legend": {"showLegend": True}}
     if drawn_as == "bargauge":
         return {
             "orientation": "horizontal",

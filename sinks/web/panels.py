@@ -33,7 +33,7 @@ Kind = Literal[
 Unit = Literal["money", "count", "share", "ms", "per_s"]
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "compare": ("week", "value"),
+    "compare": ("week", "value", "orders"),
     "band": ("at", "value", "low", "usual", "high"),
     "rates": ("days", "rate", "eligible", "returned"),
     "tiers": ("tier", "customers", "entered", "left", "value"),

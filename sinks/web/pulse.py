@@ -23,6 +23,14 @@ _QUICK_S = 0.6
 _REST_TIMES_COST = 4.0
 _QUICK_EVERY_S = 2.0
 _FIRST_PAINT_S = 4.0
+_LANDED_BUDGET_MS = 1_000
+# The newest thing that happened in the shop; receipts are stamped by the clock, ahead of it.
+_LANDED = """
+SELECT occurred_at AS at FROM events
+WHERE NOT startsWith(type, 'message_')
+ORDER BY occurred_at DESC
+LIMIT 1
+"""
 _HOUR_S = 3600
 
 LabelsOf = Callable[[set[str]], Awaitable[dict[str, str]]]
@@ -78,6 +86,7 @@ class Pulse:
         self._labels_of = labels_of
         self._currency = currency
         self._timezone = timezone
+        self._landed_ms: int | None = None
         self._unhurried = asyncio.Semaphore(1)
         self.arrivals = Arrivals()
 
@@ -85,6 +94,14 @@ class Pulse:
     def readings(self) -> dict[str, Reading]:
         """Last readings by panel id."""
         return self._readings
+
+    def now_ms(self) -> int:
+        """Log time as the page tells it.
+
+        A replay's clock runs days ahead of what has landed; the page speaks of what is there.
+        """
+        now_ms = self._clock.now_ms()
+        return now_ms if self._landed_ms is None else min(now_ms, self._landed_ms)
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -106,7 +123,19 @@ class Pulse:
         readings = list(self._readings.values())
         return await self._message(readings)
 
+    async def _look_what_landed(self) -> None:
+        if self._clock.standing()["mode"] != "replay":
+            self._landed_ms = None
+            return
+        try:
+            rows = await self._engine.rows(_LANDED, {}, _LANDED_BUDGET_MS)
+        except QueryFailed:
+            # Panels ask the same engine, and say what is wrong with it.
+            return
+        self._landed_ms = rows[0]["at"] if rows else None
+
     async def _renew(self, patience_s: float) -> None:
+        await self._look_what_landed()
         now_s = time.monotonic()
         for reading in self._readings.values():
             if reading.asked is None and reading.due_s <= now_s:
@@ -132,7 +161,7 @@ class Pulse:
             cost_s = time.monotonic() - started_s
         finally:
             reading.took_ms = round(cost_s * 1000)
-            reading.at_ms = self._clock.now_ms()
+            reading.at_ms = self.now_ms()
             # A little early: the beat that comes next is to find it due.
             rest_s = max(reading.panel.every_s, cost_s * _REST_TIMES_COST) - BEAT_S / 10
             reading.due_s = time.monotonic() + rest_s
@@ -148,7 +177,7 @@ class Pulse:
         return answer.took_s
 
     def _scope(self, panel: Panel) -> Scope:
-        to_s = self._clock.now_ms() // 1000
+        to_s = -(-self.now_ms() // 1000)
         return Scope(
             from_s=max(0, to_s - panel.hours * _HOUR_S),
             to_s=to_s,
@@ -168,7 +197,7 @@ class Pulse:
     async def _message(self, readings: list[Reading]) -> dict[str, Any]:
         customers = {row["customer"] for one in readings for row in one.rows if row.get("customer")}
         return {
-            "now_ms": self._clock.now_ms(),
+            "now_ms": self.now_ms(),
             "clock": self._clock.standing(),
             "arrivals": self.arrivals.summary(),
             "labels": await self._labels_of(customers),

@@ -74,7 +74,7 @@ export function bandChart(holder, unit) {
     legend: { show: false },
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), timeZone),
     cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
-    padding: [8, 6, 0, 0],
+    padding: [8, 24, 0, 0],
     scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.08, unit === "money" ? 100 : 1)] } },
     axes: [
       {

@@ -34,9 +34,13 @@ function big(value, unit) {
   return el("p", { class: text.length > 9 ? "big long" : "big" }, text);
 }
 
-function delta(value, usual) {
-  if (!usual) return el("p", { class: "delta" }, say("nothing_to_compare"));
-  const change = value / usual - 1;
+const ENOUGH_ORDERS = 5;
+
+function delta(value, earlier) {
+  if (!earlier.length) return el("p", { class: "delta" }, say("nothing_to_compare"));
+  const mean = (name) => earlier.reduce((sum, row) => sum + row[name], 0) / earlier.length;
+  if (mean("orders") < ENOUGH_ORDERS) return el("p", { class: "delta" }, say("too_early"));
+  const change = value / mean("value") - 1;
   const direction = Math.abs(change) < 0.005 ? "" : change > 0 ? "up" : "down";
   const arrow = { up: "▲", down: "▼", "": "=" }[direction];
   return el("p", { class: `delta ${direction}` }, el("span", { "aria-hidden": "true" }, arrow),
@@ -48,7 +52,6 @@ function compare(card, rows, { now_ms: now }) {
   const value = (week) => rows.find((row) => row.week === week)?.value ?? null;
   const today = value(0) ?? 0;
   const earlier = rows.filter((row) => row.week > 0);
-  const usual = earlier.length ? earlier.reduce((sum, row) => sum + row.value, 0) / earlier.length : 0;
   const most = Math.max(today, ...earlier.map((row) => row.value), 1);
   const weekday = formatWeekday(now);
   const lines = [0, ...earlier.map((row) => row.week).sort()].flatMap((week) => [
@@ -56,7 +59,7 @@ function compare(card, rows, { now_ms: now }) {
     el("dd", {}, track((week ? value(week) : today) / most, week === 0)),
     el("dd", { class: "n" }, formatUnit(week ? value(week) : today, unit)),
   ]);
-  renew(body(card), big(today, unit), delta(today, usual), el("dl", { class: "weeks" }, ...lines));
+  renew(body(card), big(today, unit), delta(today, earlier), el("dl", { class: "weeks" }, ...lines));
 }
 
 function band(card, rows) {
@@ -166,7 +169,7 @@ function eventLine(row) {
   return el("li", { "data-position": row.position },
     el("time", { datetime: new Date(row.at).toISOString(), title: formatLongDay(row.at) }, formatSecond(row.at)),
     el("span", { class: "kind" }, sayOr(`event_${row.type}`, row.type)),
-    el("span", { class: "what" }, customerLink(row.customer), row.what ? ` · ${row.what}` : ""),
+    el("span", { class: "what" }, customerLink(row.customer), row.what ? ` · ${sayOr(`rule_${row.what}`, row.what)}` : ""),
     el("span", { class: "n" }, row.value === null ? "" : formatUnit(row.value, "money")));
 }
 

@@ -46,7 +46,7 @@ async def test_each_query_bears_a_fresh_installation(fresh_shop: Shop, panel: Pa
 @pytest.mark.real
 async def test_today_is_compared_with_the_same_time_of_the_same_weekday(shop: Shop) -> None:
     assert await rows_of(shop, "revenue_today") == [
-        {"week": week, "value": 20_000 + week} for week in range(5)
+        {"week": week, "value": 20_000 + week, "orders": 1} for week in range(5)
     ]
 
 
@@ -58,7 +58,7 @@ async def test_a_cancelled_order_is_counted_by_no_panel(empty_shop: Shop) -> Non
         order("o2", cents=700, at_ms=NOW_MS - 4_000, customer=named("anna")),
         cancelled("o1", at_ms=NOW_MS - 3_000, customer=named("anna")),
     )
-    assert await rows_of(shop, "orders_today") == [{"week": 0, "value": 1}]
+    assert await rows_of(shop, "orders_today") == [{"week": 0, "value": 1, "orders": 1}]
     assert [one["value"] for one in await rows_of(shop, "revenue_48h")][-1] == 700
 
 
@@ -68,7 +68,7 @@ async def test_another_currency_does_not_swell_the_revenue(empty_shop: Shop) -> 
         order("o1", cents=500, at_ms=NOW_MS - 5_000, customer=named("anna")),
         order("o2", cents=900, at_ms=NOW_MS - 4_000, customer=named("anna"), currency="JPY"),
     )
-    assert await rows_of(empty_shop, "revenue_today") == [{"week": 0, "value": 500}]
+    assert await rows_of(empty_shop, "revenue_today") == [{"week": 0, "value": 500, "orders": 1}]
 
 
 @pytest.mark.real
