@@ -12,6 +12,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from models.effects import DeadLetter
 from sinks.pipeline_lag import Place, Reading
 
+Answer = tuple[list[Reading], dict[tuple[str, str], int]]
+"""Readings, and dead letters of the last minute by source and reason."""
+
 PROBE_S = 1.0
 LETTERS_WINDOW_MS = 60_000
 LETTERS_KEPT = 10_000
@@ -140,9 +143,7 @@ class PipelineProbe:
         return len(described["partitions"])
 
 
-async def within(
-    limit_s: float, probe: PipelineProbe
-) -> tuple[list[Reading], dict[tuple[str, str], int]]:
+async def within(limit_s: float, probe: PipelineProbe) -> Answer:
     """Read everything; TimeoutError when the broker does not answer within `limit_s`."""
     async with asyncio.timeout(limit_s):
         return await probe.readings(), await probe.dead_letters_a_minute()

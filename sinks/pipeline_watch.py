@@ -19,9 +19,10 @@ from clickhouse_connect.driver.client import Client
 
 from models.effects import Alert, encode
 from sinks.clickhouse import INSERT_SETTINGS, ClickHouseAddress, connect
+from sinks.patience import cancelled_means_failed, pause
 from sinks.pipeline_judge import PipelineJudge, Rules
 from sinks.pipeline_lag import LagBook, Progress
-from sinks.pipeline_probe import PipelineProbe, within
+from sinks.pipeline_probe import Answer, PipelineProbe, within
 
 RETRY_S = 1.0
 COLUMNS = [
@@ -67,6 +68,8 @@ class PipelineWatch:
         self._rules = config.rules
         self._lags = LagBook()
         self._unsaid: list[Alert] = []
+        self._in_office = False
+        self._last_trouble: dict[str, str] = {}
         self._client: Client | None = None
         self._answered_at_s = time.monotonic()
         self._log = structlog.get_logger().bind(sink="pipeline-watch")
@@ -75,11 +78,13 @@ class PipelineWatch:
         """Watch until `stop`; outages of Kafka and ClickHouse are part of the job."""
         while not stop.is_set():
             try:
-                await self._hold_office(stop)
+                with cancelled_means_failed():
+                    await self._hold_office(stop)
             except Exception as error:
-                self._log.warning("watch interrupted", error=type(error).__name__)
-                await self._judge_broker()
-                await _pause(stop, RETRY_S)
+                self._say_once("watch interrupted", error)
+                if self._in_office:
+                    await self._judge_broker()
+                await pause(stop, RETRY_S)
 
     async def _hold_office(self, stop: asyncio.Event) -> None:
         """Connect, wait for the office, learn what was said, and watch while it is ours."""
@@ -105,12 +110,15 @@ class PipelineWatch:
             await producer.start()
             await probe.open()
             while not stop.is_set():
-                if not office.assignment():
-                    await _pause(stop, config.interval_s)
-                    continue
-                await self._recall(office)
-                await self._watch_once(probe, producer)
-                await _pause(stop, config.interval_s)
+                if office.assignment():
+                    self._in_office = True
+                    await self._recall(office)
+                    await self._watch_once(probe, producer)
+                elif self._in_office:
+                    # Was it given to another, or is the broker away? An answer tells.
+                    await self._ask(probe)
+                    self._in_office = False
+                await pause(stop, config.interval_s)
         finally:
             for end in (probe.close, producer.stop, office.stop):
                 with contextlib.suppress(Exception):
@@ -127,9 +135,14 @@ class PipelineWatch:
                     with contextlib.suppress(msgspec.DecodeError):  # the alert sinks log it
                         self._judge.recall(_decoder.decode(record.value or b""))
 
-    async def _watch_once(self, probe: PipelineProbe, producer: AIOKafkaProducer) -> None:
-        readings, letters = await within(self._config.answer_limit_s, probe)
+    async def _ask(self, probe: PipelineProbe) -> Answer:
+        answer = await within(self._config.answer_limit_s, probe)
         self._answered_at_s = time.monotonic()
+        self._last_trouble.pop("watch interrupted", None)
+        return answer
+
+    async def _watch_once(self, probe: PipelineProbe, producer: AIOKafkaProducer) -> None:
+        readings, letters = await self._ask(probe)
         at_ms = _now_ms()
         progress = self._lags.note(readings, at_ms)
         self._judge_lags(progress, at_ms)
@@ -207,18 +220,20 @@ class PipelineWatch:
         try:
             await asyncio.to_thread(self._insert, rows)
         except Exception as error:
-            self._log.warning("readings not stored", error=type(error).__name__)
+            self._say_once("readings not stored", error)
+
+    def _say_once(self, what: str, error: Exception) -> None:
+        """Log what goes wrong again and again only when it is something new."""
+        kind = type(error).__name__
+        if self._last_trouble.get(what) != kind:
+            self._last_trouble[what] = kind
+            self._log.warning(what, error=kind)
 
     def _insert(self, rows: list[Any]) -> None:
         if self._client is None:
             self._client = connect(self._config.clickhouse)
         if rows:
             self._client.insert("pipeline", rows, column_names=COLUMNS, settings=INSERT_SETTINGS)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
 
 
 def _now_ms() -> int:

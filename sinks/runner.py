@@ -7,7 +7,7 @@ fails nothing more is read, so memory stays bounded; its lag drains when it is b
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from sinks.patience import cancelled_means_failed, pause, pauses
 from sinks.port import Record, Sink
 
-FIRST_PAUSE_S = 0.2
-LONGEST_PAUSE_S = 15.0
 POLL_S = 0.1
 KAFKA_LIMIT_S = 10.0
 FETCH_BYTES = 4_000_000
@@ -54,18 +53,6 @@ class RunnerState:
     written: int = 0
 
 
-def pauses() -> Iterator[float]:
-    """Seconds to wait after the first failure, the second, and so on.
-
-    >>> [next(waits) for waits in [pauses()] for _ in range(4)]
-    [0.2, 0.4, 0.8, 1.6]
-    """
-    pause_s = FIRST_PAUSE_S
-    while True:
-        yield pause_s
-        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-
-
 class SinkRunner:
     """One sink and its consumer."""
 
@@ -90,13 +77,14 @@ class SinkRunner:
         try:
             while not stop.is_set():
                 try:
-                    await self.sink.open()
-                    await self._consume()
+                    with cancelled_means_failed():
+                        await self.sink.open()
+                        await self._consume()
                 except Exception as error:
                     if self.status.state == "running":
                         waits = pauses()
                     self._failed(error)
-                    await self._pause(next(waits), stop)
+                    await pause(stop, next(waits))
         finally:
             watch.cancel()
             await self.sink.close()
@@ -230,20 +218,17 @@ class SinkRunner:
         """Try until it succeeds; False when a rebalance or the end came first."""
         for pause_s in pauses():
             try:
-                await attempt()
+                with cancelled_means_failed():
+                    await attempt()
             except Exception as error:
                 self._failed(error)
             else:
                 self._recovered()
                 return True
-            await self._pause(pause_s, self._interrupted)
+            await pause(self._interrupted, pause_s)
             if self._interrupted.is_set():
                 return False
         raise AssertionError("pauses() never ends")
-
-    async def _pause(self, pause_s: float, until: asyncio.Event) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(until.wait(), pause_s)
 
     def _failed(self, error: Exception) -> None:
         if self.status.state != "failing" or self.status.error != str(error):

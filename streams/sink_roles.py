@@ -59,11 +59,22 @@ async def _run(settings: Settings) -> None:
     jobs["dispatcher"] = run_dispatcher(dispatcher_config(settings), stop)
     jobs["status"] = _report(status, runners, stop)
     tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    for task in done:
-        if error := task.exception():
-            end_process(f"sinks: {task.get_name()} ended", error)
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        if task.done() and not stop.is_set():
+            _end_because_of(task)
+    for task in tasks:
+        await asyncio.wait([task])
+        if task.cancelled() or task.exception():
+            _end_because_of(task)
     status.write(state="stopped")
+
+
+def _end_because_of(task: asyncio.Task[None]) -> None:
+    """A job that ended by itself left its work undone: start anew."""
+    error = None if task.cancelled() else task.exception()
+    end_process(f"sinks: {task.get_name()} ended", error)
 
 
 def clickhouse_runners(settings: Settings) -> list[SinkRunner]:

@@ -1,0 +1,42 @@
+"""How to wait for what is away, and to tell its failures from our own end."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 15.0
+
+
+def pauses() -> Iterator[float]:
+    """Seconds to wait after the first failure, the second, and so on.
+
+    >>> [next(waits) for waits in [pauses()] for _ in range(4)]
+    [0.2, 0.4, 0.8, 1.6]
+    """
+    pause_s = FIRST_PAUSE_S
+    while True:
+        yield pause_s
+        pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+async def pause(until: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, or for `seconds` to pass."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(until.wait(), seconds)
+
+
+@contextlib.contextmanager
+def cancelled_means_failed() -> Iterator[None]:
+    """Turn a cancellation that nobody asked of this task into a ConnectionError.
+
+    aiokafka cancels what waits for an answer when it drops a connection; left alone, that ends the
+    waiting task without a word.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("a connection was dropped while we waited for it") from None
