@@ -54,8 +54,7 @@ TIMER_RULES: dict[str, TimerRule] = {
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
     """Fold one event (`raw` is it as it stands in the log) into its customer."""
-    # What was passed on was no repeat where it came in; here it may have been seen on its way.
-    if seen_before(customer, event.id) and not event.via:
+    if seen_before(customer, _arrival_of(event)):
         return []
     if type(event) is Erased:
         return _erase(customer, event, view)
@@ -94,6 +93,11 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     effects.extend(_change_tier(token, customer, view.now_ms, view))
     return effects
+
+
+def _arrival_of(event: CustomerEvent) -> str:
+    """Name an arrival: an event that is passed on through merges may come to a name again."""
+    return f"{event.id}\x00{len(event.via)}" if event.via else event.id
 
 
 def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> Effect:
