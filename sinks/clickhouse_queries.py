@@ -23,6 +23,18 @@ POSITIONED = {
     "unreadable": ", topic",
 }
 """Tables that are fed from topics, with what tells rows of one record apart."""
+OF_THE_LOG = (
+    "events",
+    "orders",
+    "order_lines",
+    "order_voids",
+    "tier_changes",
+    "decisions",
+    "merges",
+    "forgotten",
+    "actions",
+)
+"""Tables whose rows follow from the log alone, not from when it was read or what broke meanwhile."""
 
 
 class OrderDay(NamedTuple):

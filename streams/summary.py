@@ -90,7 +90,7 @@ def _summary(
         counts = queries.table_counts(client)
         twice = _twice_in_clickhouse(client, counts)
         absent = _absent_from_clickhouse(client, read)
-        rows = _rows_in_all_tables(client, settings.clickhouse_database)
+        rows = sum(counts[table].rows for table in queries.OF_THE_LOG)
     missing, surplus = missing_and_surplus(read.rows, read.log, read.source)
     return {
         "events_in": read.log.events,
@@ -132,14 +132,6 @@ def _twice_in_clickhouse(client: Client, counts: dict[str, queries.TableCount]) 
     summed = client.query("SELECT sum(events) FROM events_hourly_sums").result_rows[0][0]
     were_there = max(0, int(summed) - counts["events"].rows)
     return there + were_there
-
-
-def _rows_in_all_tables(client: Client, database: str) -> int:
-    found = client.query(
-        "SELECT sum(rows) FROM system.parts WHERE active AND database = {database:String}",
-        parameters={"database": database},
-    )
-    return int(found.result_rows[0][0])
 
 
 @contextmanager

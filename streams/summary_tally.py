@@ -31,12 +31,19 @@ class LoggedEvent(msgspec.Struct):
 
 @dataclass
 class LogTally:
-    """The log's events and orders: their ids by the customer they are about; who was erased."""
+    """The log's events and orders: their ids by the customer they are about; who was erased.
 
-    events: int = 0
+    An id that stands there twice (a client sent it again) is one event.
+    """
+
     erased: set[str] = field(default_factory=set)
     ids: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     orders: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    @property
+    def events(self) -> int:
+        """Different events."""
+        return sum(len(ids) for ids in self.ids.values())
 
 
 @dataclass
@@ -69,7 +76,6 @@ async def read_log(settings: Settings) -> LogTally:
             tally.erased.add(event.customer)
         if event.via or event.type in _NOT_COUNTED:
             continue
-        tally.events += 1
         tally.ids[event.customer].add(event.id)
         if event.type == "order_completed":
             tally.orders[event.customer].add(event.order_id)
