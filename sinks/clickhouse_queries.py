@@ -34,7 +34,7 @@ OF_THE_LOG = (
     "forgotten",
     "actions",
 )
-"""Tables whose rows follow from the log alone, not from when it was read or what broke meanwhile."""
+"""Tables whose rows follow from the log alone, not from when it was read or what broke."""
 
 
 class OrderDay(NamedTuple):
