@@ -210,6 +210,10 @@ def _order_total(track: Track, exponent: int, lines: tuple[Line, ...], extras_ce
         total = sum(line.total_cents for line in lines)
     if total is None:
         raise Refusal("an amount here, in revenue, or prices of the products", None, "total")
+    return _bounded(total)
+
+
+def _bounded(total: int) -> int:
     if total > MINOR_UNITS_MAX:
         raise Refusal(f"at most {MINOR_UNITS_MAX} minor units", total, "total")
     return total
@@ -241,7 +245,7 @@ def _order_refunded(track: Track) -> list[Made]:
     if amount is None and lines:
         if not track.priced:
             raise Refusal("the amount paid back, or the products' prices", None, "total")
-        amount = sum(line.total_cents for line in lines)
+        amount = _bounded(sum(line.total_cents for line in lines))
     fields = {
         "order_id": order_id,
         "amount_cents": amount,

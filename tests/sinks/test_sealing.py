@@ -24,7 +24,9 @@ def sealer(store: SqliteKeyStore) -> Sealer:
     return Sealer(store)
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@hypothesis_settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
+)
 @given(text=st.text(), field=st.text())
 def test_any_text_comes_back_whole(sealer: Sealer, text: str, field: str) -> None:
     sealed = sealer.seal("anna", field, text)
