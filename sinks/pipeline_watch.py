@@ -82,8 +82,7 @@ class PipelineWatch:
                     await self._hold_office(stop)
             except Exception as error:
                 self._say_once("watch interrupted", error)
-                if self._in_office:
-                    await self._judge_broker()
+                await self._judge_broker()
                 await pause(stop, RETRY_S)
 
     async def _hold_office(self, stop: asyncio.Event) -> None:
@@ -114,10 +113,10 @@ class PipelineWatch:
                     self._in_office = True
                     await self._recall(office)
                     await self._watch_once(probe, producer)
-                elif self._in_office:
-                    # Was it given to another, or is the broker away? An answer tells.
+                else:
                     await self._ask(probe)
                     self._in_office = False
+                    await self._judge_broker()
                 await pause(stop, config.interval_s)
         finally:
             for end in (probe.close, producer.stop, office.stop):
@@ -184,12 +183,16 @@ class PipelineWatch:
             self._note(self._judge.judge(self._rules.dead_letters, labels, count, at_ms, summary))
 
     async def _judge_broker(self) -> None:
-        """Judge the broker's silence; said straight to people, who must know while it lasts."""
+        """Judge the broker's silence; said straight to people, who must know while it lasts.
+
+        Every process says it, for the office is given by the broker.
+        """
         silence_ms = (time.monotonic() - self._answered_at_s) * 1000
         summary = f"no broker answers at {self._config.bootstrap}"
         alert = self._judge.judge(self._rules.broker, {}, silence_ms, _now_ms(), summary)
         if alert is not None:
-            self._note(alert)
+            if self._in_office:
+                self._note(alert)
             try:
                 await self._tell(alert)
             except Exception as error:
