@@ -59,6 +59,17 @@ KEPT_TICKETS = 8
 KEPT_EVENT_IDS = 32
 ID_BYTES = 8
 VIEW_WEIGHT = 0.5
+# What else is sealed with an event (addresses of machines, free text) stays in the log alone.
+CONTACT_FIELDS = (
+    "name",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "street",
+    "postal_code",
+    "username",
+)
 
 
 class Tier(Enum):
@@ -347,7 +358,9 @@ def _identified(customer: Customer, event: CustomerIdentified, at_ms: int) -> Ap
     """Take over what is said; what was said before the newest only fills gaps."""
     is_newest = at_ms >= customer.identified_ms
     customer.identified_ms = max(customer.identified_ms, at_ms)
-    _learn_about(customer.sealed, event.sealed, is_newest)
+    sealed = event.sealed or {}
+    contact = {name: sealed[name] for name in CONTACT_FIELDS if name in sealed}
+    _learn_about(customer.sealed, contact, is_newest)
     _learn_about(customer.lookup, event.lookup, is_newest)
     _learn_about(customer.traits, event.traits, is_newest)
     return NOTHING
