@@ -135,6 +135,8 @@ class LanePartition:
         for record in records:
             if self._closed:
                 return
+            # Known before the record is folded: a mark may commit before it is whole.
+            self.next_offset = record.offset
             for _ in self._fold_safely(record):
                 self._dirty = True
                 self._wake.set()

@@ -184,10 +184,6 @@ async def _check_schedule(seed: int, seen: Counter[str]) -> None:
     seen["left out"] += len(letters)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="streams.partition: next_offset is 0 until a new owner's first record is whole",
-)
 async def test_a_new_owners_first_mark_cut_short_is_committed_at_its_own_offset() -> None:
     broker = Broker()
     chance = random.Random(1)
