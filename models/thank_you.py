@@ -51,17 +51,20 @@ def on_merge(
 
 
 def _ordered(customer: Customer, order_id: str, at_ms: int) -> None:
-    order = _order(customer, order_id)
-    if order is None or order.cancelled:
-        return
-    if not customer.thanked and customer.orders == 1:
+    if customer.thanked:
+        for timer in customer.timers:
+            if timer.rule == NAME and not timer.note and _stands(customer, order_id, timer):
+                # Should the first order be cancelled yet, this one is the first.
+                timer.note = order_id
+    elif customer.orders == 1 and _stands(customer, order_id):
         customer.thanked = True
         customer.timers.append(Timer(NAME, order_id, at_ms + WAIT_MS))
-        return
-    for timer in customer.timers:
-        if timer.rule == NAME and not timer.note and timer.item != order_id:
-            # Should the first order be cancelled yet, this one is the first.
-            timer.note = order_id
+
+
+def _stands(customer: Customer, order_id: str, beside: Timer | None = None) -> bool:
+    """Whether the order is not cancelled, and another than the one `beside` is about."""
+    order = _order(customer, order_id)
+    return order is not None and not order.cancelled and (beside is None or beside.item != order_id)
 
 
 def _cancelled(
