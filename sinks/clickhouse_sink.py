@@ -6,6 +6,7 @@ and follow one another in each partition, so the greatest offset says it all.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from sinks.clickhouse_table import (
     Table,
     after,
     insert,
+    inserts_under_way,
     spans_of,
 )
 from sinks.port import Record
@@ -32,6 +34,8 @@ CHUNK_BYTES = 32_000_000
 CHUNK_ROWS = 200_000
 """Far below the block size at which the engine would part an insert."""
 CHECK_EVERY = 64
+QUIET_LIMIT_S = 30.0
+QUIET_POLL_S = 0.05
 
 Landed = Mapping[tuple[str, int], int]
 """Greatest offset by (table, partition)."""
@@ -70,6 +74,7 @@ class ClickHouseSink:
         self._skip_landed = skip_landed
         self._tables = {table.name: table for table in (*shape.tables, UNREADABLE)}
         self._client: Client | None = None
+        self._unsure: set[int] = set()
         self._log = structlog.get_logger().bind(sink=name)
 
     async def open(self) -> None:
@@ -98,8 +103,7 @@ class ClickHouseSink:
         return self._client
 
     def _resume(self, partitions: Sequence[int]) -> Mapping[int, int]:
-        for care in self._aftercare:
-            care.resume(self._open_client, partitions)
+        self._mend(partitions)
         landed = self._landed(list(self._tables), dict.fromkeys(partitions, 0))
         return {
             partition: max(
@@ -109,7 +113,31 @@ class ClickHouseSink:
             for partition in partitions
         }
 
+    def _mend(self, partitions: Iterable[int]) -> None:
+        """Find firm ground after a write of which nobody knows how far it came.
+
+        Whoever began it may be gone while the engine is still at it. Until it is done neither the
+        greatest offset nor a sum says anything.
+        """
+        partitions = sorted(partitions)
+        deadline = time.monotonic() + QUIET_LIMIT_S
+        while inserts_under_way(self._open_client, self._topic, partitions):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the engine still inserts what {self.name} sent before")
+            time.sleep(QUIET_POLL_S)
+        for care in self._aftercare:
+            care.resume(self._open_client, partitions)
+
     def _write(self, batch: Sequence[Record]) -> None:
+        if self._unsure:
+            self._mend(self._unsure)
+        self._unsure |= {record.partition for record in batch}
+        self._write_chunks(batch)
+        for care in self._aftercare:
+            care.written(self._open_client, batch)
+        self._unsure.clear()
+
+    def _write_chunks(self, batch: Sequence[Record]) -> None:
         rows = self._no_rows()
         size_bytes = 0
         for number, record in enumerate(batch):
@@ -122,8 +150,6 @@ class ClickHouseSink:
                 rows = self._no_rows()
                 size_bytes = 0
         self._land(rows)
-        for care in self._aftercare:
-            care.written(self._open_client, batch)
 
     def _no_rows(self) -> dict[str, list[Row]]:
         return {name: [] for name in self._tables}

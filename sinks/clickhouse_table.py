@@ -1,6 +1,6 @@
 """A table as sinks write it: its columns, and rows turned into one block with a fitting token."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,8 @@ def insert(client: Client, table: Table, topic: str, block: pa.Table) -> None:
     lose them.
     """
     body = _body(block)
-    spans = ",".join(f"{p}:{first}-{last}" for p, (first, last) in sorted(spans_of(block).items()))
+    held = sorted(spans_of(block).items())
+    spans = ",".join(f"{p}:{first}-{last}" for p, (first, last) in held)
     client.raw_insert(
         table.name,
         block.column_names,
@@ -125,11 +126,32 @@ def insert(client: Client, table: Table, topic: str, block: pa.Table) -> None:
         fmt="ArrowStream",
         settings={
             **INSERT_SETTINGS,
+            "log_comment": comment_of(topic, (partition for partition, _ in held)),
             "insert_deduplication_token": "|".join(
                 (table.name, topic, spans, xxhash.xxh3_128_hexdigest(body))
             ),
         },
     )
+
+
+def comment_of(topic: str, partitions: Iterable[int]) -> str:
+    """Mark a running insert with whose rows it brings.
+
+    >>> comment_of("facts", [0, 3])
+    'facts 0 3'
+    """
+    return " ".join([topic, *map(str, partitions)])
+
+
+def inserts_under_way(client: Client, topic: str, partitions: Iterable[int]) -> int:
+    """Count the inserts of these partitions that the engine is still working on."""
+    found = client.query(
+        "SELECT Settings['log_comment'] FROM system.processes "
+        "WHERE query_kind = 'Insert' AND current_database = currentDatabase()"
+    )
+    wanted = set(map(str, partitions))
+    comments = [str(comment).split(" ") for (comment,) in found.result_rows]
+    return sum(comment[0] == topic and not wanted.isdisjoint(comment[1:]) for comment in comments)
 
 
 def _body(block: pa.Table) -> bytes:

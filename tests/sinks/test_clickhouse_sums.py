@@ -1,14 +1,17 @@
 """Sums follow their tables, also over a crash between the two."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from sinks.clickhouse_sums import NewestKept, SumsKept, fact_sums
+from sinks.clickhouse_table import insert, inserts_under_way
 from tests.builders import named
-from tests.contract.records import Made, customer, fact, placed, row
+from tests.contract.records import Made, customer, fact, fact_record, placed, row
 from tests.contract.warehouse import Warehouse, fresh_warehouse, written
 
 pytestmark = pytest.mark.real
@@ -88,6 +91,50 @@ async def test_sums_without_their_rows_are_taken_off_at_the_next_start(
     await warehouse.land(placed("o2"), first=1)
     assert orders_in_sums(warehouse) == (2, 4_000)
     assert apart(warehouse) == [0, 0, 0]
+
+
+async def test_a_write_that_failed_is_mended_before_it_is_tried_again(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine dies after the table's part, comes back, and the sink has lived on."""
+    sink = warehouse.facts_sink()
+    await sink.open()
+    await sink.resume([0])
+    batch = [fact_record(placed("o1"), 0, 0)]
+
+    def broken(*arguments: Any) -> None:
+        with a_crash_before(warehouse, "orders_hourly_feed"):
+            insert(*arguments)
+        if arguments[1].name == "orders":
+            raise ConnectionError("the engine is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sinks.clickhouse_sink.insert", broken)
+        with pytest.raises(ConnectionError):
+            await sink.write(batch)
+    assert orders_in_sums(warehouse) == (0, 0)
+    await sink.write(batch)
+    await sink.close()
+    assert orders_in_sums(warehouse) == (1, 2_000)
+    assert apart(warehouse) == [0, 0, 0]
+
+
+async def test_a_new_owner_waits_for_what_the_engine_still_inserts(warehouse: Warehouse) -> None:
+    """The former owner was killed, and the insert it had sent is still running."""
+    warehouse.client.command(
+        "CREATE MATERIALIZED VIEW slow ENGINE = Null AS "
+        "SELECT order_id FROM orders WHERE sleepEachRow(1.0) = 0"
+    )
+    orphan = asyncio.create_task(warehouse.land(placed("o1"), taking_over=False))
+    while not inserts_under_way(warehouse.client, "facts", [0]):
+        await asyncio.sleep(0.01)
+    assert inserts_under_way(warehouse.client, "facts", [1]) == 0
+    assert inserts_under_way(warehouse.client, "actions", [0]) == 0
+    successor = warehouse.facts_sink()
+    await successor.open()
+    assert await successor.resume([0]) == {0: 1}
+    await successor.close()
+    await orphan
 
 
 async def test_the_same_mending_twice_is_done_twice(warehouse: Warehouse) -> None:
