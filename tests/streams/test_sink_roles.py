@@ -1,0 +1,62 @@
+"""The wiring of role `sinks`: who reads what, under which name."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from models.effects import Fact
+from sinks.alerts import AlertSink, Webhook
+from sinks.clickhouse_facts import FACTS
+from streams import topics
+from streams.settings import Settings
+from streams.sink_roles import (
+    clickhouse_runners,
+    dispatcher_config,
+    other_runners,
+    watch_config,
+    webhook_of,
+)
+
+KINDS = {kind.__struct_config__.tag for kind in Fact.__args__}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, namespace="n-", alert_webhook_secret="whsec_c2VjcmV0")
+
+
+def test_every_sink_has_a_group_of_its_own_in_the_namespace(settings: Settings) -> None:
+    runners = [*clickhouse_runners(settings), *other_runners(settings, AlertSink(Webhook()))]
+    groups = Counter(runner.feed.group for runner in runners)
+    assert len(groups) == len(runners) == 7
+    assert all(group.startswith("n-sink-") for group in groups)
+
+
+def test_every_output_for_the_world_has_its_readers(settings: Settings) -> None:
+    runners = [*clickhouse_runners(settings), *other_runners(settings, AlertSink(Webhook()))]
+    read = Counter(runner.feed.topic for runner in runners)
+    assert read == {
+        settings.named(topics.FACTS): 1,
+        settings.named(topics.CUSTOMERS): 2,
+        settings.named(topics.ACTIONS): 1,
+        settings.named(topics.ALERTS): 2,
+        settings.named(topics.DEAD_LETTERS): 1,
+    }
+
+
+def test_every_kind_of_fact_has_a_table() -> None:
+    assert len(KINDS) == 5
+    names = {table.name for table in FACTS.tables}
+    assert {"events", "tier_changes", "decisions", "merges", "forgotten"} <= names
+
+
+def test_the_watch_looks_at_every_topic_and_at_no_others(settings: Settings) -> None:
+    config = watch_config(settings)
+    assert config.topics == {f"n-{topic.name}" for topic in topics.TOPICS}
+    assert config.prefix == "n-"
+
+
+def test_secrets_do_not_show(settings: Settings) -> None:
+    assert "c2VjcmV0" not in repr(webhook_of(settings))
+    assert dispatcher_config(settings).master_key.hex() not in repr(dispatcher_config(settings))
