@@ -124,8 +124,11 @@ class Access:
         return hmac.new(self._api_key, text, hashlib.sha256).hexdigest()
 
 
-async def add_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+async def add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Signal handler: every answer carries the headers, its own stricter policy winning."""
+    if request.path.startswith("/static/"):
+        # Asked about each time, so that an upgrade never meets an old script.
+        response.headers.setdefault("Cache-Control", "no-cache")
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     if "Server" in response.headers:

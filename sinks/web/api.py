@@ -102,7 +102,8 @@ class Api:
             letters = await self._mailbox.of(customer, limit)
         else:
             letters = await self._mailbox.recent(limit)
-        labels = await self._profiles.labels({one["customer"] for one in letters})
+        customers = {one["customer"] for one in letters} | ({customer} if customer else set())
+        labels = await self._profiles.labels(customers)
         return answer({"letters": [_without_bodies(one) for one in letters], "labels": labels})
 
     async def letter(self, request: web.Request) -> web.Response:

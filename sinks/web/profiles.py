@@ -9,7 +9,9 @@ from math import log
 from typing import Any, Literal
 
 import orjson
+import structlog
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from models.clock import DAY_MS
 from models.dormancy import COOLING_AFTER_DAYS, dormancy_of, silence_days
@@ -30,6 +32,7 @@ _FOLDED_AT = ("last_seen_ms", "hazard_at_ms", "tier_since_ms")
 _NAMES = ("name", "first_name", "id")
 
 Profile = dict[str, Any]
+_log = structlog.get_logger(__name__)
 
 
 class Unknown(LookupError):
@@ -121,12 +124,21 @@ class Profiles:
         }
 
     async def labels(self, tokens: set[str]) -> dict[str, str]:
-        """How to call each of these customers on a page: by name, else by id."""
+        """How to call each of these customers on a page: by name, else by id.
+
+        Without Redis nobody has a name; the page goes on.
+        """
+        if not tokens:
+            return {}
         ordered = sorted(tokens)
         pipe = self._redis.pipeline(transaction=False)
         for token in ordered:
             pipe.hget(f"{self._namespace}profile:{token}", "json")
-        found = await pipe.execute() if ordered else []
+        try:
+            found = await pipe.execute()
+        except RedisError as error:
+            _log.warning("labels_unreadable", error=str(error))
+            return {}
         return {
             token: self._label(token, orjson.loads(raw)["sealed"] if raw else {})
             for token, raw in zip(ordered, found, strict=True)

@@ -5,7 +5,7 @@ import base64
 import itertools
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -20,6 +20,10 @@ ANSWER_WITHIN_S = 20.0
 def find_chromium() -> str | None:
     """Path of a Chromium on this machine."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+class Navigated(RuntimeError):
+    """The page went elsewhere while it was asked."""
 
 
 class Page:
@@ -52,6 +56,8 @@ class Page:
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         said = await asyncio.wait_for(self._answers[number], ANSWER_WITHIN_S)
         if "error" in said:
+            if "navigated" in said["error"]["message"]:
+                raise Navigated(said["error"]["message"])
             raise RuntimeError(f"{method}: {said['error']['message']}")
         result: dict[str, Any] = said["result"]
         return result
@@ -78,13 +84,12 @@ class Page:
 
     async def until(self, expression: str, within_s: float = 10.0) -> Any:
         """Wait until an expression is truthy, and give its value."""
+        guarded = f"(() => {{ try {{ return {expression} }} catch {{}} }})()"
         async with asyncio.timeout(within_s):
             while True:
-                value = await self.evaluate(
-                    f"(() => {{ try {{ return {expression} }} catch {{}} }})()"
-                )
-                if value:
-                    return value
+                with suppress(Navigated):
+                    if value := await self.evaluate(guarded):
+                        return value
                 await asyncio.sleep(0.05)
 
     async def look(

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from models.clock import DAY_MS
 from models.events import MessageChannel
 from sinks.clickhouse import ClickHouseAddress
 from sinks.senders import Message
@@ -49,12 +48,12 @@ async def put_letter(shop: Shop) -> None:
 
 
 async def test_the_page_moves_while_the_shop_does(page: Page, empty_shop: Shop) -> None:
-    await empty_shop.fold(order("o1", at_ms=NOW_MS - DAY_MS, customer=named("anna")))
+    await empty_shop.fold(order("o1", at_ms=NOW_MS - 60_000, customer=named("anna")))
     async with served(empty_shop.config()) as client:
         await page.open(home(client))
-        await page.until(f"{DRAWN} && {TODAY} === '0'", 20)
-        await empty_shop.fold(order("o2", at_ms=NOW_MS - 9_000, customer=named("anna")))
-        await page.until(f"{TODAY} === '1'", 20)
+        await page.until(f"{DRAWN} && {TODAY} === '1'", 20)
+        await empty_shop.fold(order("o2", at_ms=NOW_MS, customer=named("anna")))
+        await page.until(f"{TODAY} === '2'", 20)
         await page.until("document.querySelector('.events .feed').textContent.includes('o2')")
         assert await page.evaluate("document.getElementById('clock').textContent") == (
             "2017-08-03 14:20"

@@ -40,18 +40,18 @@ function entry(letter, label) {
 
 function draw({ letters, labels }) {
   holder.removeAttribute("aria-busy");
+  if (customer) {
+    renew(document.getElementById("mailbox-of"),
+      el("a", { href: `/customers/${customer}` }, labels[customer] ?? customer.slice(0, 8)), " · ", el("a", { href: "/mailbox" }, say("mailbox_all")));
+  }
   if (!letters.length) {
     renew(holder, el("p", { class: "empty" }, say("mailbox_empty")));
     return;
   }
   if (!list.isConnected) holder.replaceChildren(list, phone);
   const known = new Map(letters.map((letter) => [nameOf(letter), letter]));
-  renew(list, ...letters.map((letter) => entry(letter, labels[letter.customer])));
+  renew(list, ...letters.map((letter) => entry(letter, labels[letter.customer] ?? letter.customer.slice(0, 8))));
   for (const button of list.querySelectorAll("button")) button.onclick = () => show(known.get(button.dataset.name));
-  if (customer) {
-    renew(document.getElementById("mailbox-of"),
-      el("a", { href: `/customers/${customer}` }, labels[customer]), " · ", el("a", { href: "/mailbox" }, say("mailbox_all")));
-  }
   if (!known.has(shown)) show(letters[0]);
 }
 

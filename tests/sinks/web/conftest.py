@@ -15,6 +15,8 @@ from tests.sinks.web.shop import NOW_MS, Shop, named, served
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
 
+LANDED_MS = NOW_MS - 90_000
+
 
 async def fill(shop: Shop) -> None:
     """Anna orders weekly, Bo falls asleep, Sam sleeps, Carl is new; an alert, two dead letters."""
@@ -44,7 +46,7 @@ async def fill(shop: Shop) -> None:
         ),
         order("c1", at_ms=NOW_MS - 3 * DAY_MS - HOUR_MS, customer=named("carl")),
         order("s1", at_ms=NOW_MS - 300 * DAY_MS, customer=named("sam")),
-        viewed("p9", at_ms=NOW_MS - 90_000, line={"name": HOSTILE}, customer=named("anna")),
+        viewed("p9", at_ms=LANDED_MS, line={"name": HOSTILE}, customer=named("anna")),
     )
     await shop.alert(
         Alert(

@@ -42,6 +42,9 @@ class ScriptedEngine:
             raise QueryFailed("table gone")
         return Answer([{"n": self.asked[sql]}], 0.0)
 
+    async def rows(self, sql: str, parameters: Mapping[str, Any], budget_ms: int) -> list[Any]:
+        return (await self.ask(sql, parameters, budget_ms)).rows
+
 
 def panel(name: str, every_s: float = 0.0) -> Panel:
     words = {"en": "A", "zh-TW": "B", "zh-CN": "C"}
