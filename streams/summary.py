@@ -9,9 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import msgspec
 import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -22,7 +21,7 @@ from models.customer import Customer
 from sinks import clickhouse_queries as queries
 from sinks.clickhouse import connect
 from streams.replay.history_log import read_control
-from streams.replay.progress import CLOCK_KEY, REPLAY_KEY, ReplayProgress
+from streams.replay.progress import CLOCK_KEY, REPLAY_KEY, ReplayProgress, word
 from streams.secrets import load_secrets
 from streams.settings import Settings
 from streams.sink_roles import clickhouse_address
@@ -53,7 +52,7 @@ def collect(settings: Settings, seconds: float, *, stuck_s: float = STUCK_S) -> 
     seconds += time.monotonic() - began
     rows, log = asyncio.run(_read(settings))
     said = asyncio.run(read_control(settings))
-    progress = _word(said.get(REPLAY_KEY), ReplayProgress)
+    progress = word(said.get(REPLAY_KEY), ReplayProgress)
     source = None
     if progress is not None:
         source = read_source(progress.source, load_secrets(settings).token_key)
@@ -157,11 +156,4 @@ def _profiles_in_redis(settings: Settings) -> int:
 
 def _now_ms(clock: bytes | None) -> int:
     wall_ms = time.time_ns() // 1_000_000
-    return (_word(clock, LogClock) or LogClock()).now_ms(wall_ms)
-
-
-Word = TypeVar("Word", bound=msgspec.Struct)
-
-
-def _word(value: bytes | None, kind: type[Word]) -> Word | None:
-    return None if value is None else msgspec.json.decode(value, type=kind)
+    return (word(clock, LogClock) or LogClock()).now_ms(wall_ms)

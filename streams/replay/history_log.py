@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import structlog
@@ -26,6 +26,7 @@ from streams.replay.progress import (
     REPLAY_KEY,
     Considered,
     ReplayProgress,
+    word,
 )
 from streams.settings import Settings
 
@@ -38,8 +39,6 @@ _LOOK_EVERY_S = 0.05
 _SAY_EVERY_S = 30.0
 
 _log = structlog.get_logger(__name__)
-
-Kept = TypeVar("Kept", bound=msgspec.Struct)
 
 
 class Record(NamedTuple):
@@ -108,12 +107,12 @@ class HistoryLog:
     @property
     def progress(self) -> ReplayProgress | None:
         """What the last replay left behind; None when there was none."""
-        return self._word(REPLAY_KEY, ReplayProgress)
+        return word(self._said.get(REPLAY_KEY), ReplayProgress)
 
     @property
     def clock(self) -> LogClock | None:
         """The log's clock; None when nobody has set it yet."""
-        return self._word(CLOCK_KEY, LogClock)
+        return word(self._said.get(CLOCK_KEY), LogClock)
 
     async def is_empty(self) -> bool:
         """Whether no event was ever written."""
@@ -170,10 +169,10 @@ class HistoryLog:
         wait = _Wait("the learner considers the day")
         while not is_over():
             await self._read_control()
-            word = self._word(LEARNER_KEY, Considered)
-            if word is not None and word.considered_day >= day:
+            last = word(self._said.get(LEARNER_KEY), Considered)
+            if last is not None and last.considered_day >= day:
                 return
-            await wait.look_again(log_day=day, considered=word and word.considered_day)
+            await wait.look_again(log_day=day, considered=last and last.considered_day)
 
     async def _committed(self) -> dict[int, int]:
         try:
@@ -192,10 +191,6 @@ class HistoryLog:
     async def _read_control(self) -> None:
         self._said.update(await _read_on(self._consumer, self._control))
 
-    def _word(self, key: bytes, kind: type[Kept]) -> Kept | None:
-        value = self._said.get(key)
-        return None if value is None else msgspec.json.decode(value, type=kind)
-
     async def _send_letters(self, letters: Sequence[bytes]) -> None:
         spread: dict[int, list[Record]] = defaultdict(list)
         for turn, letter in enumerate(letters):
@@ -205,7 +200,7 @@ class HistoryLog:
                 await self._producer.send_batch(batch, self._dead_letters, partition=partition)
 
     async def _send_control(self, said: dict[bytes, msgspec.Struct]) -> None:
-        words = {key: msgspec.json.encode(word) for key, word in said.items()}
+        words = {key: msgspec.json.encode(one) for key, one in said.items()}
         for batch, _ in self._batches([Record(key, value) for key, value in words.items()]):
             await self._producer.send_batch(batch, self._control.topic, partition=0)
         self._said.update(words)

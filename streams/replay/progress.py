@@ -1,5 +1,7 @@
 """How far a replay is: one record of the control topic, committed with what it tells of."""
 
+from typing import TypeVar
+
 import msgspec
 
 CLOCK_KEY = b"clock"
@@ -39,3 +41,11 @@ class Considered(msgspec.Struct, frozen=True):
     """The learner's word: adopting a model after this log day was considered."""
 
     considered_day: int
+
+
+Word = TypeVar("Word", bound=msgspec.Struct)
+
+
+def word(value: bytes | None, kind: type[Word]) -> Word | None:
+    """Read what stands under a key of the control topic; None where nothing does."""
+    return None if value is None else msgspec.json.decode(value, type=kind)

@@ -3,7 +3,8 @@
 Goods are taken from the customer's newest order that still holds them, then from older ones. An
 order of which everything has come back was cancelled, else it was refunded in part. What is found
 in no order is a refund of an order nobody knows, under the returning invoice's own id: money that
-went back for goods bought before the history begins, or for no goods at all.
+went back for goods bought before the history begins, or for no goods at all. Orders further back
+than a customer's row remembers count as unknown too, so that every reader says the same of them.
 """
 
 from collections import defaultdict, deque
@@ -11,9 +12,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
+from models.customer import KEPT_ORDERS
 from streams.replay.lines import Line
-
-KEPT_ORDERS = 64
 
 
 class Returned(NamedTuple):
@@ -41,8 +41,7 @@ class LookBack:
         for line in lines:
             held[line.product] += line.quantity
         left = {product: quantity for product, quantity in held.items() if quantity > 0}
-        if left:
-            self._orders[customer].append((order, left))
+        self._orders[customer].append((order, left))
 
     def take_back(self, customer: str, invoice: str, lines: Iterable[Line]) -> list[Returned]:
         """Find the orders that the lines of a returning invoice empty, newest order first."""
@@ -58,16 +57,9 @@ class LookBack:
                     left[line.product] -= taken
             if rest or not line.quantity:
                 found[invoice].append((line.product, rest, rest * price if rest else price))
-        emptied = self._drop_empty(customer)
+        emptied = {
+            order
+            for order, left in self._orders.get(customer, ())
+            if order in found and not any(left.values())
+        }
         return [Returned(order, taken, order in emptied) for order, taken in found.items()]
-
-    def _drop_empty(self, customer: str) -> set[str]:
-        orders = self._orders.get(customer)
-        if not orders:
-            return set()
-        emptied = {order for order, left in orders if not any(left.values())}
-        if emptied:
-            kept = [one for one in orders if one[0] not in emptied]
-            orders.clear()
-            orders.extend(kept)
-        return emptied

@@ -2,8 +2,9 @@ from decimal import Decimal
 
 import pytest
 
+from models.customer import KEPT_ORDERS
 from streams.replay.lines import Line
-from streams.replay.returns import KEPT_ORDERS, LookBack
+from streams.replay.returns import LookBack
 
 
 def line(product: str, quantity: int, paid: str = "0") -> Line:
