@@ -311,16 +311,21 @@ def seen_before(customer: Customer, event_id: str) -> bool:
 def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
     """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
     customer.events += 1
-    if not customer.first_seen_ms or at_ms < customer.first_seen_ms:
-        customer.first_seen_ms = at_ms
-    customer.last_seen_ms = max(customer.last_seen_ms, at_ms)
+    if type(event) not in _RECEIPTS:
+        _was_seen(customer, event, at_ms)
     if not event.anonymous:
         customer.known = True
     if event.sealed and "id" in event.sealed and "id" not in customer.sealed:
         customer.sealed["id"] = event.sealed["id"]
+    return _APPLY[type(event)](customer, event, at_ms)
+
+
+def _was_seen(customer: Customer, event: CustomerEvent, at_ms: int) -> None:
+    if not customer.first_seen_ms or at_ms < customer.first_seen_ms:
+        customer.first_seen_ms = at_ms
+    customer.last_seen_ms = max(customer.last_seen_ms, at_ms)
     channel = event.channel.value
     customer.channels[channel] = customer.channels.get(channel, 0) + 1
-    return _APPLY[type(event)](customer, event, at_ms)
 
 
 def find_timer(customer: Customer, rule: str, item: str = "") -> Timer | None:
@@ -652,6 +657,8 @@ def _return_requested(customer: Customer, event: ReturnRequested, at_ms: int) ->
     return NOTHING
 
 
+# A message that we sent is not the customer being seen.
+_RECEIPTS = frozenset({MessageSent, MessageDelivered, MessageBounced})
 _APPLY: dict[type, Callable[[Customer, Any, int], Applied]] = {
     CustomerIdentified: _identified,
     OrderCompleted: _order_completed,

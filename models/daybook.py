@@ -27,10 +27,11 @@ class DayBook(msgspec.Struct, array_like=True):
 
 def _unpack(book: DayBook) -> tuple["array[int]", "array[int]", "array[int]"]:
     days, counts, values = book.days, book.counts, book.values_cents
+    size = len(days)
     return (
         array("H", days),
-        array("B" if 2 * len(counts) == len(days) else "H", counts),
-        array("i" if len(values) == 2 * len(days) else "q", values),
+        array("H" if len(counts) == size and size else "B", counts),
+        array("i" if len(values) == 2 * size else "q", values),
     )
 
 

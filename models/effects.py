@@ -160,7 +160,8 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What could not be taken: the reason in the clear, the body sealed.
 
-    `source` is "gateway", "webhook:NAME", "intake", "replay" or "worker"; `path` and `expected`
+    `source` is "gateway", "webhook:NAME", "intake", "replay", "worker", "learner", "watch" or
+    "dispatcher"; `path` and `expected`
     are as in the gateway's answer.
     """
 

@@ -91,7 +91,9 @@ class LogClockReader:
             except (KafkaError, OSError) as error:
                 _log.warning("control_topic_unreadable", error=repr(error))
             finally:
-                await consumer.stop()
+                # In a task of its own: after an outage the client's stop may raise CancelledError,
+                # which here would end the following for good.
+                await asyncio.wait([asyncio.create_task(consumer.stop())])
             await asyncio.sleep(_RETRY_S)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:

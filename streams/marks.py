@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from sinks.log_clock import LogClockReader
 
 from models.events import ClockMark, encode
+from sinks.log_clock import LogClockReader
 from streams.lanes import Lanes
 
 log = structlog.get_logger(__name__)

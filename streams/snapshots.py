@@ -8,6 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.hazard import BadSnapshot, HazardSnapshot, check, checksum
+from streams.exit import end_process
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +34,12 @@ class SnapshotReader:
     async def start(self) -> None:
         """Begin to read."""
         self._task = asyncio.create_task(self._read())
+        self._task.add_done_callback(_end_if_failed)
 
     async def stop(self) -> None:
         """Stop reading."""
         if self._task is not None:
+            self._task.remove_done_callback(_end_if_failed)
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -79,3 +82,8 @@ class SnapshotReader:
         async with self._arrived:
             self._versions[record.snapshot.version] = snapshot
             self._arrived.notify_all()
+
+
+def _end_if_failed(reading: "asyncio.Task[None]") -> None:
+    error = None if reading.cancelled() else reading.exception()
+    end_process("the snapshots cannot be read", error)

@@ -71,7 +71,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(ALERTS, "watch", "alert sinks", partitions=1, retention_ms=90 * DAY_MS, append_time=True),
     Topic(
         DEAD_LETTERS,
-        "gateway, worker",
+        "gateway, worker, dispatcher",
         "ClickHouse sink",
         retention_ms=90 * DAY_MS,
         append_time=True,

@@ -9,8 +9,8 @@ import signal
 from typing import Any
 
 import structlog
-from sinks.log_clock import LogClockReader
 
+from sinks.log_clock import LogClockReader
 from sinks.sealing import Sealer
 from streams import topics
 from streams.app import build_app, quiet_logging
@@ -49,7 +49,7 @@ async def _run(settings: Settings) -> None:
         settings.mark_interval_ms,
         lanes,
         clock,
-        lambda topic, partition: app.consumer.caught_up(topic, partition),  # type: ignore[attr-defined]
+        app.consumer.caught_up,  # type: ignore[attr-defined]
     )
     await run_app(settings, "worker", app, lanes, [marks.run()])
     await clock.stop()
