@@ -296,7 +296,7 @@ def ref_of(order_id: str) -> int:
 
 
 def seen_before(customer: Customer, event_id: str) -> bool:
-    """Whether this id is among the customer's last ones; if not it is now (S8, design.md 4)."""
+    """Whether this id is among the customer's last ones; if not it is now (S8)."""
     mark = xxhash.xxh3_64_digest(event_id.encode())
     ids = customer.event_ids
     at = ids.find(mark)

@@ -2,7 +2,7 @@
 
 Each topic's value is the JSON of one union below (`facts`: Fact, `actions`: Action, `lessons`:
 Lesson, `metrics`: HourEnded, `alerts`: Alert, `dead-letters`: DeadLetter). Ids are deterministic,
-so that a replay asks for the same things under the same names (design.md 1.4).
+so that a replay asks for the same things under the same names (decision 1).
 """
 
 from typing import Any

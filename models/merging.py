@@ -118,7 +118,7 @@ def absorb(customer: Customer, other: Customer) -> None:
     ids = [other.event_ids[i : i + ID_BYTES] for i in range(0, len(other.event_ids), ID_BYTES)]
     fresh = b"".join(one for one in ids if one not in mine)
     customer.event_ids = (fresh + mine)[-KEPT_EVENT_IDS * ID_BYTES :]
-    # What is sealed stays behind: it opens only under the old name's key (design.md 1.9).
+    # What is sealed stays behind: it opens only under the old name's key (decision 19).
     customer.lookup = {**other.lookup, **customer.lookup}
     for name, value in other.traits.items():
         if len(customer.traits) < KEPT_TRAITS:

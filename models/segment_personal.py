@@ -1,6 +1,6 @@
 """What is personal: known by its name, by its look, or by being said elsewhere in the same message.
 
-Nothing personal may reach the log in the clear (design.md 1.9), so of what the contract does not
+Nothing personal may reach the log in the clear (decision 19), so of what the contract does not
 know these are sealed:
 
 - every value under a name that speaks of a person: who they are (names, ids of persons and

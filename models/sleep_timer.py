@@ -1,7 +1,7 @@
 """Look again when a customer may have fallen asleep (S17): one timer, never rewritten by an order.
 
 An order moves the moment without touching the timer: when it comes due the row is asked again
-(design.md 1.2; rearming a silence costs no write per event).
+(decision 7; rearming a silence costs no write per event).
 """
 
 from models.clock import DAY_MS

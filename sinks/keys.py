@@ -1,4 +1,4 @@
-"""The key store: one data key per customer; destroying it forgets the person (design.md 1.9).
+"""The key store: one data key per customer; destroying it forgets the person (decision 19).
 
 Keys lie wrapped by the master key in an SQLite file that several processes share. A destroyed key
 leaves a tombstone, so that no replay makes it anew. Each process keeps opened keys in memory; asked

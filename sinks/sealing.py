@@ -1,4 +1,4 @@
-"""Sealing: personal text in, ciphertext out, under the customer's own key (design.md 1.9).
+"""Sealing: personal text in, ciphertext out, under the customer's own key (decision 19).
 
 A sealed text is the URL-safe base64 of one version byte, a random nonce and AES-256-GCM's output.
 The customer's token and the field's name are bound to it: moved to another customer or field, it

@@ -1,7 +1,7 @@
 """One partition of a lane: folds, and commits rows, effects and offset in one Kafka transaction.
 
 While one interval is being committed the next is folded. The transactional id is the partition's,
-so a former owner is fenced by the broker as soon as a new one starts (design.md 1.5). A transaction
+so a former owner is fenced by the broker as soon as a new one starts (decision 4). A transaction
 that fails leaves memory ahead of the log: the worker ends, and whoever comes next recovers.
 """
 

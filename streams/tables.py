@@ -1,7 +1,7 @@
 """Faust's table manager and recovery, replaced: state is recovered per partition, read committed.
 
 Faust's own recovery waits for ever on a transactional changelog, for each commit marker counts as a
-record still to come (faust-and-delivery, section 2). Ours runs in its place, at the same moments.
+record still to come (decision 5). Ours runs in its place, at the same moments.
 """
 
 from typing import Any

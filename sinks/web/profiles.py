@@ -162,7 +162,7 @@ class Profiles:
             except KeyDestroyed:
                 raise Forgotten("this customer was erased") from None
             except (KeyMissing, SealBroken):
-                # Sealed under another name's key before a merge: it stays closed (design.md 1.9).
+                # Sealed under another name's key before a merge: it stays closed (decision 19).
                 unreadable.append(field)
         return opened, unreadable
 
