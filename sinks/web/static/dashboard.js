@@ -27,7 +27,8 @@ function showClock(news) {
 
 function showPanel(id, reading, news) {
   const card = cards.get(id);
-  if (!card) return;
+  // A panel that was never answered yet is not an empty one: its card goes on saying so.
+  if (!card || (!reading.at_ms && !lastRows.has(id))) return;
   const trouble = card.querySelector(".trouble");
   card.classList.toggle("troubled", Boolean(reading.error));
   trouble.hidden = !reading.error;
