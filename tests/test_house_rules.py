@@ -58,6 +58,7 @@ SEEN_ELSEWHERE = {
     "streams/replay/command.py": "tests/real/test_replay.py",
     "streams/replay/history_log.py": "tests/real/test_replay.py",
     "streams/replay/replayer.py": "tests/real/test_replay.py",
+    "streams/replay/simulated_customers.py": "tests/streams/test_simulate.py",
     "streams/servers/clickhouse_engine.py": "tests/streams/servers/test_clickhouse_front.py",
     "streams/servers/listing.py": "tests/streams/test_cli.py",
     "streams/summary_drain.py": "tests/real/test_once.py",

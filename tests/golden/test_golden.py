@@ -161,12 +161,13 @@ def test_a_rollback_before_every_record_answers_the_same(
 
 
 def test_what_the_merges_put_into_the_log_is_what_stands_there() -> None:
-    log = {record.value for record in log_of_everything()}
+    """But for the rows: those in the log stay as a release of long ago wrote them."""
+    log = [msgspec.json.decode(record.value or b"") for record in log_of_everything()]
     sent = [msgspec.json.decode(line) for line in expected()]
-    for_log = [one for one in sent if one["topic"] == "events"]
+    for_log = [one["value"] for one in sent if one["topic"] == "events"]
     assert len(for_log) >= 5
     for one in for_log:
-        assert any(msgspec.json.decode(value or b"") == one["value"] for value in log)
+        assert {**one, "row": ""} in [{**other, "row": ""} for other in log]
 
 
 if __name__ == "__main__":
