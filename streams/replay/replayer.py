@@ -1,7 +1,7 @@
 """Plays a history into the log: its events, a mark every hour of its own time, day after day.
 
 Day d+1 is held back until the mark that ends day d is folded and, on days on which a model may be
-adopted, until the learner has considered it (design.md 1.2). So a history gives the same decisions
+adopted, until the learner has considered it (decision 22). So a history gives the same decisions
 however fast it is played, and by however many workers.
 """
 
@@ -158,11 +158,11 @@ class Replayer:
                 began_ms = mark_ms
 
     async def _hold_back(self, log: HistoryLog, progress: ReplayProgress) -> None:
-        if not progress.until_ms or progress.until_ms % DAY_MS:
+        if progress.until_ms <= self._begins_ms or progress.until_ms % DAY_MS:
             return
         await log.await_folded(progress.offsets, self._stop.is_set)
         ended = day_of(progress.until_ms) - 1
-        if ended >= day_of(self._history.first_ms) and not ended % self._adopt_every_days:
+        if not ended % self._adopt_every_days:
             await log.await_considered(ended, self._stop.is_set)
 
     async def _write(

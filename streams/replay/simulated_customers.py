@@ -119,7 +119,7 @@ def person(seed: int, number: int, days: int) -> Person:
         user_id=f"sim-{seed}-{number}",
         device_id=f"sim-{seed}-device-{number}",
         traits=traits,
-        joins_after_days=days * 0.7 * chance.random() ** 2,
+        joins_after_days=0.0 if chance.random() < 0.4 else days * 0.7 * chance.random(),
         visits_gap_days=cadence / browsing,
         buys=1.0 / browsing,
         leaves=chance.betavariate(1.0, 20.0),

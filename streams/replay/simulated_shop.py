@@ -128,7 +128,9 @@ class _Life:
         self._channel = "web"
 
     def first_visit_ms(self) -> int:
-        return self._at_some_hour(self._shop.begins_ms + int(self._who.joins_after_days * DAY_MS))
+        wait_days = self._chance.expovariate(1.0 / self._who.visits_gap_days)
+        joins_ms = int((self._who.joins_after_days + wait_days) * DAY_MS)
+        return self._at_some_hour(self._shop.begins_ms + joins_ms)
 
     def visit(self, at_ms: int) -> None:
         """Look around; perhaps buy; come again another day."""

@@ -19,6 +19,11 @@ from streams.replay.command import run
 from streams.settings import Settings
 run(Settings(), {file}, {options})
 """
+SIMULATE = """
+from streams.settings import Settings
+from streams.simulate import run
+run(Settings(), {options})
+"""
 MAPPING = """
 name: shop
 columns: {order: no, time: at, customer: who, product: sku, line_total: paid}
@@ -29,14 +34,13 @@ currency: EUR
 class Play:
     """A replay in a process of its own, killed at the end of its context."""
 
-    def __init__(self, settings: Settings, file: Path | None, options: str) -> None:
-        told = "None" if file is None else f"Path({str(file)!r})"
+    def __init__(self, settings: Settings, code: str) -> None:
         logs = settings.data_dir / "test-logs"
         logs.mkdir(parents=True, exist_ok=True)
         self._log_path = logs / f"replay-{time.monotonic_ns()}.log"
         with self._log_path.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", PLAY.format(file=told, options=options)],
+                [sys.executable, "-c", code],
                 cwd=PROJECT,
                 env=environment(settings),
                 stdout=output,
@@ -48,12 +52,28 @@ class Play:
         cls, settings: Settings, days: int, speed: float | None = None, *, live: bool = True
     ) -> "Play":
         """Start the demo's replay."""
-        return cls(settings, None, f"demo=True, days={days}, speed={speed}, live={live}")
+        options = f"demo=True, days={days}, speed={speed}, live={live}"
+        return cls(settings, PLAY.format(file=None, options=options))
 
     @classmethod
-    def file(cls, settings: Settings, file: Path, mapping: Path, *, live: bool = True) -> "Play":
+    def file(
+        cls,
+        settings: Settings,
+        file: Path,
+        mapping: Path,
+        *,
+        days: int | None = None,
+        live: bool = True,
+    ) -> "Play":
         """Start the replay of a file."""
-        return cls(settings, file, f"mapping=Path({str(mapping)!r}), live={live}")
+        options = f"mapping=Path({str(mapping)!r}), days={days}, live={live}"
+        return cls(settings, PLAY.format(file=f"Path({str(file)!r})", options=options))
+
+    @classmethod
+    def simulation(cls, settings: Settings, **options: object) -> "Play":
+        """Start a simulated shop."""
+        told = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        return cls(settings, SIMULATE.format(options=told))
 
     def __enter__(self) -> "Play":
         return self

@@ -1,7 +1,7 @@
 """What the installation says of a history equals a batch recompute over the raw data.
 
 Nothing here uses the fold: rates, days and tiers are computed anew from the files, as their
-definitions read (design.md 6, models/tier.py for the edges alone).
+definitions read (ARCHITECTURE.md, words; models/tier.py for the edges alone).
 """
 
 import asyncio
@@ -222,7 +222,7 @@ def emptied(rows: pd.DataFrame) -> set[str]:
 def test_online_retail_equals_a_batch_recompute(settings: Settings) -> None:
     prepare(settings)
     mapping = mappings_shipped()["online_retail"]
-    play = Play(settings, RETAIL, f"mapping=Path({str(mapping)!r}), days=100, live=False")
+    play = Play.file(settings, RETAIL, mapping, days=100, live=False)
     summary, now = played(settings, play)
     orders, cancelled = retail(now)
     known = orders[orders.customer.notna() & ~orders.Invoice.isin(cancelled)]
