@@ -42,77 +42,57 @@ GROUP BY day, category, currency;
 
 CREATE OR REPLACE VIEW merged_customers
 COMMENT 'Under which token the history of a merged customer (origin) is found today; chains of up to sixteen merges are followed, and a circle ends at its least token.'
-AS WITH
+AS WITH RECURSIVE
     edges AS (
         SELECT origin AS name, argMax(customer, (at, inserted_at)) AS target
         FROM merges
         GROUP BY origin
     ),
-    one AS (SELECT name, target, least(name, target) AS low FROM edges),
-    two AS (
-        SELECT a.name AS name, if(b.name = '', a.target, b.target) AS target,
-               if(b.name = '', a.low, least(a.low, b.low)) AS low
-        FROM one AS a LEFT JOIN one AS b ON a.target = b.name
-    ),
-    four AS (
-        SELECT a.name AS name, if(b.name = '', a.target, b.target) AS target,
-               if(b.name = '', a.low, least(a.low, b.low)) AS low
-        FROM two AS a LEFT JOIN two AS b ON a.target = b.name
-    ),
-    eight AS (
-        SELECT a.name AS name, if(b.name = '', a.target, b.target) AS target,
-               if(b.name = '', a.low, least(a.low, b.low)) AS low
-        FROM four AS a LEFT JOIN four AS b ON a.target = b.name
+    walk AS (
+        SELECT name, target, toUInt8(1) AS hops FROM edges
+        UNION ALL
+        SELECT w.name, e.target, toUInt8(w.hops + 1)
+        FROM walk AS w INNER JOIN edges AS e ON w.target = e.name
+        WHERE w.hops < 17
     )
 SELECT
-    a.name AS origin,
-    multiIf(b.name = '', a.target, c.name = '', b.target, b.low) AS customer
-FROM eight AS a
-LEFT JOIN eight AS b ON a.target = b.name
-LEFT JOIN eight AS c ON b.target = c.name;
+    name AS origin,
+    if(max(hops) < 17, argMax(target, hops), minIf(target, hops > 8)) AS customer
+FROM walk
+GROUP BY name;
 
 CREATE OR REPLACE VIEW order_outcomes
 COMMENT 'Every order that was placed, once, under the customer whose it is today (merges followed): whether it was cancelled, and what was refunded of it. by_device: placed by a device whose customer is not known.'
-AS WITH
-    placed AS (
-        SELECT
-            if(m.customer = '', o.customer, m.customer) AS owner,
-            o.order_id AS id,
-            min(o.occurred_at) AS placed_at,
-            argMin(o.total_cents, o.occurred_at) AS cents,
-            argMin(o.currency, o.occurred_at) AS money,
-            argMin(o.channel, o.occurred_at) AS place,
-            argMin(o.tier, o.occurred_at) AS then_tier,
-            min(o.anonymous AND m.customer = '') AS device
-        FROM orders AS o
-        LEFT JOIN merged_customers AS m ON m.origin = o.customer
-        WHERE o.order_state != 'repeated'
-        GROUP BY owner, id
-    ),
-    voids AS (
-        SELECT
-            if(m.customer = '', o.customer, m.customer) AS owner,
-            o.order_id AS id,
-            max(o.kind = 'cancelled') AS undone,
-            max(o.kind = 'refunded' AND o.amount_cents IS NULL) AS whole,
-            sum(ifNull(o.amount_cents, 0)) AS back_cents
-        FROM order_voids AS o
-        LEFT JOIN merged_customers AS m ON m.origin = o.customer
-        GROUP BY owner, id
-    )
-SELECT
-    p.owner AS customer,
-    p.id AS order_id,
-    p.placed_at AS occurred_at,
-    p.cents AS total_cents,
-    p.money AS currency,
-    p.place AS channel,
-    p.then_tier AS tier,
-    p.device AS by_device,
-    v.undone AS cancelled,
-    multiIf(v.undone, 0, v.whole, p.cents, least(v.back_cents, p.cents)) AS refunded_cents
-FROM placed AS p
-LEFT JOIN voids AS v ON v.owner = p.owner AND v.id = p.id;
+AS SELECT
+    if(m.customer = '', r.who, m.customer) AS customer,
+    r.id AS order_id,
+    minIf(r.at, r.placed) AS occurred_at,
+    argMinIf(r.cents, r.at, r.placed) AS total_cents,
+    argMinIf(r.money, r.at, r.placed) AS currency,
+    argMinIf(r.place, r.at, r.placed) AS channel,
+    argMinIf(r.then_tier, r.at, r.placed) AS tier,
+    minIf(r.device AND m.customer = '', r.placed) AS by_device,
+    max(r.undone) AS cancelled,
+    multiIf(cancelled, 0, max(r.whole), total_cents, least(sum(r.back_cents), total_cents))
+        AS refunded_cents
+FROM
+(
+    SELECT
+        customer AS who, order_id AS id, occurred_at AS at, true AS placed,
+        total_cents AS cents, currency AS money, channel AS place, tier AS then_tier,
+        anonymous AS device, false AS undone, false AS whole, toInt64(0) AS back_cents
+    FROM orders
+    WHERE order_state != 'repeated'
+    UNION ALL
+    SELECT
+        customer, order_id, occurred_at, false,
+        toInt64(0), '', channel, '',
+        true, kind = 'cancelled', kind = 'refunded' AND amount_cents IS NULL, ifNull(amount_cents, 0)
+    FROM order_voids
+) AS r
+LEFT JOIN merged_customers AS m ON m.origin = r.who
+GROUP BY customer, order_id
+HAVING max(r.placed);
 
 CREATE OR REPLACE VIEW repurchase
 COMMENT 'Repurchase rate, e.g. repurchase(days=30, now_ms=…): of the customers whose first order is at least `days` days old at the log''s time now_ms (eligible), those who ordered again on a later day (UTC) within `days` days of it (returned). Cancelled orders and unknown devices are left out; rate is NULL when nobody is eligible.'
