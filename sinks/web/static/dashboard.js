@@ -5,7 +5,7 @@ import { setText } from "./dom.js";
 import { formatClock, formatWholeShare } from "./format.js";
 import { drawings, learnLabels, movesWithTheBeat } from "./panels.js";
 import { listen } from "./stream.js";
-import { say } from "./words.js";
+import { say, sayOr } from "./words.js";
 
 const cards = new Map([...document.querySelectorAll("[data-panel]")].map((card) => [card.dataset.panel, card]));
 const lastRows = new Map();
@@ -21,7 +21,7 @@ function showClock(news) {
   replay.hidden = !running;
   if (!running) return;
   setText(document.getElementById("replay-text"),
-    say("replaying", { source: running.source, share: formatWholeShare(running.progress) }));
+    say("replaying", { source: sayOr(`source_${running.source.split(":")[0]}`, running.source), share: formatWholeShare(running.progress) }));
   document.getElementById("replay-bar").value = running.progress;
 }
 
