@@ -22,7 +22,7 @@ from streams.prepare import ensure_topics
 from streams.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def environment(settings: Settings) -> dict[str, str]:
