@@ -14,17 +14,20 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from sinks.clickhouse import connect
 from sinks.clickhouse_queries import POSITIONED, sums_apart, table_counts
+from sinks.port import Record
 from streams import topics
-from streams.prepare import prepare
+from streams.prepare import ensure_topics, prepare
 from streams.servers.child import Child
 from streams.servers.clickhouse import ClickHouse
+from streams.servers.kafka import Kafka
 from streams.servers.ports import free_port
 from streams.servers.status import READY, StatusFile
 from streams.settings import Settings
 from streams.sink_roles import clickhouse_address
-from tests.contract.records import facts, rows
+from tests.contract.memory import MemorySink
+from tests.contract.records import dead_letters, facts, rows
 from tests.real.rig import PROJECT, Crew, environment, until
-from tests.real.sink_rig import committed, ends, fill
+from tests.real.sink_rig import committed, ends, fill, runner_of, running
 
 pytestmark = pytest.mark.real
 
@@ -138,6 +141,40 @@ async def test_a_role_that_is_told_to_stop_ends_well_and_goes_on_later(ready: Se
         crew.start("sinks")
         await until(lambda: all_landed(ready), "everything landed", 120)
     assert_each_row_once(ready, 80)
+
+
+async def test_sinks_live_through_a_broker_that_is_killed(
+    settings: Settings, tmp_path: Path
+) -> None:
+    server = Kafka(tmp_path / "own", free_port(), free_port())
+    child = server.launch()
+    server.await_answer(child)
+    here = settings.model_copy(update={"kafka": server.address})
+    store: list[Record] = []
+    try:
+        await ensure_topics(here)
+        runner = runner_of(here, MemorySink(store), topics.DEAD_LETTERS)
+        async with running(runner):
+            for number in range(3):
+                made = dead_letters(0, range(number * 40, (number + 1) * 40))
+                await fill(here, topics.DEAD_LETTERS, made)
+                await until(lambda: _holds(store, (number + 1) * 40), "records landed", 120)  # noqa: B023
+                child.stop(grace_s=0.0)
+                child = server.launch()
+                server.await_answer(child)
+            await until(lambda: _is_committed(here), "positions at the end", 120)
+    finally:
+        child.stop()
+    assert len({one.offset for one in store}) == len(store) == 120
+
+
+async def _holds(store: list[Record], wanted: int) -> bool:
+    return len(store) >= wanted
+
+
+async def _is_committed(settings: Settings) -> bool:
+    topic = topics.DEAD_LETTERS
+    return await committed(settings, "sink-memory", topic) == await ends(settings, topic)
 
 
 @pytest.fixture
