@@ -66,5 +66,5 @@ def settings(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Settin
         web_port=free_port(),
         commit_interval_ms=20,
         mark_interval_ms=100,
-        session_timeout_ms=3_000,
+        session_timeout_ms=6_000,
     )
