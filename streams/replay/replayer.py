@@ -144,7 +144,8 @@ class Replayer:
 
     def _chunks(self, progress: ReplayProgress) -> Iterator[Chunk]:
         """Cut the rest of the history into transactions, none across the end of a day."""
-        taken, mark_ms, began_ms = progress.taken, progress.until_ms, progress.until_ms
+        taken, mark_ms = progress.taken, progress.until_ms
+        began_ms = mark_ms or self._begins_ms
         smooth_ms = _smooth_ms(self._speed)
         chunk = OpenChunk(self._contract)
         for part in slices_of(self._history, taken, mark_ms):
