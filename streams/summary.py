@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from redis import Redis
 
 from models.clock import LogClock
-from models.customer import Customer
+from models.customer import Customer, Tier
 from sinks import clickhouse_queries as queries
 from sinks.clickhouse import connect
 from streams.replay.history_log import read_control
@@ -106,11 +106,17 @@ def _summary(
             f"repurchase_rate_{days}d": queries.repurchase_rate(client, days, now_ms)
             for days in RATE_DAYS
         },
-        "tiers": dict(sorted(Counter(row.tier for row in own).items())),
+        "tiers": _tiers(own),
         "seconds": round(seconds, 3),
         "events_per_s": round(read.log.events / seconds, 1) if seconds > 0 else None,
         "event_to_clickhouse_p99_ms": queries.latency_ms(client, LATENCY_QUANTILE),
     }
+
+
+def _tiers(rows: list[Customer]) -> dict[str, int]:
+    """Count customers by tier, the empty tiers too."""
+    counted = Counter(row.tier for row in rows)
+    return {tier.value: counted[tier.value] for tier in Tier}
 
 
 def _absent_from_clickhouse(client: Client, read: _Read) -> int:

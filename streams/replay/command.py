@@ -29,6 +29,7 @@ from streams.settings import Settings
 
 ROLE = "replay"
 PATIENCE_S = 300.0
+FIRST_PATIENCE_S = 20.0
 INTERRUPTED = 130
 _RETRY_S = 1.0
 _RETRY_S_MAX = 10.0
@@ -125,11 +126,11 @@ def play(settings: Settings, history: History, *, speed: float | None, live: boo
 
 
 async def _play(settings: Settings, replayer: Replayer) -> ReplayProgress:
-    """Play on and on until the end is reached; a broker that is away is waited for."""
+    """Play on and on until the end is reached; a broker that goes away is waited for."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, replayer.stop)
-    pause_s, give_up_at = _RETRY_S, time.monotonic() + PATIENCE_S
+    pause_s, patience_s, lost_at = _RETRY_S, FIRST_PATIENCE_S, time.monotonic()
     while True:
         opened = False
         try:
@@ -143,13 +144,13 @@ async def _play(settings: Settings, replayer: Replayer) -> ReplayProgress:
             ) from None
         except (KafkaError, TimeoutError, OSError) as error:
             if opened:
-                pause_s, give_up_at = _RETRY_S, time.monotonic() + PATIENCE_S
-            if time.monotonic() > give_up_at:
+                pause_s, patience_s, lost_at = _RETRY_S, PATIENCE_S, time.monotonic()
+            if time.monotonic() - lost_at > patience_s:
                 raise ReplayTrouble(
-                    f"no broker at {settings.kafka_bootstrap} for {PATIENCE_S:.0f} s ({error!r}); "
-                    "the same command goes on where it stopped"
+                    f"no broker at {settings.kafka_bootstrap} for {patience_s:.0f} s ({error!r}): "
+                    "start `huitou up` first; the same command goes on where it stopped"
                 ) from None
-            _log.warning("the replay lost the broker", error=repr(error), again_in_s=pause_s)
+            _log.warning("the replay has no broker", error=repr(error), again_in_s=pause_s)
             await replayer.rest(pause_s)
             pause_s = min(2 * pause_s, _RETRY_S_MAX)
 

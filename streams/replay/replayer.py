@@ -80,9 +80,10 @@ class Replayer:
         self._stop.set()
 
     async def rest(self, seconds: float) -> None:
-        """Wait a while before the next `play`; a stop ends the wait at once."""
+        """Wait a while before the next `play`; raises Stopped as soon as it is asked to stop."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
+            raise Stopped
 
     async def play(self, log: HistoryLog) -> ReplayProgress:
         """Play what of the history is not in the log yet.

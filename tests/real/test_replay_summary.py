@@ -68,7 +68,7 @@ def test_the_numbers_of_a_small_shop_and_what_they_say_when_rows_go_or_come_twic
         "repurchase_rate_30d": None,
         "repurchase_rate_60d": None,
         "repurchase_rate_90d": None,
-        "tiers": {"new": 2},
+        "tiers": {"high_value": 0, "potential": 0, "regular": 0, "new": 2, "dormant": 0},
     }
     assert (damaged["lost"], damaged["duplicated"]) == (1, 2)
 

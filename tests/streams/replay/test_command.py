@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from streams.replay import command
 from streams.replay.command import ReplayTrouble, find_history, only_one, run
 from streams.replay.complete_journey import CompleteJourney
 from streams.replay.history import BadHistory
 from streams.replay.mapped_file import MappedFile
+from streams.servers.ports import free_port
 from streams.settings import Settings
 
 MAPPING = "{name: shop, columns: {order: no, time: at, line_total: paid}, currency: EUR}"
@@ -54,6 +56,16 @@ def test_trouble_with_the_file_is_one_sentence_for_the_operator(tmp_path: Path) 
     settings = Settings(data_dir=tmp_path)
     with pytest.raises(ReplayTrouble, match=r"shop\.csv:2:at: expected a time"):
         run(settings, file, mapping=mapping)
+
+
+def test_a_broker_that_never_answers_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "FIRST_PATIENCE_S", 0.5)
+    nobody = f"127.0.0.1:{free_port()}"
+    file, mapping = shop(tmp_path, "1,2020-01-01,5.00")
+    with pytest.raises(ReplayTrouble, match=f"no broker at {nobody}.*start `huitou up` first"):
+        run(Settings(data_dir=tmp_path, kafka=nobody), file, mapping=mapping)
 
 
 def test_one_replay_at_a_time_uses_a_data_directory(tmp_path: Path) -> None:

@@ -214,3 +214,11 @@ async def test_a_stop_ends_every_wait() -> None:
     began = time.monotonic()
     await Pace(speed=0.001, from_ms=0, stop=stop).keep(DAY_MS)
     assert time.monotonic() - began < 1.0
+
+
+async def test_a_stop_ends_the_rest_before_the_next_try(contract: Contract) -> None:
+    stopped = replayer(contract)
+    await stopped.rest(0.01)
+    stopped.stop()
+    with pytest.raises(Stopped):
+        await stopped.rest(60.0)
