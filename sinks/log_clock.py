@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.clock import LogClock
+from sinks.patience import cancelled_means_failed
 
 CLOCK_KEY = b"clock"
 _RETRY_S = 1.0
@@ -86,8 +87,9 @@ class LogClockReader:
                 auto_offset_reset="earliest",
             )
             try:
-                await consumer.start()
-                await self._read(consumer)
+                with cancelled_means_failed():
+                    await consumer.start()
+                    await self._read(consumer)
             except (KafkaError, OSError) as error:
                 _log.warning("control_topic_unreadable", error=repr(error))
             finally:

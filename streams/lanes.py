@@ -106,7 +106,10 @@ async def fold_batches(lanes: Lanes, stream: Any) -> None:
     try:
         async for batch in stream:
             await lanes.take(batch)
-    except asyncio.CancelledError:
-        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        end_process("a fold was cut off", error)
     except BaseException as error:
         end_process("a fold failed", error)

@@ -261,5 +261,9 @@ def _batches(producer: AIOKafkaProducer, records: list[tuple[bytes | None, bytes
 
 
 def _end_if_failed(committer: "asyncio.Task[None]") -> None:
-    if not committer.cancelled() and committer.exception() is not None:
+    # aiokafka cancels what waits for an answer when it drops a connection; close() takes this
+    # callback away before it cancels the committer itself.
+    if committer.cancelled():
+        end_process("a transaction was cut off")
+    elif committer.exception() is not None:
         end_process("a transaction failed", committer.exception())

@@ -99,7 +99,8 @@ async def run_app(settings: Settings, role: str, app: Any, lanes: Lanes, tasks: 
     done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
     if stopping not in done:
         failed = next(iter(done))
-        end_process(f"{role}: a side task ended", failed.exception())
+        error = None if failed.cancelled() else failed.exception()
+        end_process(f"{role}: a side task ended", error)
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
