@@ -1,0 +1,1 @@
+"""Speed, measured against its rivals: `python -m tests.bench NAME`."""

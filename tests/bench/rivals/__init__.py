@@ -1,0 +1,1 @@
+"""What a team would pick instead, each set up as its own documentation advises."""

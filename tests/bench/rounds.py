@@ -1,0 +1,201 @@
+"""Engines measured in turns: warm-up, window, the next; then the next round in another order.
+
+An engine is an `Engine` of this file; the rivals in `tests/bench/rivals` are, and the product's
+own lane in `fold.py` is.
+"""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from streams.servers.child import Child
+from tests.bench.broker import Counter, delete_topics
+from tests.bench.rig import CannotRun, Options, median
+
+FIRST_PROGRESS_WITHIN_S = 180.0
+LOOK_EVERY_S = 0.1
+CHANGES_AT_LEAST = 2
+PATIENT_WINDOWS = 3.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """A topic to fold. `name` is new for every run: group, output, changelog and files bear it."""
+
+    kafka: str
+    topic: str
+    events: int
+    partitions: int
+    directory: Path
+    name: str = "run"
+
+    def renewed(self, engine: str) -> "Work":
+        """The same work under a name nobody has used."""
+        name = f"{engine}-{uuid4().hex[:8]}"
+        return Work(self.kafka, self.topic, self.events, self.partitions, self.directory, name)
+
+    @property
+    def output(self) -> str:
+        """Topic of the results, made by the engine."""
+        return f"{self.name}-output"
+
+    @property
+    def changelog(self) -> str:
+        """Topic of the rows, for engines that may name it."""
+        return f"{self.name}-changelog"
+
+
+class Running:
+    """An engine at work: `count` gives the events it has done."""
+
+    def __init__(self, child: Child, count: Callable[[], Awaitable[int]]) -> None:
+        self.child = child
+        self.progress = count
+
+    async def stop(self) -> None:
+        """End it."""
+        await asyncio.to_thread(self.child.stop, 10.0)
+
+
+class Engine(ABC):
+    """Something that folds a topic: count, sum and last time of each customer.
+
+    `guarantee`, `setup` and `counted_by` stand in the table of results.
+    """
+
+    name: str
+    title: str
+    guarantee: str
+    setup: str
+    counted_by: str
+
+    def missing(self) -> str:
+        """Why it can't run here; empty when it can."""
+        return ""
+
+    @abstractmethod
+    async def start(self, work: Work, counter: Counter) -> Running:
+        """Begin at the start of the topic."""
+
+    def facts(self) -> dict[str, str]:
+        """What the table says about it."""
+        return {
+            "engine": self.title,
+            "guarantee": self.guarantee,
+            "setup": self.setup,
+            "counted_by": self.counted_by,
+        }
+
+
+async def rounds_of(
+    contestants: Sequence[tuple[Engine, Work]], options: Options
+) -> list[dict[str, float]]:
+    """Let each engine run once a round, every second round backwards; events/s by engine name.
+
+    Engines that are `missing` are left out. CannotRun when one dies or does nothing.
+    """
+    able = [(engine, work) for engine, work in contestants if not engine.missing()]
+    rounds = []
+    for number in range(options.rounds):
+        found = {}
+        for engine, work in able if number % 2 == 0 else reversed(able):
+            found[engine.name] = await measured(engine, work, options)
+            options.say(f"round {number + 1}: {engine.title} {found[engine.name]:,.0f} events/s")
+        rounds.append({engine.name: found[engine.name] for engine, _ in able})
+    return rounds
+
+
+async def measured(engine: Engine, work: Work, options: Options) -> float:
+    """Events per second of one engine in one window after its warm-up."""
+    mine = work.renewed(engine.name)
+    async with Counter(work.kafka) as counter:
+        running = await engine.start(mine, counter)
+        try:
+            return await _rate(engine, running, mine, options)
+        finally:
+            await running.stop()
+            await delete_topics(work.kafka, mine.name)
+
+
+async def _rate(engine: Engine, running: Running, work: Work, options: Options) -> float:
+    await _until_begun(engine, running)
+    await asyncio.sleep(options.warm_s)
+    steps = await _steps(engine, running, work, options)
+    (began_at, began), (ended_at, ended) = steps[0], steps[-1]
+    if ended_at <= began_at:
+        raise CannotRun(
+            f"{engine.title} was at the end of the {work.events} events before its window began: "
+            "a longer topic or a shorter warm-up is needed"
+        )
+    return (ended - began) / (ended_at - began_at)
+
+
+async def _until_begun(engine: Engine, running: Running) -> None:
+    deadline = time.monotonic() + FIRST_PROGRESS_WITHIN_S
+    while await running.progress() == 0:
+        _require_life(engine, running)
+        if time.monotonic() > deadline:
+            raise CannotRun(f"{engine.title} did nothing:\n{running.child.last_words()}")
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _steps(
+    engine: Engine, running: Running, work: Work, options: Options
+) -> list[tuple[float, int]]:
+    """When the count moved, and to what.
+
+    From step to step: an engine that commits every few seconds is neither given nor robbed of the
+    part of an interval that the window's edges cut off.
+    """
+    began = time.monotonic()
+    before = await running.progress()
+    steps: list[tuple[float, int]] = []
+    while before < work.events:
+        elapsed_s = time.monotonic() - began
+        enough = len(steps) >= CHANGES_AT_LEAST
+        if elapsed_s > options.window_s * (1 if enough else PATIENT_WINDOWS):
+            break
+        await asyncio.sleep(LOOK_EVERY_S)
+        _require_life(engine, running)
+        now = await running.progress()
+        if now != before:
+            steps.append((time.monotonic(), now))
+            before = now
+    if not steps:
+        raise CannotRun(f"{engine.title} stood still:\n{running.child.last_words()}")
+    return steps
+
+
+def _require_life(engine: Engine, running: Running) -> None:
+    if not running.child.is_alive():
+        code = running.child.exit_code
+        raise CannotRun(f"{engine.title} ended with code {code}:\n{running.child.last_words()}")
+
+
+def ratio(rounds: list[dict[str, float]], ours: str, theirs: str) -> float | None:
+    """Median over the rounds of how many times faster `ours` was; None when one did not run."""
+    both = [one for one in rounds if ours in one and theirs in one]
+    return round(median([one[ours] / one[theirs] for one in both]), 2) if both else None
+
+
+def summary(engines: Sequence[Engine], rounds: list[dict[str, float]]) -> list[dict[str, Any]]:
+    """A row per engine: what it promises, how it was set up, its median and extremes."""
+    rows: list[dict[str, Any]] = []
+    for engine in engines:
+        speeds = [one[engine.name] for one in rounds if engine.name in one]
+        row: dict[str, Any] = dict(engine.facts())
+        if speeds:
+            row |= {
+                "events_per_s": round(median(speeds)),
+                "lowest_events_per_s": round(min(speeds)),
+                "highest_events_per_s": round(max(speeds)),
+            }
+        else:
+            row["skipped"] = engine.missing()
+        rows.append(row)
+    return rows
