@@ -18,6 +18,7 @@ pytestmark = pytest.mark.real
 
 BASE_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
+PART = 3_000
 CUSTOMERS = [token_of(b"k" * 32, "customer", f"c{number}") for number in range(200)]
 
 
@@ -51,17 +52,20 @@ async def feed(log: Log, events: list[Event], hours_per_mark: int = 6) -> None:
 
 
 async def test_each_event_is_folded_once_while_workers_are_killed(settings: Settings) -> None:
-    events = shopping(12_000)
+    events = shopping(4 * PART)
     async with Log(settings) as log:
         with Crew(settings) as crew:
             workers = [crew.start("worker", 1), crew.start("worker", 2)]
-            feeding = asyncio.create_task(feed(log, events))
-            for victim in (0, 1, 0):
-                folded = await log.folded()
-                await until(lambda folded=folded: _more(log, folded + 300), "progress")
+            # In parts, or a quick machine would have folded everything before the first death.
+            parts = [events[start : start + PART] for start in range(0, len(events), PART)]
+            for number, victim in enumerate((0, 1, 0)):
+                feeding = asyncio.create_task(feed(log, parts[number]))
+                begun = number * PART + PART // 10
+                await until(lambda begun=begun: _more(log, begun), "progress")
                 workers[victim].kill()
                 workers[victim] = crew.start("worker", victim + 1)
-            await feeding
+                await feeding
+            await feed(log, parts[-1])
             await until(lambda: _more(log, len(events)), "all events to be folded")
         rows = await log.customers()
         facts = [msgspec.json.decode(r.value, type=Fact) for r in await log.records(topics.FACTS)]
