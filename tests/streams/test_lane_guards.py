@@ -204,47 +204,6 @@ async def test_defect_9_a_kept_partition_is_recovered_when_another_wrote_it(
         await ours.close()
 
 
-async def test_defects_11_and_19_a_stuck_partition_ends_the_process(
-    settings: Settings, ended: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes_module, "STUCK_AFTER_S", 0.3)
-    async with Log(settings):
-        lanes = lanes_of(settings)
-        topic = settings.named(topics.EVENTS)
-        await lanes.assign({(topic, 0)}, generation=1)
-
-        async def behind(topic: str, partition: int) -> bool:
-            return False
-
-        watching = asyncio.create_task(lanes.watch(behind))
-        await until(lambda: _truth(bool(ended)), "the watchdog", patience_s=5)
-        watching.cancel()
-        await lanes.close()
-    assert "no commit for" in ended[0]
-
-
-async def test_defects_11_and_19_a_partition_without_lag_may_rest(
-    settings: Settings, ended: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes_module, "STUCK_AFTER_S", 0.05)
-    async with Log(settings):
-        lanes = lanes_of(settings)
-        topic = settings.named(topics.EVENTS)
-        await lanes.assign({(topic, 0)}, generation=1)
-        looked = 0
-
-        async def rested(topic: str, partition: int) -> bool:
-            nonlocal looked
-            looked += 1
-            return True
-
-        watching = asyncio.create_task(lanes.watch(rested))
-        await until(lambda: _truth(looked > 3), "the watchdog to look", patience_s=5)
-        watching.cancel()
-        await lanes.close()
-    assert ended == []
-
-
 async def test_defect_13_marks_go_to_the_partitions_this_worker_owns_and_no_others(
     settings: Settings,
 ) -> None:
