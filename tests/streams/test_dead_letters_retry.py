@@ -15,6 +15,7 @@ from models.tokens import partition_of, token_of
 from sinks.keys import SqliteKeyStore
 from sinks.sealing import Sealer
 from streams.dead_letters import ERASED, Closed, Opener
+from streams.dead_letters_command import legible
 from streams.dead_letters_retry import Returner, Unfit
 from streams.secrets import Secrets, load_secrets, open_key_store
 from streams.settings import Settings
@@ -198,3 +199,10 @@ def test_nothing_personal_is_in_the_clear_in_what_goes_back(
     [(_, record)] = returner.records(letter_of(store, "gateway", orjson.dumps(body)))
     assert b"anna" not in record.value
     assert msgspec.json.decode(record.value)["sealed"]["email"]
+
+
+def test_what_a_letter_says_gives_a_terminal_no_orders() -> None:
+    shown = legible(b'{"name":"\xc2\x9b2J\xe2\x80\xae","note":"\\u001b]0;x\\u0007"}')
+    assert all(one.isprintable() or one == "\n" for one in shown)
+    assert "2J" in shown
+    assert legible(b"\xff\x00") == "\\xff\\x00"
