@@ -102,7 +102,7 @@ class LaneConsumer(driver.Consumer):
                 raise
             if records is None or self.should_stop:
                 continue
-            if not self.flow_active:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
                 # What was fetched meanwhile is dropped, so the position must go back.
                 await self.perform_seek()
                 continue
