@@ -181,6 +181,24 @@ def prepare(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def rebuild(
+    processes: Annotated[
+        int | None, typer.Option(help="How many at once.", min=1, show_default="one a core")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the table anew from the whole log, beside the live one, and compare the two."""
+    with _role("rebuild", data_dir) as settings:
+        found = import_module("streams.rebuild").run(settings, processes=processes)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            typer.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+@app.command()
 def replay(
     file: Annotated[
         Path | None,
