@@ -40,6 +40,17 @@ class _Client:
     async def _ask(self, act: Any, *args: Any) -> Any:
         return await self._loop.ask(act, *args)
 
+    async def _ask_patiently(self, act: Any, *args: Any) -> Any:
+        """Ask again when the connection is dropped, as aiokafka does behind its own calls."""
+        while True:
+            try:
+                return await self._ask(act, *args)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                await asyncio.sleep(RETRY_S)
+
     async def _ask_until_free(self, act: Any, *args: Any) -> Any:
         """Ask again while the last transaction is being finished, as aiokafka does."""
         while True:
@@ -116,6 +127,8 @@ class SimulatedProducer(_Client):
 
     async def stop(self) -> None:
         """As aiokafka's: what runs is left to run out, nothing is aborted."""
+        if self._loop.buried:
+            return
         await self._flush()
         await self._ask(lambda: None)
 
@@ -268,7 +281,6 @@ class SimulatedConsumer(_Client):
         self._topics = list(topics)
         self._listener: Any = None
         self._positions: dict[TopicPartition, int | None] = {}
-        self._ends: dict[TopicPartition, int] = {}
         self._stables: dict[TopicPartition, int] = {}
         self._version = 0
         self._member_id = ""
@@ -296,7 +308,7 @@ class SimulatedConsumer(_Client):
             await self._assigned.wait()
 
     async def stop(self) -> None:
-        if self._closed:
+        if self._closed or self._loop.buried:
             return
         self._closed = True
         for task in self._tasks:
@@ -337,7 +349,8 @@ class SimulatedConsumer(_Client):
             await self._find_positions()
 
     def highwater(self, tp: TopicPartition) -> int | None:
-        return self._ends.get(tp)
+        # aiokafka learns it by fetching ahead, whether anybody takes the records or not.
+        return self._broker.log(tp).end if tp in self._positions else None
 
     def last_stable_offset(self, tp: TopicPartition) -> int | None:
         return self._stables.get(tp)
@@ -362,6 +375,8 @@ class SimulatedConsumer(_Client):
         while True:
             if self._closed:
                 raise ConsumerStoppedError
+            # No record leaves aiokafka between two assignments.
+            await self._assigned.wait()
             arrival = self._broker.arrival(list(self._positions))
             found = await self._fetch(tps, max_records)
             left_s = until - self._loop.time()
@@ -383,18 +398,18 @@ class SimulatedConsumer(_Client):
         if not wanted:
             await asyncio.sleep(RETRY_S)
             return {}
-        fetched = await self._ask(self._fetched, wanted, count)
-        if version != self._version:
+        fetched = await self._ask_patiently(self._fetched, wanted, count)
+        if version != self._version or not self._assigned.is_set():
             # Sought or given away meanwhile: what comes is from elsewhere.
             return {}
         found: dict[TopicPartition, list[Logged]] = {}
         left = max_records or 100_000
-        for tp, (records, position, stable, end) in fetched.items():
+        for tp, (records, position, stable) in fetched.items():
             if len(records) > left:
                 continue
             left -= len(records)
             self._positions[tp] = position
-            self._stables[tp], self._ends[tp] = stable, end
+            self._stables[tp] = stable
             if records:
                 found[tp] = records
         return found
@@ -402,7 +417,7 @@ class SimulatedConsumer(_Client):
     def _fetched(self, wanted: dict[TopicPartition, int], count: int) -> Any:
         fetched = self._broker.fetch(wanted, count, committed=self._committed_only)
         return {
-            tp: (*one, self._broker.log(tp).stable, self._broker.log(tp).end)
+            tp: (*one, self._broker.log(tp).stable)
             for tp, one in fetched.items()
         }
 
@@ -415,7 +430,7 @@ class SimulatedConsumer(_Client):
         if not unknown:
             return
         version = self._version
-        found = await self._ask(self._group.committed, unknown)
+        found = await self._ask_patiently(self._group.committed, unknown)
         if version == self._version:
             for tp in unknown:
                 self._positions[tp] = found[tp] or 0
@@ -431,13 +446,14 @@ class SimulatedConsumer(_Client):
             self._rejoin.clear()
             await self._join()
             await self._rejoin.wait()
+            self._assigned.clear()
             if self._listener is not None:
                 with contextlib.suppress(Exception):
                     await self._listener.on_partitions_revoked(set(self._positions))
 
     async def _join(self) -> None:
         joined = self._loop.create_future()
-        self._member_id = await self._ask(
+        self._member_id = await self._ask_patiently(
             self._group.join,
             self._member_id,
             self._topics,
@@ -448,11 +464,12 @@ class SimulatedConsumer(_Client):
         self._member_id, self.generation, partitions = await joined
         self._positions = dict.fromkeys(partitions)
         self._version += 1
+        self._assigned.set()
+        await asyncio.sleep(0)
         if self._listener is not None:
             # aiokafka logs what a listener raises, and goes on.
             with contextlib.suppress(Exception):
                 await self._listener.on_partitions_assigned(set(partitions))
-        self._assigned.set()
 
     async def _beat(self) -> None:
         while True:
@@ -460,7 +477,9 @@ class SimulatedConsumer(_Client):
             if self.generation < 0:
                 continue
             generation = self.generation
-            answer = await self._ask(self._group.heartbeat, self._member_id, generation)
+            answer = await self._ask_patiently(
+                self._group.heartbeat, self._member_id, generation
+            )
             if answer != STABLE and generation == self.generation:
                 if answer == UNKNOWN:
                     self._member_id = ""

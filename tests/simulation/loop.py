@@ -36,6 +36,7 @@ class Process:
         self.gone = False
         self.frozen = False
         self.reason = ""
+        self.is_refused = False
         self.waiting: set[asyncio.Future[Any]] = set()
         self._loop = loop
         self._noticed = noticed

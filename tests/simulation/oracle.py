@@ -70,9 +70,9 @@ class Oracle:
         self.customers[event.customer] = customer
         self._put(effects)
         first = effects[0] if effects else None
-        if isinstance(event, OrderCompleted) and isinstance(first, EventFolded):
-            if first.order_state == "counted":
-                partition_clock.count_order(self.clock, event.total_cents)
+        was_order = isinstance(event, OrderCompleted) and isinstance(first, EventFolded)
+        if was_order and first.order_state == "counted":
+            partition_clock.count_order(self.clock, event.total_cents)
 
     def _mark(self, mark: ClockMark) -> None:
         if not partition_clock.is_news(self.clock, mark):

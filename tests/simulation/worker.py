@@ -11,15 +11,15 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from streams import topics
+from streams import lanes, topics
 from streams.customer_fold import CustomerFold
 from streams.lane import Batch, LaneConsumer
 from streams.lanes import Lane, Lanes, fold_batches
 from streams.marks import MarkWriter
 from streams.partition import LaneSpec
 from streams.tables import LaneRecovery
+from streams.watchdog import Watchdog
 from tests.simulation.clients import SimulatedConsumer
-from tests.simulation.loop import Process
 
 GROUP = "worker"
 SESSION_MS = 6_000
@@ -42,7 +42,6 @@ class Worker:
         make_fold: Callable[[int], CustomerFold],
         clock: Any,
         stop: asyncio.Event,
-        end_process: Callable[..., None],
     ) -> None:
         spec = LaneSpec(
             bootstrap="",
@@ -64,7 +63,6 @@ class Worker:
         self._active: set[TopicPartition] = set()
         self._clock = clock
         self._stop = stop
-        self._end_process = end_process
         self._batches: asyncio.Queue[Batch] = asyncio.Queue(BATCHES_WAITING)
         self._kafka = SimulatedConsumer(
             group_id=GROUP,
@@ -86,14 +84,14 @@ class Worker:
         side = [
             asyncio.create_task(marks.run()),
             asyncio.create_task(self._report()),
-            asyncio.create_task(self.lanes.watch(self.caught_up)),
+            asyncio.create_task(Watchdog(self.lanes, self.caught_up).run()),
         ]
         stopping = asyncio.create_task(self._stop.wait())
         done, _ = await asyncio.wait([stopping, *side], return_when=asyncio.FIRST_COMPLETED)
         if stopping not in done:
             failed = next(iter(done))
             error = None if failed.cancelled() else failed.exception()
-            self._end_process("worker: a side task ended", error)
+            lanes.end_process("worker: a side task ended", error)
         for task in side:
             task.cancel()
         await asyncio.gather(*side, return_exceptions=True)
@@ -108,7 +106,7 @@ class Worker:
     async def _report(self) -> None:
         while True:
             if self.crash_reason is not None:
-                self._end_process("the Faust app crashed", self.crash_reason)
+                lanes.end_process("the Faust app crashed", self.crash_reason)
             await asyncio.sleep(1.0)
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
@@ -188,19 +186,3 @@ class Worker:
 
     async def position(self, tp: TopicPartition) -> int | None:
         return await self._kafka.position(tp)
-
-
-def main_of(
-    make_fold: Callable[[int], CustomerFold],
-    clock: Any,
-    stop: asyncio.Event,
-    process: Process,
-    end_process: Callable[..., None],
-) -> Callable[[], Any]:
-    """The code of a worker's process."""
-
-    async def main() -> None:
-        await Worker(make_fold, clock, stop, end_process).run()
-        process.kill("stopped")
-
-    return main
