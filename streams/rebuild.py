@@ -7,6 +7,7 @@ the workers may go on; rows that they change meanwhile are then counted as diffe
 """
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import time
@@ -132,6 +133,7 @@ def _fold_all(settings: Settings, ends: dict[int, int], processes: int) -> list[
 
 def _quiet(log_level: str) -> None:
     configure(ROLE, log_level)
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
 
 
 def _fold_one(settings: Settings, partition: int, end: int, target: str) -> Rebuilt:

@@ -69,11 +69,13 @@ async def until(
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def until_ready(chosen: Settings, child: Child, name: str = "worker") -> None:
+async def until_ready(
+    chosen: Settings, child: Child, name: str = "worker", number: int = 1
+) -> None:
     """Wait until a role, as this process, says that it is ready."""
 
     async def is_ready() -> bool:
-        status = StatusFile(chosen.data_dir, name).read()
+        status = StatusFile(chosen.data_dir, name, number).read()
         return status is not None and status.is_by(child.pid) and status.state == READY
 
     await until(is_ready, f"{name} is ready")

@@ -1,0 +1,203 @@
+"""Benchmark `scale`: what an event costs with one and with two workers, and 200 on paper.
+
+On two cores two workers can't be twice as fast beside the broker, so what is compared is CPU time:
+seconds of the workers an event, which must not grow with the number of workers. A third run spreads
+the same log over more partitions: what it costs more comes from its commits. From that follows a
+model of many workers, each with a core's events and four partitions of its own.
+"""
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import psutil
+from aiohttp import ClientSession
+from prometheus_client.parser import text_string_to_metric_families
+
+from streams.servers.child import Child
+from streams.servers.ports import free_port
+from streams.settings import Settings
+from tests.bench.broker import Counter
+from tests.bench.installations import folded_by, prepare, role, until_ready
+from tests.bench.rig import Options, Servers, median, servers, settings
+from tests.bench.shop import Shop, opened
+from tests.bench.speed import first_change, require_life, window
+
+MUST = [("cpu_ratio_two_workers", "<=", 1.1)]
+PARTITIONS, MORE_PARTITIONS = 4, 16
+SMALL_CUSTOMERS = 4_000
+WORKERS_ON_PAPER = (1, 2, 10, 50, 200)
+COMMITS_PER_S = 20.0
+BUSY = 0.8
+_RECORDS = "huitou_worker_records_total"
+_COMMITS = "huitou_worker_transactions_total"
+
+
+class Cost(NamedTuple):
+    """What one window took: CPU seconds of the workers and of the broker, and what was done."""
+
+    seconds: float
+    records: float
+    commits: float
+    worker_cpu_s: float
+    broker_cpu_s: float
+
+    @property
+    def worker_us(self) -> float:
+        """CPU microseconds of the workers an event."""
+        return self.worker_cpu_s * 1e6 / self.records
+
+
+class Trial(NamedTuple):
+    """One way to spread the log."""
+
+    name: str
+    workers: int
+    partitions: int
+
+
+ONE = Trial("one_worker", 1, PARTITIONS)
+TWO = Trial("two_workers", 2, PARTITIONS)
+SPREAD = Trial("more_partitions", 1, MORE_PARTITIONS)
+TRIALS = (ONE, TWO, SPREAD)
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure the trials in turns, then reckon."""
+    shop = opened(options.small, options.customers or (SMALL_CUSTOMERS if options.small else None))
+    rounds: list[dict[str, Cost]] = []
+    with servers() as running:
+        for number in range(options.rounds):
+            trials = TRIALS if number % 2 == 0 else TRIALS[::-1]
+            found = {}
+            for trial in trials:
+                cost = _measured(trial, number, shop, running, options)
+                found[trial.name] = cost
+                options.say(f"round {number + 1}: {trial.name} {cost.worker_us:.1f} µs an event")
+            rounds.append(found)
+    return _figures(rounds)
+
+
+def _measured(trial: Trial, number: int, shop: Shop, running: Servers, options: Options) -> Cost:
+    chosen = settings(
+        running,
+        f"scale-{number}-{trial.name.replace('_', '-')}",
+        partitions=trial.partitions,
+        metrics_port=free_port(),
+    )
+    spread = Shop(shop.hours, shop.people, shop.copies, trial.partitions)
+    asyncio.run(prepare(chosen, spread.log()))
+    with ExitStack() as stack:
+        children = [
+            stack.enter_context(role(chosen, "worker", one + 1)) for one in range(trial.workers)
+        ]
+        return asyncio.run(_cost(chosen, children, options))
+
+
+async def _cost(chosen: Settings, children: list[Child], options: Options) -> Cost:
+    for number, child in enumerate(children, 1):
+        await until_ready(chosen, child, number=number)
+    async with Counter(chosen.kafka_bootstrap) as counter:
+        progress = folded_by(counter, chosen)
+        await first_change(progress, children[0], 0)
+        await asyncio.sleep(0.0 if options.small else options.warm_s)
+        before = [await _standing(chosen, number) for number, _ in enumerate(children)]
+        worker_s, broker_s = _cpu_s(children), _broker_cpu_s()
+        found = await window(progress, children[0], 0.0, options.window_s)
+        worker_s, broker_s = _cpu_s(children) - worker_s, _broker_cpu_s() - broker_s
+        after = [await _standing(chosen, number) for number, _ in enumerate(children)]
+    for child in children:
+        require_life(child)
+    done = [(now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)]
+    return Cost(
+        seconds=found.ended_s - found.began_s,
+        records=sum(records for records, _ in done),
+        commits=sum(commits for _, commits in done),
+        worker_cpu_s=worker_s,
+        broker_cpu_s=broker_s,
+    )
+
+
+async def _standing(chosen: Settings, number: int) -> tuple[float, float]:
+    """Records folded and transactions committed by a worker, as it tells."""
+    url = f"http://127.0.0.1:{chosen.metrics_port + number}/metrics"
+    async with ClientSession() as session, session.get(url) as response:
+        page = await response.text()
+    found = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(page)
+        for sample in family.samples
+        if sample.labels.get("outcome", "committed") == "committed"
+    }
+    return found[_RECORDS], found[_COMMITS]
+
+
+def _cpu_s(children: list[Child]) -> float:
+    return sum(sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children)
+
+
+def _broker_cpu_s() -> float:
+    """CPU seconds of the Java processes that this process has started."""
+    children = psutil.Process().children(recursive=True)
+    return sum(sum(one.cpu_times()[:2]) for one in children if "java" in one.name())
+
+
+def _figures(rounds: list[dict[str, Cost]]) -> dict[str, Any]:
+    costs = {trial.name: [one[trial.name] for one in rounds] for trial in TRIALS}
+    per_event = {name: median([one.worker_us for one in found]) for name, found in costs.items()}
+    worker_us, broker_us = (
+        split_costs(costs[ONE.name], costs[SPREAD.name], of) for of in ("worker", "broker")
+    )
+    return {
+        "cpu_ratio_two_workers": round(per_event[TWO.name] / per_event[ONE.name], 3),
+        **{f"cpu_us_{name}": round(value, 2) for name, value in per_event.items()},
+        **{
+            f"events_per_s_{name}": round(median([one.records / one.seconds for one in found]))
+            for name, found in costs.items()
+        },
+        "worker_us_per_event": round(worker_us[0], 2),
+        "worker_us_per_commit": round(worker_us[1], 1),
+        "broker_us_per_event": round(broker_us[0], 2),
+        "broker_us_per_commit": round(broker_us[1], 1),
+        "on_paper": [on_paper(workers, worker_us, broker_us) for workers in WORKERS_ON_PAPER],
+        "rounds": [
+            {name: round(cost.worker_us, 2) for name, cost in one.items()} for one in rounds
+        ],
+    }
+
+
+def split_costs(few: list[Cost], many: list[Cost], of: str) -> tuple[float, float]:
+    """Microseconds an event and a commit, from runs with few and with many commits an event.
+
+    The line through both, never below 0: what the clock's noise would make negative is nothing.
+    """
+    points = []
+    for runs in (few, many):
+        records = sum(one.records for one in runs)
+        cpu_s = sum(one.worker_cpu_s if of == "worker" else one.broker_cpu_s for one in runs)
+        points.append((sum(one.commits for one in runs) / records, cpu_s * 1e6 / records))
+    (few_commits, few_us), (many_commits, many_us) = points
+    apart = many_commits - few_commits
+    commit_us = max(0.0, (many_us - few_us) / apart) if apart > 0 else 0.0
+    commit_us = min(commit_us, few_us / few_commits if few_commits else commit_us)
+    return few_us - commit_us * few_commits, commit_us
+
+
+def on_paper(
+    workers: int, worker_us: tuple[float, float], broker_us: tuple[float, float]
+) -> dict[str, Any]:
+    """Reckon an installation of so many workers, each busy for BUSY of a core.
+
+    Each has PARTITIONS partitions that commit COMMITS_PER_S times a second; what is left of its
+    core folds events. `broker_cores` says how many cores of brokers that asks for.
+    """
+    commits = PARTITIONS * COMMITS_PER_S
+    events = max(0.0, (BUSY * 1e6 - commits * worker_us[1]) / worker_us[0])
+    broker_cores = workers * (events * broker_us[0] + commits * broker_us[1]) / 1e6
+    return {
+        "workers": workers,
+        "partitions": workers * PARTITIONS,
+        "events_per_s": round(workers * events),
+        "transactions_per_s": round(workers * commits),
+        "broker_cores": round(broker_cores, 1),
+    }
