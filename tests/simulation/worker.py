@@ -10,6 +10,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
+from faust.tables.recovery import RebalanceAgain
 
 from streams import lanes, topics
 from streams.customer_fold import CustomerFold
@@ -111,7 +112,7 @@ class Worker:
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """As Faust's app: stop the flow, forget what waits, and let the product commit."""
-        self._active -= set(revoked)
+        self._active.clear()
         try:
             if self.assignment():
                 self.flow_active = False
@@ -125,6 +126,7 @@ class Worker:
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """As Faust's driver and tables: the generation is known, recovery may start."""
+        self._active.clear()
         self.consumer_generation_id = self._generation_id = self._kafka.generation
         self.signal_recovery_start.set()
 
@@ -134,10 +136,21 @@ class Worker:
         assignment = self.assignment()
         if assignment:
             self._active = set(assignment)
-            await self.perform_seek()
+            await self._unless_rebalanced(self.perform_seek())
         self.flow_active = True
         self.can_resume_flow.set()
         self.suspend_flow.clear()
+
+    async def _unless_rebalanced(self, coroutine: Any) -> None:
+        waited = asyncio.create_task(coroutine)
+        again = asyncio.create_task(self.signal_recovery_start.wait())
+        await asyncio.wait([waited, again], return_when=asyncio.FIRST_COMPLETED)
+        over = again.done()
+        for task in (waited, again):
+            task.cancel()
+        if over:
+            raise RebalanceAgain
+        waited.result()
 
     async def perform_seek(self) -> None:
         """Seek every partition to what the group has committed."""
