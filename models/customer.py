@@ -293,8 +293,10 @@ def decode_row(raw: bytes) -> Customer:
         # A later release may have changed what a field is.
         _refuse_later(_decode_version(raw).version)
         raise
-    if customer.version > STATE_VERSION:
+    if customer.version != STATE_VERSION:
         _refuse_later(customer.version)
+        # What is written from now on, an earlier release would cut short.
+        customer.version = STATE_VERSION
     return customer
 
 

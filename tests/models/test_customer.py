@@ -426,6 +426,11 @@ def test_a_row_of_an_earlier_version_has_fewer_fields() -> None:
     assert decode_row(msgspec.msgpack.encode(fields[:20])).orders == 1
 
 
+def test_a_row_that_was_read_is_written_as_this_version() -> None:
+    earlier = decode_row(encode_row(Customer(version=STATE_VERSION - 1, orders=3)))
+    assert (earlier.version, earlier.orders) == (STATE_VERSION, 3)
+
+
 def test_a_row_of_a_later_version_is_refused_with_advice() -> None:
     later = encode_row(Customer(version=STATE_VERSION + 1))
     with pytest.raises(NewerState, match="start the newer release again"):
