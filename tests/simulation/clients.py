@@ -377,12 +377,24 @@ class SimulatedConsumer(_Client):
                 raise ConsumerStoppedError
             # No record leaves aiokafka between two assignments.
             await self._assigned.wait()
-            arrival = self._broker.arrival(list(self._positions))
-            found = await self._fetch(tps, max_records)
+            found = await self._fetch(tps, max_records) if self._is_behind() else {}
             left_s = until - self._loop.time()
             if found or left_s <= 0:
                 return found
-            await asyncio.wait([arrival], timeout=left_s)
+            if not self._is_behind():
+                await self._arrival(left_s)
+
+    def _is_behind(self) -> bool:
+        """Whether a fetch would bring anything, or move a position."""
+        return not self._positions or any(
+            at is None or at < self._end_of(tp) for tp, at in self._positions.items()
+        )
+
+    async def _arrival(self, limit_s: float) -> None:
+        arrival = self._broker.arrival(list(self._positions))
+        limit = self._loop.call_later(limit_s, _wake, arrival)
+        await arrival
+        limit.cancel()
 
     async def _fetch(
         self, tps: tuple[TopicPartition, ...], max_records: int | None
@@ -484,3 +496,8 @@ class SimulatedConsumer(_Client):
                 if answer == UNKNOWN:
                     self._member_id = ""
                 self._rejoin.set()
+
+
+def _wake(arrival: "asyncio.Future[None]") -> None:
+    if not arrival.done():
+        arrival.set_result(None)

@@ -11,6 +11,7 @@ import contextvars
 import heapq
 import random
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import count
 from typing import Any
 
 PROCESS: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
@@ -95,10 +96,24 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now_s = 1_000.0
         self._chance = chance
         self._tasks: list[asyncio.Task[Any]] = []
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timer_numbers = count()
         self.set_task_factory(self._keep)
 
     def time(self) -> float:
         return self._now_s
+
+    def call_at(
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._timer_numbers), timer))
+        return timer
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
 
     def choose(self, options: Any) -> Any:
         """One of them; the first when there is no chance."""
@@ -135,17 +150,13 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         return task
 
     def _run_once(self) -> None:
-        ready, scheduled = self._ready, self._scheduled  # type: ignore[attr-defined]
+        ready, timers = self._ready, self._timers  # type: ignore[attr-defined]
         if not ready:
-            while scheduled and scheduled[0]._cancelled:
-                heapq.heappop(scheduled)._scheduled = False
-            if not scheduled:
+            if not timers:
                 raise Stalled("nothing is left to happen")
-            self._now_s = max(self._now_s, scheduled[0]._when)
-        while scheduled and scheduled[0]._when <= self._now_s:
-            timer = heapq.heappop(scheduled)
-            timer._scheduled = False
-            ready.append(timer)
+            self._now_s = max(self._now_s, timers[0][0])
+        while timers and timers[0][0] <= self._now_s:
+            ready.append(heapq.heappop(timers)[2])
         handle = ready.popleft()
         if handle._cancelled:
             return
@@ -175,7 +186,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             with contextlib.suppress(BaseException):
                 task.get_coro().close()  # type: ignore[union-attr]
         self._ready.clear()  # type: ignore[attr-defined]
-        self._scheduled.clear()  # type: ignore[attr-defined]
+        self._timers.clear()
 
 
 def _answer(answer: "asyncio.Future[Any]", result: Any, error: Exception | None) -> None:

@@ -62,5 +62,6 @@ def simulated() -> Iterator[None]:
                 if name in vars(module) and (name != "time" or module.time is time):
                     stack.enter_context(patch.object(module, name, other))
         stack.enter_context(patch.object(partition, "MAX_BATCH_BYTES", BATCH_BYTES))
+        stack.enter_context(patch.object(runner, "POLL_S", 0.3))
         stack.enter_context(patch.object(partition, "PENDING_AT_MOST", PENDING_AT_MOST))
         yield

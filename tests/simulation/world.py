@@ -45,7 +45,7 @@ TOPICS = {
 }
 SNAPSHOTS: dict[int, HazardSnapshot] = {version: snapshot(version=version) for version in (1, 2)}
 RESTART_S = 0.5
-FAULTS_LAST_S = 40.0
+FAULTS_LAST_S = 15.0
 REST_WITHIN_S = 600.0
 LOG_SPEED = 20_000
 LAST_MARK_MS = START_MS + 2_000 * 86_400_000
@@ -205,7 +205,7 @@ class World:
     async def _sink(self, slot: Slot) -> None:
         name = slot.name.partition("-")[0]
         topic = SINK_TOPICS[name]
-        feed = Feed("", topic, f"sink-{name}", session_timeout_ms=SESSION_MS, batch_ms=100)
+        feed = Feed("", topic, f"sink-{name}", session_timeout_ms=SESSION_MS, batch_ms=300)
         runner = SinkRunner(PlacedSink(name, self.places[topic]), feed)
         runner._log = Quiet()
         await runner.run(slot.stop)
