@@ -265,8 +265,14 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
 
 NOTHING = Applied()
 
+
+class _Versioned(msgspec.Struct, array_like=True):
+    version: int
+
+
 _encode_row = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder(Customer).decode
+_decode_version = msgspec.msgpack.Decoder(_Versioned).decode
 
 
 class NewerState(Exception):
@@ -283,13 +289,23 @@ def decode_row(raw: bytes) -> Customer:
 
     Raises NewerState for a later one, msgspec.DecodeError for anything that is no row.
     """
-    customer = _decode_row(raw)
+    try:
+        customer = _decode_row(raw)
+    except msgspec.ValidationError:
+        # A later release may have changed what a field is.
+        _refuse_later(_decode_version(raw).version)
+        raise
     if customer.version > STATE_VERSION:
+        _refuse_later(customer.version)
+    return customer
+
+
+def _refuse_later(version: int) -> None:
+    if version > STATE_VERSION:
         raise NewerState(
-            f"a row of state version {customer.version} was found; this software knows versions "
+            f"a row of state version {version} was found; this software knows versions "
             f"up to {STATE_VERSION}: start the newer release again, or rebuild from the log"
         )
-    return customer
 
 
 def ref_of(order_id: str) -> int:

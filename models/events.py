@@ -370,10 +370,7 @@ def encode(record: LogRecord) -> bytes:
     return _encoder.encode(record)
 
 
-TYPES: dict[type, str] = {
-    kind: str(kind.__struct_config__.tag)  # type: ignore[attr-defined]
-    for kind in get_args(LogRecord)
-}
+TYPES: dict[type, str] = {kind: str(kind.__struct_config__.tag) for kind in get_args(LogRecord)}
 
 
 def type_of(record: LogRecord) -> str:

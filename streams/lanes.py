@@ -1,8 +1,7 @@
 """All partitions of one role's lanes: opened when assigned, committed when revoked."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -14,8 +13,6 @@ from streams.lane import Batch
 from streams.partition import LanePartition, LaneSpec
 
 log = structlog.get_logger(__name__)
-
-STUCK_AFTER_S = 60.0
 
 
 class Lane:
@@ -34,15 +31,26 @@ class Lanes:
         self.open: dict[tuple[str, int], LanePartition] = {}
         self.ready = asyncio.Event()
         self._generation = 0
+        self._opening: dict[tuple[str, int], LanePartition] | None = None
 
     @property
     def topics(self) -> list[str]:
         """Source topics."""
         return list(self._lanes)
 
+    @property
+    def generation(self) -> int:
+        """Group generation whose partitions are open."""
+        return self._generation
+
+    def places(self) -> dict[tuple[str, int], int]:
+        """Next offset that each open partition expects."""
+        return {place: one.next_offset for place, one in self.open.items()}
+
     async def assign(self, assigned: set[tuple[str, int]], generation: int) -> None:
         """Let go of what is no longer ours, keep what nobody else touched, recover the rest."""
         self.ready.clear()
+        self._opening = {}
         self._generation = generation
         wanted = {place for place in assigned if place[0] in self._lanes}
         for place in set(self.open) - wanted:
@@ -53,13 +61,22 @@ class Lanes:
         await asyncio.gather(*(self._open(place) for place in sorted(wanted - set(self.open))))
         for partition in self.open.values():
             partition.generation = generation
+        self._opening = None
         self.ready.set()
 
     async def _open(self, place: tuple[str, int]) -> None:
         lane = self._lanes[place[0]]
         partition = LanePartition(lane.spec, place[1], lane.make_fold(place[1]))
+        if self._opening is not None:
+            self._opening[place] = partition
         await partition.open()
         self.open[place] = partition
+
+    def recovery_stand(self) -> tuple[tuple[str, int, int], ...] | None:
+        """How far each partition being opened has read its changelog; None: nothing is opened."""
+        if self._opening is None:
+            return None
+        return tuple((*place, one.recovered_to) for place, one in self._opening.items())
 
     async def _touched_by_others(self, partition: LanePartition) -> bool:
         """Whether somebody wrote this table's partition since our own last commit."""
@@ -87,18 +104,6 @@ class Lanes:
         """Commit everything and let go of it."""
         await asyncio.gather(*(partition.close() for partition in self.open.values()))
         self.open.clear()
-
-    async def watch(self, caught_up: Callable[[str, int], Awaitable[bool]]) -> None:
-        """End the process when a partition has records waiting and no commit for a minute."""
-        while True:
-            await asyncio.sleep(STUCK_AFTER_S / 6)
-            if not self.ready.is_set():
-                continue
-            now = time.monotonic()
-            for place, partition in list(self.open.items()):
-                waited_s = now - max(partition.committed_at, partition.opened_at)
-                if waited_s > STUCK_AFTER_S and not await caught_up(*place):
-                    end_process(f"{place[0]}[{place[1]}]: no commit for {waited_s:.0f} s, lag left")
 
 
 async def fold_batches(lanes: Lanes, stream: Any) -> None:

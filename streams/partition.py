@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.exit import end_process
 from streams.fold import Fold, Interval, Output, PoisonError
+from streams.measures import LaneMeasures
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,7 @@ class LaneSpec:
         self.changelog = changelog
         self.transactional_prefix = transactional_prefix
         self.commit_interval_ms = commit_interval_ms
+        self.measures = LaneMeasures()
 
 
 class LanePartition:
@@ -59,6 +61,8 @@ class LanePartition:
         self.folded_events = 0
         self.commits = 0
         self.changelog_end = 0
+        self.recovered_to = 0
+        self._newest_ms = 0
         self._producer: AIOKafkaProducer | None = None
         self._dirty = False
         self._interval_records: list[Any] = []
@@ -88,6 +92,7 @@ class LanePartition:
         rows = await self._recover()
         self.fold.restored()
         self.opened_at = time.monotonic()
+        self.spec.measures.recovered(rows, self.opened_at - started)
         self._committer = asyncio.create_task(self._commit_when_due())
         self._committer.add_done_callback(_end_if_failed)
         log.info(
@@ -101,6 +106,7 @@ class LanePartition:
     async def _recover(self) -> int:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.spec.bootstrap,
+            group_id=self.spec.group,
             enable_auto_commit=False,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
@@ -120,10 +126,20 @@ class LanePartition:
                 for record in fetched.get(tp, ()):
                     self.fold.restore(record.key, record.value)
                     rows += 1
+                self.recovered_to = await consumer.position(tp)
             self.changelog_end = end
+            self.next_offset = await self._committed(consumer)
             return rows
         finally:
             await consumer.stop()
+
+    async def _committed(self, consumer: AIOKafkaConsumer) -> int:
+        """Where the table stands in the log: asked after the fencing, so nobody can move it."""
+        source = TopicPartition(self.spec.source, self.partition)
+        committed: int | None = await consumer.committed(source)
+        if committed is None:
+            committed = (await consumer.beginning_offsets([source]))[source]
+        return committed
 
     async def take(self, records: list[Any]) -> None:
         """Fold records; those before the partition's offset are already folded and are skipped."""
@@ -131,7 +147,9 @@ class LanePartition:
             records = [record for record in records if record.offset >= self.next_offset]
         if not records:
             return
+        began = time.perf_counter()
         await self.fold.prepare(records)
+        prepared = time.perf_counter()
         for record in records:
             if self._closed:
                 return
@@ -144,6 +162,8 @@ class LanePartition:
             self.next_offset = record.offset + 1
             self._dirty = True
         self.folded_events += len(records)
+        self._newest_ms = records[-1].timestamp
+        self.spec.measures.folded(len(records), prepared - began, time.perf_counter() - prepared)
         self._wake.set()
         if len(self._interval_records) > PENDING_AT_MOST:
             self._below.clear()
@@ -170,6 +190,7 @@ class LanePartition:
             "record left out", partition=self.partition, offset=record.offset, reason=poison.reason
         )
         self._left_out[record.offset].add(poison.key)
+        self.spec.measures.left_out += 1
         self._dead_letters.append(self.fold.dead_letter(record, poison))
         self.fold.rollback()
         again, self._interval_records = self._interval_records[:-1], [record]
@@ -194,18 +215,27 @@ class LanePartition:
         async with self._committing:
             if not self._dirty:
                 return
+            measures, began = self.spec.measures, time.perf_counter()
             interval = self.fold.seal()
+            measures.stage_seconds["seal"] += time.perf_counter() - began
             outputs = [*interval.outputs, *self._dead_letters]
-            offset = self.next_offset
+            offset, newest_ms = self.next_offset, self._newest_ms
+            self._newest_ms = 0
             self._dirty = False
             self._dead_letters = []
             self._interval_records = []
             for folded in [at for at in self._left_out if at < self.next_offset]:
                 del self._left_out[folded]
             self._below.set()
-            await self._send(Interval(interval.rows, outputs), offset)
+            try:
+                await self._send(Interval(interval.rows, outputs), offset)
+            except BaseException:
+                measures.failed += 1
+                raise
             self.committed_at = time.monotonic()
             self.commits += 1
+            age_s = time.time() - newest_ms / 1000 if newest_ms else None
+            measures.committed(len(interval.rows), len(outputs), time.perf_counter() - began, age_s)
 
     async def _send(self, interval: Interval, offset: int) -> None:
         producer = self._producer
@@ -215,15 +245,19 @@ class LanePartition:
             by_place[self.spec.changelog, self.partition].extend(interval.rows)
         for topic, key, value, partition in interval.outputs:
             by_place[topic, self.partition if partition is None else partition].append((key, value))
+        began = time.perf_counter()
         await producer.begin_transaction()
         delivered = []
         for (topic, partition), records in by_place.items():
             for batch in _batches(producer, records):
                 future = await producer.send_batch(batch, topic, partition=partition)
                 delivered.append((topic, batch.record_count(), future))
+        sent = time.perf_counter()
         source = TopicPartition(self.spec.source, self.partition)
         await producer.send_offsets_to_transaction({source: offset}, self.spec.group)
         await producer.commit_transaction()
+        self.spec.measures.stage_seconds["send"] += sent - began
+        self.spec.measures.stage_seconds["commit"] += time.perf_counter() - sent
         for topic, count, future in delivered:
             base = (await future).offset
             if topic == self.spec.changelog:

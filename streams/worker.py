@@ -23,6 +23,7 @@ from streams.secrets import load_secrets, open_key_store
 from streams.servers.status import StatusFile
 from streams.settings import Settings
 from streams.snapshots import SnapshotReader
+from streams.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +95,7 @@ async def run_app(settings: Settings, role: str, app: Any, lanes: Lanes, tasks: 
     await app.start()
     running = [asyncio.create_task(task) for task in tasks]
     running.append(asyncio.create_task(_report(status, lanes, app)))
-    running.append(asyncio.create_task(lanes.watch(app.consumer.caught_up)))
+    running.append(asyncio.create_task(Watchdog(lanes, app.consumer.caught_up).run()))
     stopping = asyncio.create_task(stop.wait())
     done, _ = await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
     if stopping not in done:

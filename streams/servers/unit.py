@@ -1,11 +1,13 @@
 """One process that is kept running: started, waited for, started again when it dies."""
 
+import json
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from streams.exit import REFUSED
 from streams.servers.child import Child, is_alive
 from streams.servers.errors import NotStarted, ServerError
 
@@ -116,6 +118,8 @@ class Unit:
             self.state = State.DONE
             self._say(f"{self.part.name} is done")
             return
+        if child.exit_code == REFUSED:
+            raise NotStarted(f"{self.part.name} refuses to run: {_reason(child)}")
         manner = _manner(child.exit_code)
         told = f"{manner}; the end of {child.log_path}:\n{child.last_words()}"
         self._failed(now, told, f"{manner}: {child.last_words(1).strip()[:SHORT]}")
@@ -168,6 +172,15 @@ def await_end(units: list[Unit], grace_s: float, hurried: Callable[[], bool]) ->
         time.sleep(0.02)
     for unit in units:
         unit.end()
+
+
+def _reason(child: Child) -> str:
+    """Read the reason in a role's last log record; all of it where that is no JSON."""
+    said = child.last_words(1).strip()
+    try:
+        return str(json.loads(said)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return said
 
 
 def _manner(exit_code: int | None) -> str:

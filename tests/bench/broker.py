@@ -9,7 +9,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 BATCH_BYTES = 500_000
 BATCHES_IN_FLIGHT = 8
@@ -50,10 +54,10 @@ async def create_topics(
             await asyncio.sleep(0.02)
 
 
-async def delete_topics(bootstrap: str, prefix: str) -> None:
-    """Remove every topic whose name begins with `prefix`."""
+async def delete_topics(bootstrap: str, part: str) -> None:
+    """Remove every topic that bears `part` in its name."""
     async with admin(bootstrap) as client:
-        gone = [name for name in await client.list_topics() if name.startswith(prefix)]
+        gone = [name for name in await client.list_topics() if part in name]
         if gone:
             await client.delete_topics(gone)
 
@@ -110,7 +114,10 @@ class Counter:
 
     async def committed(self, group: str, topic: str) -> int:
         """Records of `topic` that `group` has committed; 0 before its first commit."""
-        found = await self._admin.list_consumer_group_offsets(group)
+        try:
+            found = await self._admin.list_consumer_group_offsets(group)
+        except (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError):
+            return 0
         return sum(max(0, at.offset) for place, at in found.items() if place.topic == topic)
 
     async def ends(self, topic: str, partitions: int) -> int:

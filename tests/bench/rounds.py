@@ -10,17 +10,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+import psutil
+
 from streams.servers.child import Child
-from tests.bench.broker import Counter, delete_topics
+from tests.bench.broker import Counter, create_topics, delete_topics
 from tests.bench.rig import CannotRun, Options, median
 
 FIRST_PROGRESS_WITHIN_S = 180.0
 LOOK_EVERY_S = 0.1
 CHANGES_AT_LEAST = 2
-PATIENT_WINDOWS = 3.0
+PATIENCE_S = 30.0
+CPU = "_cpu_us_per_event"
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ class Work:
 
     @property
     def output(self) -> str:
-        """Topic of the results, made by the engine."""
+        """Topic of the results; it is there when the engine starts."""
         return f"{self.name}-output"
 
     @property
     def changelog(self) -> str:
-        """Topic of the rows, for engines that may name it."""
+        """Topic of the rows, for an engine that may name it; the engine makes it."""
         return f"{self.name}-changelog"
 
 
@@ -57,9 +60,29 @@ class Running:
         self.child = child
         self.progress = count
 
+    def cpu_s(self) -> float:
+        """Processor time it has used so far."""
+        times = psutil.Process(self.child.pid).cpu_times()
+        return float(times.user + times.system)
+
     async def stop(self) -> None:
         """End it."""
         await asyncio.to_thread(self.child.stop, 10.0)
+
+
+class Reading(NamedTuple):
+    """What one window showed."""
+
+    events_per_s: float
+    cpu_us_per_event: float
+
+
+class Step(NamedTuple):
+    """The count when it moved, and the processor time used until then."""
+
+    at_s: float
+    events: int
+    cpu_s: float
 
 
 class Engine(ABC):
@@ -95,24 +118,32 @@ class Engine(ABC):
 async def rounds_of(
     contestants: Sequence[tuple[Engine, Work]], options: Options
 ) -> list[dict[str, float]]:
-    """Let each engine run once a round, every second round backwards; events/s by engine name.
+    """Let each engine run once a round, every second round backwards.
 
-    Engines that are `missing` are left out. CannotRun when one dies or does nothing.
+    A round holds under the engine's name its events/s, and under `<name>_cpu_us_per_event` what its
+    own process used (the broker's share is not in it). Engines that are `missing` are left out.
+    CannotRun when one dies or does nothing.
     """
     able = [(engine, work) for engine, work in contestants if not engine.missing()]
     rounds = []
     for number in range(options.rounds):
-        found = {}
+        found: dict[str, float] = {}
         for engine, work in able if number % 2 == 0 else reversed(able):
-            found[engine.name] = await measured(engine, work, options)
-            options.say(f"round {number + 1}: {engine.title} {found[engine.name]:,.0f} events/s")
-        rounds.append({engine.name: found[engine.name] for engine, _ in able})
+            reading = await measured(engine, work, options)
+            found[engine.name] = round(reading.events_per_s)
+            found[f"{engine.name}{CPU}"] = round(reading.cpu_us_per_event, 2)
+            told = (
+                f"{reading.events_per_s:,.0f} events/s, {reading.cpu_us_per_event:.1f} CPU µs each"
+            )
+            options.say(f"round {number + 1}: {engine.title}, {engine.guarantee}: {told}")
+        rounds.append(found)
     return rounds
 
 
-async def measured(engine: Engine, work: Work, options: Options) -> float:
-    """Events per second of one engine in one window after its warm-up."""
+async def measured(engine: Engine, work: Work, options: Options) -> Reading:
+    """Speed and processor time of one engine in one window after its warm-up."""
     mine = work.renewed(engine.name)
+    await create_topics(work.kafka, [mine.output], mine.partitions)
     async with Counter(work.kafka) as counter:
         running = await engine.start(mine, counter)
         try:
@@ -122,17 +153,19 @@ async def measured(engine: Engine, work: Work, options: Options) -> float:
             await delete_topics(work.kafka, mine.name)
 
 
-async def _rate(engine: Engine, running: Running, work: Work, options: Options) -> float:
+async def _rate(engine: Engine, running: Running, work: Work, options: Options) -> Reading:
     await _until_begun(engine, running)
     await asyncio.sleep(options.warm_s)
     steps = await _steps(engine, running, work, options)
-    (began_at, began), (ended_at, ended) = steps[0], steps[-1]
-    if ended_at <= began_at:
+    first, last = steps[0], steps[-1]
+    if last.events == first.events:
         raise CannotRun(
-            f"{engine.title} was at the end of the {work.events} events before its window began: "
-            "a longer topic or a shorter warm-up is needed"
+            f"{engine.title} was at the end of the {work.events} events before its window was "
+            "over: a longer topic or a shorter warm-up is needed"
         )
-    return (ended - began) / (ended_at - began_at)
+    events = last.events - first.events
+    cpu_us = (last.cpu_s - first.cpu_s) * 1e6
+    return Reading(events / (last.at_s - first.at_s), cpu_us / events)
 
 
 async def _until_begun(engine: Engine, running: Running) -> None:
@@ -144,27 +177,25 @@ async def _until_begun(engine: Engine, running: Running) -> None:
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def _steps(
-    engine: Engine, running: Running, work: Work, options: Options
-) -> list[tuple[float, int]]:
-    """When the count moved, and to what.
+async def _steps(engine: Engine, running: Running, work: Work, options: Options) -> list[Step]:
+    """Every move of the count within the window.
 
     From step to step: an engine that commits every few seconds is neither given nor robbed of the
     part of an interval that the window's edges cut off.
     """
     began = time.monotonic()
     before = await running.progress()
-    steps: list[tuple[float, int]] = []
+    steps: list[Step] = []
     while before < work.events:
         elapsed_s = time.monotonic() - began
         enough = len(steps) >= CHANGES_AT_LEAST
-        if elapsed_s > options.window_s * (1 if enough else PATIENT_WINDOWS):
+        if elapsed_s > (options.window_s if enough else options.window_s + PATIENCE_S):
             break
         await asyncio.sleep(LOOK_EVERY_S)
         _require_life(engine, running)
         now = await running.progress()
         if now != before:
-            steps.append((time.monotonic(), now))
+            steps.append(Step(time.monotonic(), now, running.cpu_s()))
             before = now
     if not steps:
         raise CannotRun(f"{engine.title} stood still:\n{running.child.last_words()}")
@@ -194,6 +225,7 @@ def summary(engines: Sequence[Engine], rounds: list[dict[str, float]]) -> list[d
                 "events_per_s": round(median(speeds)),
                 "lowest_events_per_s": round(min(speeds)),
                 "highest_events_per_s": round(max(speeds)),
+                "cpu_us_per_event": median([one[engine.name + CPU] for one in rounds]),
             }
         else:
             row["skipped"] = engine.missing()

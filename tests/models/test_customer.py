@@ -432,6 +432,13 @@ def test_a_row_of_a_later_version_is_refused_with_advice() -> None:
         decode_row(later)
 
 
-def test_what_is_no_row_is_refused() -> None:
+def test_a_row_of_a_later_version_is_known_even_where_its_fields_mean_something_else() -> None:
+    later = msgspec.msgpack.encode([STATE_VERSION + 1, "no dictionary", 5])
+    with pytest.raises(NewerState, match=f"state version {STATE_VERSION + 1}"):
+        decode_row(later)
+
+
+@pytest.mark.parametrize("raw", [b"\xc1", msgspec.msgpack.encode([STATE_VERSION, "no dictionary"])])
+def test_what_is_no_row_is_refused(raw: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        decode_row(b"\xc1")
+        decode_row(raw)

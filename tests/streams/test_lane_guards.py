@@ -134,6 +134,75 @@ async def _truth(value: bool) -> bool:
     return value
 
 
+def rebalance_during_fetches(
+    consumer: Any, lanes: Lanes, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Let the first fetches that bring records be overtaken by an assignment each."""
+    fetch = consumer._wait_next_records
+    left = iter(range(times))
+
+    async def fetch_over_a_rebalance(timeout_s: float) -> Any:
+        found = await fetch(timeout_s)
+        if found[0] and next(left, None) is not None:
+            await lanes.assign(set(lanes.open), lanes.generation + 1)
+        return found
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetch_over_a_rebalance)
+
+
+async def test_what_is_fetched_over_a_rebalance_is_fetched_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Log(settings) as log, worker_of(settings) as (app, lanes):
+        await until(lambda: _truth(lanes.ready.is_set()), "an assignment")
+        rebalance_during_fetches(app.consumer, lanes, monkeypatch, 3)
+        for first in range(0, 400, 100):
+            await log.write(looks(100, first))
+        await until(lambda: _folds(log, 400), "every event to be folded")
+
+
+async def test_without_seeking_what_is_fetched_over_a_rebalance_is_lost(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stay(place: TP, offset: int) -> None:
+        """Read on where the client stands."""
+
+    async with Log(settings) as log, worker_of(settings) as (app, lanes):
+        await until(lambda: _truth(lanes.ready.is_set()), "an assignment")
+        rebalance_during_fetches(app.consumer, lanes, monkeypatch, 1)
+        monkeypatch.setattr(app.consumer, "seek", stay)
+        await log.write(looks(100))
+        await until(lambda: _truth(lanes.generation > 1), "the rebalance")
+        await log.write([*looks(100, 100), *looks(100, 200)])
+        await until(lambda: _folds_some(log, 200), "what came later to be folded", 20.0)
+        await asyncio.sleep(0.5)
+        assert await log.folded() < 300
+
+
+async def _folds_some(log: Log, count: int) -> bool:
+    return await log.folded() >= count
+
+
+async def _folds(log: Log, count: int) -> bool:
+    return await log.folded() == count
+
+
+async def test_a_partition_goes_on_where_its_table_stands_not_where_the_client_asked_before(
+    settings: Settings,
+) -> None:
+    async with Log(settings) as log:
+        async with worker_of(settings):
+            await log.write(looks(100))
+            await until(lambda: _folds(log, 100), "every event to be folded")
+        stands = await committed(settings)
+        lanes = lanes_of(settings)
+        topic = settings.named(topics.EVENTS)
+        await lanes.assign({(topic, number) for number in stands}, 1)
+        assert {place[1]: offset for place, offset in lanes.places().items()} == stands
+        await lanes.close()
+    assert sum(stands.values()) == 100
+
+
 async def test_defect_2_a_stream_that_only_raises_would_have_been_taken_for_done() -> None:
     """The negative control: without the guard the agent's error is just an exception."""
 
@@ -202,47 +271,6 @@ async def test_defect_9_a_kept_partition_is_recovered_when_another_wrote_it(
         )
         assert folded == len(records)
         await ours.close()
-
-
-async def test_defects_11_and_19_a_stuck_partition_ends_the_process(
-    settings: Settings, ended: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes_module, "STUCK_AFTER_S", 0.3)
-    async with Log(settings):
-        lanes = lanes_of(settings)
-        topic = settings.named(topics.EVENTS)
-        await lanes.assign({(topic, 0)}, generation=1)
-
-        async def behind(topic: str, partition: int) -> bool:
-            return False
-
-        watching = asyncio.create_task(lanes.watch(behind))
-        await until(lambda: _truth(bool(ended)), "the watchdog", patience_s=5)
-        watching.cancel()
-        await lanes.close()
-    assert "no commit for" in ended[0]
-
-
-async def test_defects_11_and_19_a_partition_without_lag_may_rest(
-    settings: Settings, ended: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(lanes_module, "STUCK_AFTER_S", 0.05)
-    async with Log(settings):
-        lanes = lanes_of(settings)
-        topic = settings.named(topics.EVENTS)
-        await lanes.assign({(topic, 0)}, generation=1)
-        looked = 0
-
-        async def rested(topic: str, partition: int) -> bool:
-            nonlocal looked
-            looked += 1
-            return True
-
-        watching = asyncio.create_task(lanes.watch(rested))
-        await until(lambda: _truth(looked > 3), "the watchdog to look", patience_s=5)
-        watching.cancel()
-        await lanes.close()
-    assert ended == []
 
 
 async def test_defect_13_marks_go_to_the_partitions_this_worker_owns_and_no_others(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.exit import REFUSED
 from streams.servers.child import Child, PidFile
 from streams.servers.errors import NotStarted, PortTaken
 from streams.servers.unit import Part, State, Unit
@@ -134,6 +135,19 @@ def test_a_role_without_an_end_that_exits_with_0_starts_again(stage: Stage) -> N
     unit.tick(0.2)
     unit.tick(2.0)
     assert len(puppets) == 2
+
+
+def test_what_refuses_to_run_is_not_started_again_and_its_reason_is_told(stage: Stage) -> None:
+    unit, puppets = stage()
+    unit.tick(0.0)
+    unit.tick(0.1)
+    log = puppets[-1].log_path
+    log.parent.mkdir(parents=True)
+    log.write_text('{"reason": "a row of state version 2 was found", "event": "refused to run"}\n')
+    puppets[-1].code = REFUSED
+    with pytest.raises(NotStarted, match="role refuses to run: a row of state version 2 was found"):
+        unit.tick(1.0)
+    assert len(puppets) == 1
 
 
 def test_a_start_that_is_refused_is_tried_again_and_then_given_up(tmp_path: Path) -> None:

@@ -1,0 +1,235 @@
+"""Benchmark `latency`: from the moment an event was to be sent until it shows where it must.
+
+All roles run as processes of their own on real servers. 2,000 events/s go through the gateway in an
+open loop: each has its moment, fixed beforehand, and waits are counted from it. Watched are
+
+- `action`: the action topic (read committed), for thank-yous due at the moment of their order's
+  arrival. The fold fires what is due at a clock mark, so the interval of the marks is in it;
+- `decision`: the facts, in the same transactions as actions, for decisions that an event brings
+  about at once;
+- `clickhouse`: a query that finds the event by its id, asked again and again;
+- `page`: the page's own stream, for every event: the first message whose newest event is not older.
+"""
+
+import asyncio
+import re
+import time
+from contextlib import AsyncExitStack, ExitStack
+from typing import Any
+
+import orjson
+from aiohttp import ClientSession, ClientTimeout
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams import prepare as preparation
+from streams import topics
+from streams.secrets import load_secrets
+from streams.servers.ports import free_port
+from streams.settings import Settings
+from tests.bench.installations import quietly, role, until
+from tests.bench.live_feed import LiveFeed, is_decided_at_once, is_thanked, name_of
+from tests.bench.open_loop import OpenLoop
+from tests.bench.rig import Options, servers, settings
+from tests.bench.spans import Arrivals, quantile
+
+MUST = [
+    ("action_p99_ms", "<=", 100.0),
+    ("clickhouse_p99_ms", "<=", 2_000.0),
+    ("page_p99_ms", "<=", 3_000.0),
+]
+RATE, SECONDS, WARM_S = 2_000, 60.0, 10.0
+SMALL_RATE, SMALL_SECONDS, SMALL_WARM_S = 200, 4.0, 1.0
+ASK_EVERY = 50
+LOOK_EVERY_S = 0.05
+DRAIN_S = 20.0
+ROLES = ("gateway", "worker", "learner", "sinks", "web")
+_ORDER = re.compile(rb'"occasion":"bench-order-(\d+)"')
+_LOOK = re.compile(rb'"occasion":"bench-look-(\d+)@')
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Start everything, feed it, and look where the events arrive."""
+    with servers(valkey=True, clickhouse=True) as running, ExitStack() as roles:
+        chosen = settings(running, "latency", gateway_port=free_port(), web_port=free_port())
+        load_secrets(chosen)
+        with quietly():
+            preparation.prepare(chosen)
+        for name in ROLES:
+            roles.enter_context(role(chosen, name))
+        return asyncio.run(_measured(chosen, options))
+
+
+async def _measured(chosen: Settings, options: Options) -> dict[str, Any]:
+    rate = SMALL_RATE if options.small else RATE
+    warm_s = SMALL_WARM_S if options.small else WARM_S
+    seconds = SMALL_SECONDS if options.small else max(SECONDS, options.window_s)
+    feed = LiveFeed(rate, people=100 if options.small else 1_000)
+    gateway = f"http://{chosen.gateway_host}:{chosen.gateway_port}"
+    await _until_ready(f"{gateway}/readyz")
+    await _until_ready(f"http://{chosen.web_host}:{chosen.web_port}/healthz")
+    loop = OpenLoop(gateway, chosen.write_key.get_secret_value(), feed)
+    async with Watchers(chosen, feed, first=int(warm_s * rate)) as watchers:
+        options.say(f"{rate} events/s for {warm_s:.0f} + {seconds:.0f} s")
+        await loop.run(warm_s + seconds)
+        watchers.expect_all(loop.sent)
+        await watchers.drain()
+        gave_up_s = time.time()
+    return {
+        **watchers.figures(gave_up_s),
+        "events_per_s": rate,
+        "seconds": seconds,
+        "answer_p50_ms": round(quantile(loop.answered_s, 0.5) * 1000, 1),
+        "answer_p99_ms": round(quantile(loop.answered_s, 0.99) * 1000, 1),
+        "sent_late_p99_ms": round(quantile(loop.late_s, 0.99) * 1000, 1),
+        "requests_failed": len(loop.failed),
+        "mark_interval_ms": chosen.mark_interval_ms,
+        "commit_interval_ms": chosen.commit_interval_ms,
+    }
+
+
+async def _until_ready(url: str) -> None:
+    async with ClientSession(timeout=ClientTimeout(5)) as session:
+
+        async def is_ready() -> bool:
+            try:
+                async with session.get(url) as response:
+                    return response.status == 200
+            except OSError:
+                return False
+
+        await until(is_ready, f"{url} answers", 120.0)
+
+
+class Watchers:
+    """Everything that looks for arrivals; events before number `first` are warm-up."""
+
+    def __init__(self, chosen: Settings, feed: LiveFeed, first: int) -> None:
+        self._chosen = chosen
+        self._feed = feed
+        self._first = first
+        self._arrivals = {name: Arrivals() for name in ("action", "decision", "clickhouse", "page")}
+        self._seen_on_page: list[tuple[float, float]] = []
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._last = 0
+
+    async def __aenter__(self) -> "Watchers":
+        self._session = await self._stack.enter_async_context(
+            ClientSession(timeout=ClientTimeout(None, sock_connect=10), read_bufsize=2**20)
+        )
+        self._tasks = [
+            asyncio.create_task(self._read(topics.ACTIONS, "action", _ORDER)),
+            asyncio.create_task(self._read(topics.FACTS, "decision", _LOOK)),
+            asyncio.create_task(self._ask_clickhouse()),
+            asyncio.create_task(self._watch_page()),
+        ]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        ended = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        for one in ended:
+            if isinstance(one, Exception):
+                raise one
+
+    def expect_all(self, sent: int) -> None:
+        """Say what was sent; from now on it is known what must arrive."""
+        self._last = sent - 1
+        for number in range(self._first, sent):
+            meant_s = self._feed.meant_for_s(number)
+            if is_thanked(number):
+                self._arrivals["action"].expect(number, meant_s)
+            if is_decided_at_once(number):
+                self._arrivals["decision"].expect(number, meant_s)
+            self._arrivals["page"].expect(number, meant_s)
+
+    async def drain(self) -> None:
+        """Wait for what is still on its way, for a while."""
+        deadline = time.monotonic() + DRAIN_S
+        while time.monotonic() < deadline:
+            self._settle_page()
+            if not any(one.outstanding for one in self._arrivals.values()):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def figures(self, gave_up_s: float) -> dict[str, float]:
+        """All waits."""
+        return {
+            name: figure
+            for what, arrivals in self._arrivals.items()
+            for name, figure in arrivals.figures(what, gave_up_s).items()
+        }
+
+    async def _read(self, topic: str, what: str, occasion: "re.Pattern[bytes]") -> None:
+        name = self._chosen.named(topic)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._chosen.kafka_bootstrap,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=100,
+        )
+        async with consumer:
+            places = [TopicPartition(name, one) for one in range(self._chosen.partitions)]
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            while True:
+                for records in (await consumer.getmany(timeout_ms=100)).values():
+                    at_s = time.time()
+                    for record in records:
+                        found = occasion.search(record.value)
+                        if found is not None:
+                            self._arrivals[what].note(int(found[1]), at_s)
+
+    async def _ask_clickhouse(self) -> None:
+        """Look for every so-manieth event by its id until it is there."""
+        arrivals, asked = self._arrivals["clickhouse"], self._first
+        while True:
+            while self._feed.begins_s and self._feed.meant_for_s(asked) <= time.time():
+                if self._last and asked > self._last:
+                    break
+                arrivals.expect(asked, self._feed.meant_for_s(asked))
+                asked += ASK_EVERY
+            outstanding = arrivals.outstanding
+            if outstanding:
+                names = ",".join(f"'{name_of(number)}'" for number in outstanding)
+                query = f"SELECT event_id FROM events WHERE event_id IN ({names}) FORMAT TSV"
+                for name in (await self._rows(query)).split():
+                    arrivals.note(int(name.rpartition("-")[2]), time.time())
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _rows(self, query: str) -> str:
+        where = {"database": self._chosen.clickhouse_database}
+        async with self._session.post(
+            self._chosen.clickhouse_address, params=where, data=query
+        ) as response:
+            text = await response.text()
+            if response.status != 200:
+                raise RuntimeError(f"ClickHouse refused the benchmark's query: {text[:300]}")
+            return text
+
+    async def _watch_page(self) -> None:
+        """Note the newest event each message of the stream shows, and when it came."""
+        url = f"http://{self._chosen.web_host}:{self._chosen.web_port}/api/stream"
+        async with self._session.get(url) as response:
+            async for line in response.content:
+                if not line.startswith(b"data: "):
+                    continue
+                at_s = time.time()
+                panel = orjson.loads(line[6:])["panels"].get("last_events")
+                shown = [
+                    row["at"] / 1000
+                    for row in (panel or {"rows": []})["rows"]
+                    if not row["type"].startswith("message_")
+                ]
+                if shown:
+                    self._seen_on_page.append((at_s, max(shown)))
+
+    def _settle_page(self) -> None:
+        """Let each event have come with the first message that shows it or a later one."""
+        arrivals, number = self._arrivals["page"], self._first
+        for at_s, newest_s in self._seen_on_page:
+            while number <= self._last and self._feed.meant_for_s(number) <= newest_s + 0.001:
+                arrivals.note(number, at_s)
+                number += 1

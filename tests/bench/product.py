@@ -1,0 +1,51 @@
+"""Benchmark `product`: the whole product against its rivals' bare folds, in the same rounds.
+
+The worker folds the invented shop's history (about 370 bytes an event: views, carts, orders with
+lines, complaints, receipts, a mark an hour) with all that belongs to it. The rivals count, sum and
+remember the last time of 5,000 customers over purchases of 150 bytes, and no more; so the ratio
+says what the product costs compared with no product at all.
+"""
+
+import asyncio
+from typing import Any
+
+from tests.bench.purchases import filled
+from tests.bench.rig import Options, servers
+from tests.bench.rivals.kafka_streams import KAFKA_STREAMS
+from tests.bench.rivals.quix import QUIX
+from tests.bench.rounds import Engine, Work, ratio, rounds_of, summary
+from tests.bench.shop import opened
+from tests.bench.worker_engine import WorkerEngine
+
+MUST = [("ratio_quix", ">=", 1.5), ("ratio_kafka_streams", ">=", 0.7)]
+PURCHASES = 4_000_000
+PURCHASES_SMALL = 60_000
+BUYERS = 5_000
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure the product and its rivals in turns."""
+    shop = opened(options.small, options.customers)
+    options.say(f"{shop.records} records of {shop.customers} customers are at hand")
+    with servers() as running:
+        bare = filled(running, PURCHASES_SMALL if options.small else PURCHASES, BUYERS)
+        own = Work(running.kafka, "", shop.records, bare.partitions, running.directory)
+        product = WorkerEngine(shop)
+        contestants: list[tuple[Engine, Work]] = [
+            (product, own),
+            (QUIX, bare),
+            (KAFKA_STREAMS, bare),
+        ]
+        rounds = asyncio.run(rounds_of(contestants, options))
+    engines = summary([engine for engine, _ in contestants], rounds)
+    figures = {
+        "events_per_s": engines[0]["events_per_s"],
+        "ratio_quix": ratio(rounds, product.name, QUIX.name),
+        "ratio_kafka_streams": ratio(rounds, product.name, KAFKA_STREAMS.name),
+    }
+    return {
+        **{name: figure for name, figure in figures.items() if figure is not None},
+        "customers": shop.customers,
+        "engines": engines,
+        "rounds": rounds,
+    }

@@ -1,0 +1,158 @@
+"""Benchmark `step`: what an event costs in the step, stage by stage, and around it in the fold.
+
+In one process, on the product's own functions, over the invented shop's history with its marks.
+`total_us` is `step` and `fire` (an event's share of the timers): all that is decided, models and
+rules included. `fold_us` is the whole fold of an event as the worker does it: decoding, finding
+the row, the step, the timers' index, encoding of effects and rows, an interval each
+INTERVAL_RECORDS records.
+
+First the fold is timed whole, in CPU time. Then its stages are timed in passes of their own, by
+wrapping functions where they are looked up.
+"""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from models import hazard_question, sleep_timer
+from models import step as step_module
+from streams import customer_fold as fold_module
+from tests.bench.histories import FoldedShop, adopted_fold, invented_hours
+from tests.bench.rig import Options, median
+from tests.bench.stopwatch import Stopwatch, replaced
+from tests.builders import Record
+
+MUST = [("total_us", "<=", 12.0)]
+INTERVAL_RECORDS = 2_000
+CUSTOMERS, DAYS = 2_000, 45
+SMALL_CUSTOMERS, SMALL_DAYS = 60, 20
+
+SHOWN = ("total_us", "step_us", "timers_us", "fold_us")
+
+Places = Sequence[tuple[str, ModuleType, str]]
+# A stage, and where its function is looked up; these are parts of the step:
+WITHIN: Places = (
+    ("repeat_check", step_module, "seen_before"),
+    ("merge", step_module, "_absorb"),
+    ("apply", step_module, "_apply"),
+    ("foretell", step_module, "_foretell"),
+    ("questions", hazard_question, "on_order"),
+    ("sleep_timer", sleep_timer, "on_order"),
+    ("tier", step_module, "_change_tier"),
+)
+# and these are the step and what the fold does around it.
+AROUND: Places = (
+    ("decode", fold_module, "decode"),
+    ("row_decode", fold_module, "decode_row"),
+    ("step", fold_module, "step"),
+    ("timers", fold_module, "fire"),
+    ("effects_encode", fold_module, "encode"),
+    ("row_encode", fold_module, "encode_row"),
+)
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Time the fold, its parts, and the step's parts."""
+    customers, days = (SMALL_CUSTOMERS, SMALL_DAYS) if options.small else (CUSTOMERS, DAYS)
+    hours = invented_hours(options.customers or customers, days)
+    shop = FoldedShop(hours)
+    records, rows = shop.log, list(shop.rows().values())
+    events = len(records) - len(hours)
+    rounds = []
+    for number in range(options.rounds):
+        rounds.append(_round(records, events) | _cold(rows))
+        options.say(f"round {number + 1}: step {rounds[-1]['total_us']:.2f} µs an event")
+    figures = {name: median([one[name] for one in rounds]) for name in rounds[0]}
+    return {
+        **{name: round(value, 3) for name, value in figures.items()},
+        "best_total_us": round(min(one["total_us"] for one in rounds), 3),
+        "events": events,
+        "mean_row_bytes": round(sum(map(len, rows)) / len(rows)),
+        "stages_of_step": _shares(figures, [*(one for one, *_ in WITHIN), "rules", "step_rest"]),
+        "stages_of_fold": _shares(figures, [*(one for one, *_ in AROUND), "fold_rest"]),
+        "rounds": [{name: round(one[name], 3) for name in SHOWN} for one in rounds],
+    }
+
+
+def _shares(figures: dict[str, float], stages: Sequence[str]) -> list[dict[str, Any]]:
+    """Each stage's microseconds an event, and its share of them all."""
+    whole_us = sum(figures[f"{stage}_us"] for stage in stages)
+    return [
+        {
+            "stage": stage,
+            "us_per_event": round(figures[f"{stage}_us"], 3),
+            "share": round(figures[f"{stage}_us"] / whole_us, 3),
+        }
+        for stage in stages
+    ]
+
+
+def _cold(rows: Sequence[bytes]) -> dict[str, float]:
+    """What a row costs that is not at hand, each way; not part of the other figures."""
+    began_s = time.process_time()
+    customers = [fold_module.decode_row(row) for row in rows]
+    decoded_s = time.process_time()
+    for customer in customers:
+        fold_module.encode_row(customer)
+    ended_s = time.process_time()
+    return {
+        "cold_row_decode_us": (decoded_s - began_s) * 1e6 / len(rows),
+        "cold_row_encode_us": (ended_s - decoded_s) * 1e6 / len(rows),
+    }
+
+
+def fold_all(records: Sequence[Record]) -> float:
+    """Fold records as the worker does; the CPU seconds it took."""
+    fold = adopted_fold()
+    nobody: frozenset[bytes] = frozenset()
+    gc.collect()
+    began_s = time.process_time()
+    for start in range(0, len(records), INTERVAL_RECORDS):
+        for record in records[start : start + INTERVAL_RECORDS]:
+            for _ in fold.fold(record, nobody):
+                pass
+        fold.seal()
+    return time.process_time() - began_s
+
+
+def _round(records: Sequence[Record], events: int) -> dict[str, float]:
+    fold_us = fold_all(records) * 1e6 / events
+    around = _stages(records, events, AROUND, [])
+    within = _stages(records, events, WITHIN, [("rules", step_module, "RULES")])
+    step_us, timers_us = around["step"], around["timers"]
+    stages = {**within, **around}
+    return {
+        "total_us": step_us + timers_us,
+        "fold_us": fold_us,
+        **{f"{stage}_us": spent_us for stage, spent_us in stages.items()},
+        "step_rest_us": max(0.0, step_us - sum(within.values())),
+        "fold_rest_us": max(0.0, fold_us - sum(around.values())),
+    }
+
+
+def _stages(
+    records: Sequence[Record], events: int, places: Places, tuples: Places
+) -> dict[str, float]:
+    """CPU microseconds an event of each stage, in a pass of their own."""
+    watch = Stopwatch()
+    timed: list[tuple[ModuleType, str, Any]] = []
+    for stage, module, name in places:
+        timed.append((module, name, watch.wrapped(stage, getattr(module, name))))
+    for stage, module, name in tuples:
+        timed.append((module, name, _all_wrapped(watch, stage, getattr(module, name))))
+    if "timers" not in [stage for stage, *_ in places]:
+        timed.append((fold_module, "fire", watch.resting(fold_module.fire)))
+    began_s = time.perf_counter()
+    with replaced(timed):
+        cpu_s = fold_all(records)
+    # What other processes took of the wall's time is spread evenly over the stages.
+    of_wall = min(1.0, cpu_s / (time.perf_counter() - began_s))
+    return {stage: watch.stage_us(stage) * of_wall / events for stage, *_ in (*places, *tuples)}
+
+
+def _all_wrapped(
+    watch: Stopwatch, stage: str, functions: Sequence[Callable[..., Any]]
+) -> tuple[Callable[..., Any], ...]:
+    return tuple(watch.wrapped(stage, one) for one in functions)

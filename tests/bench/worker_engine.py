@@ -1,0 +1,42 @@
+"""The whole product as an engine among its rivals: role `worker` on an installation of its own."""
+
+from streams import topics
+from streams.settings import Settings
+from tests.bench.broker import Counter
+from tests.bench.installations import prepare
+from tests.bench.rig import start_role
+from tests.bench.rounds import Engine, Running, Work
+from tests.bench.shop import Shop
+
+COMMIT_INTERVAL_MS = 50
+
+
+class WorkerEngine(Engine):
+    """Folds a shop's history; each run writes it into a new installation, before the worker starts.
+
+    (It can't read a topic that others read: it writes into its log.)
+    """
+
+    name = "product"
+    title = "Huitou, the whole product"
+    guarantee = "exactly once"
+    setup = (
+        "role worker as it stands: models, tiers, rules, timers, facts, profiles, actions, "
+        f"lessons; a transaction per partition and {COMMIT_INTERVAL_MS} ms"
+    )
+    counted_by = "committed source offsets"
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    async def start(self, work: Work, counter: Counter) -> Running:
+        chosen = Settings(
+            data_dir=work.directory / work.name,
+            kafka=work.kafka,
+            namespace=f"{work.name}-",
+            partitions=work.partitions,
+            commit_interval_ms=COMMIT_INTERVAL_MS,
+        )
+        await prepare(chosen, self._shop.log())
+        group, events = chosen.named("worker"), chosen.named(topics.EVENTS)
+        return Running(start_role(chosen, "worker"), lambda: counter.committed(group, events))
