@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 
-.PHONY: help setup run test check fast lock clean
+.PHONY: help setup run test check fast bench-setup bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 setup: $(VENV)/.ready  ## make the environment in .venv and nothing else
 
@@ -36,9 +36,21 @@ fast: setup  ## the tests that need no server
 test: check  ## everything that .ci/run checks
 	@$(BIN)/python -m pytest
 
+bench-setup: setup .bench/.ready  ## install the rivals of the benchmarks into .bench
+
+.bench/.ready: tests/bench/rivals/requirements.lock tests/bench/rivals/KafkaStreamsFold.java tests/bench/rivals/kafka-streams-jars.json
+	@test -x .bench/bin/python || $(PYTHON) -m venv .bench
+	@.bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement tests/bench/rivals/requirements.lock
+	@$(BIN)/python -m tests.bench.rivals.kafka_streams_jars
+	@touch $@
+
+bench: bench-setup  ## measure everything beside its rivals and write the table into README.md
+	@$(BIN)/python -m tests.bench.table
+
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra demo --extra dev pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 tests/bench/rivals/requirements.in --output-file tests/bench/rivals/requirements.lock
 
-clean:  ## remove the environment (data stays)
-	@rm -rf $(VENV)
+clean:  ## remove the environments (data stays)
+	@rm -rf $(VENV) .bench

@@ -171,7 +171,8 @@ class SinkRunner:
                 timeout_ms=int(min(left_s, POLL_S) * 1000), max_records=room
             )
             if self._fresh or self._interrupted.is_set():
-                break
+                # Dropped, so the positions behind these records must not be committed.
+                return
             for records in found.values():
                 self._batch.extend(records)
                 size_bytes += sum(len(one.value) for one in records if one.value)

@@ -181,6 +181,24 @@ def prepare(data_dir: DataDir = None) -> None:
 
 
 @app.command()
+def rebuild(
+    processes: Annotated[
+        int | None, typer.Option(help="How many at once.", min=1, show_default="one a core")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the table anew from the whole log, beside the live one, and compare the two."""
+    with _role("rebuild", data_dir) as settings:
+        found = import_module("streams.rebuild").run(settings, processes=processes)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        for name, value in found.items():
+            typer.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+@app.command()
 def replay(
     file: Annotated[
         Path | None,
@@ -217,6 +235,52 @@ def simulate(
         import_module("streams.simulate").run(
             settings, seed=seed, customers=customers, days=days, speed=speed
         )
+
+
+deadletters = typer.Typer(help="What could not be taken: list, show, put back.")
+app.add_typer(deadletters, name="deadletters", no_args_is_help=True)
+Source = Annotated[str, typer.Option(help="gateway, webhook, intake, replay, worker, …")]
+Reason = Annotated[str, typer.Option(help="Words of the reason.")]
+
+
+@deadletters.command("list")
+def list_dead_letters(
+    source: Source = "", reason: Reason = "", data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
+    """List dead letters, newest first; bodies stay sealed."""
+    _dead_letters("list_letters", data_dir, as_json, source=source, reason=reason)
+
+
+@deadletters.command("show")
+def show_dead_letter(letter: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show one letter, its body opened by the installation's keys."""
+    with _role("deadletters", data_dir) as settings:
+        command = import_module("streams.dead_letters_command")
+        command.show_letter(settings, letter, as_json=as_json)
+
+
+@deadletters.command("retry")
+def retry_dead_letters(
+    letters: Annotated[list[str] | None, typer.Argument(metavar="[LETTER]...")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All that the filters leave.")] = False,
+    source: Source = "",
+    reason: Reason = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put letters back after a fix; each is counted once, however often this runs."""
+    if every == bool(letters):
+        _refuse("name LETTERs or give --all, one of the two")
+    names = frozenset(letters or ())
+    _dead_letters("retry_letters", data_dir, as_json, names=names, source=source, reason=reason)
+
+
+def _dead_letters(command: str, data_dir: Path | None, as_json: bool, **wanted: Any) -> None:
+    with _role("deadletters", data_dir) as settings:
+        meant = import_module("streams.dead_letters").Wanted(**wanted)
+        run = getattr(import_module("streams.dead_letters_command"), command)
+        run(settings, meant, as_json=as_json)
 
 
 @app.command()

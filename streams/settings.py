@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     session_timeout_ms: int = Field(8_000, ge=1_000)
     max_body_bytes: int = Field(500_000, ge=1_000)
     max_batch_events: int = Field(500, ge=1)
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="a worker's /metrics on loopback, the next worker's one higher; 0: none",
+    )
     adopt_every_days: int = Field(7, ge=1, description="log days between two adoptions of a model")
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 

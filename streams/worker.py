@@ -20,10 +20,11 @@ from streams.lanes import Lane, Lanes
 from streams.marks import MarkWriter
 from streams.partition import LaneSpec
 from streams.secrets import load_secrets, open_key_store
-from streams.servers.status import StatusFile
+from streams.servers.status import StatusFile, instance_number
 from streams.settings import Settings
 from streams.snapshots import SnapshotReader
 from streams.watchdog import Watchdog
+from streams.worker_metrics import WorkerMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,8 @@ async def _run(settings: Settings) -> None:
     named = settings.named
     snapshots = SnapshotReader(settings.kafka_bootstrap, named(topics.SNAPSHOTS))
     clock = LogClockReader(settings.kafka_bootstrap, named(topics.CONTROL))
-    lanes = Lanes([customers_lane(settings, snapshots)])
+    lane = customers_lane(settings, snapshots)
+    lanes = Lanes([lane])
     app = build_app(settings, "worker", lanes)
     await snapshots.start()
     await clock.start()
@@ -52,7 +54,11 @@ async def _run(settings: Settings) -> None:
         clock,
         app.consumer.caught_up,  # type: ignore[attr-defined]
     )
-    await run_app(settings, "worker", app, lanes, [marks.run()])
+    tasks = [marks.run()]
+    if settings.metrics_port:
+        metrics = WorkerMetrics(lanes, lane.spec.measures, app.consumer, clock)  # type: ignore[arg-type]
+        tasks.append(metrics.serve(settings.metrics_port + instance_number() - 1))
+    await run_app(settings, "worker", app, lanes, tasks)
     await clock.stop()
     await snapshots.stop()
 

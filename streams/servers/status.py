@@ -36,7 +36,7 @@ class StatusFile:
 
     def __init__(self, data_dir: Path, role: str, number: int | None = None) -> None:
         if number is None:
-            number = int(os.environ.get(INSTANCE_VARIABLE, "1"))
+            number = instance_number()
         self.role = role
         self.path = data_dir / "run" / f"{instance_name(role, number)}.json"
 
@@ -51,6 +51,11 @@ class StatusFile:
             return msgspec.json.decode(self.path.read_bytes(), type=Status)
         except (FileNotFoundError, msgspec.DecodeError):
             return None
+
+
+def instance_number() -> int:
+    """Which of several processes of a role this one is, from 1."""
+    return int(os.environ.get(INSTANCE_VARIABLE, "1"))
 
 
 def instance_name(role: str, number: int) -> str:

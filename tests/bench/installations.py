@@ -11,6 +11,7 @@ from streams import logging as logs
 from streams import topics
 from streams.prepare import ensure_topics
 from streams.servers.child import Child, log_path
+from streams.servers.status import READY, StatusFile
 from streams.settings import Settings
 from tests.bench.broker import Counter, Record, fill
 from tests.bench.histories import SNAPSHOT_RECORD
@@ -66,6 +67,16 @@ async def until(
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {patience_s:.0f} s in vain until {what}")
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def until_ready(chosen: Settings, child: Child, name: str = "worker") -> None:
+    """Wait until a role, as this process, says that it is ready."""
+
+    async def is_ready() -> bool:
+        status = StatusFile(chosen.data_dir, name).read()
+        return status is not None and status.is_by(child.pid) and status.state == READY
+
+    await until(is_ready, f"{name} is ready")
 
 
 async def until_folded(

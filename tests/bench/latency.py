@@ -14,6 +14,7 @@ open loop: each has its moment, fixed beforehand, and waits are counted from it.
 import asyncio
 import re
 import time
+from collections import deque
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any
 
@@ -68,10 +69,10 @@ async def _measured(chosen: Settings, options: Options) -> dict[str, Any]:
     await _until_ready(f"{gateway}/readyz")
     await _until_ready(f"http://{chosen.web_host}:{chosen.web_port}/healthz")
     loop = OpenLoop(gateway, chosen.write_key.get_secret_value(), feed)
-    async with Watchers(chosen, feed, first=int(warm_s * rate)) as watchers:
+    events = int((warm_s + seconds) * rate)
+    async with Watchers(chosen, feed, range(int(warm_s * rate), events)) as watchers:
         options.say(f"{rate} events/s for {warm_s:.0f} + {seconds:.0f} s")
-        await loop.run(warm_s + seconds)
-        watchers.expect_all(loop.sent)
+        await loop.run(events)
         await watchers.drain()
         gave_up_s = time.time()
     return {
@@ -101,17 +102,16 @@ async def _until_ready(url: str) -> None:
 
 
 class Watchers:
-    """Everything that looks for arrivals; events before number `first` are warm-up."""
+    """Everything that looks for arrivals; only the events of these `numbers` are watched."""
 
-    def __init__(self, chosen: Settings, feed: LiveFeed, first: int) -> None:
+    def __init__(self, chosen: Settings, feed: LiveFeed, numbers: range) -> None:
         self._chosen = chosen
         self._feed = feed
-        self._first = first
+        self._numbers = numbers
         self._arrivals = {name: Arrivals() for name in ("action", "decision", "clickhouse", "page")}
         self._seen_on_page: list[tuple[float, float]] = []
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
-        self._last = 0
 
     async def __aenter__(self) -> "Watchers":
         self._session = await self._stack.enter_async_context(
@@ -134,19 +134,15 @@ class Watchers:
             if isinstance(one, Exception):
                 raise one
 
-    def expect_all(self, sent: int) -> None:
-        """Say what was sent; from now on it is known what must arrive."""
-        self._last = sent - 1
-        for number in range(self._first, sent):
+    async def drain(self) -> None:
+        """Wait for what is still on its way, for a while."""
+        for number in self._numbers:
             meant_s = self._feed.meant_for_s(number)
             if is_thanked(number):
                 self._arrivals["action"].expect(number, meant_s)
             if is_decided_at_once(number):
                 self._arrivals["decision"].expect(number, meant_s)
             self._arrivals["page"].expect(number, meant_s)
-
-    async def drain(self) -> None:
-        """Wait for what is still on its way, for a while."""
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline:
             self._settle_page()
@@ -184,13 +180,12 @@ class Watchers:
 
     async def _ask_clickhouse(self) -> None:
         """Look for every so-manieth event by its id until it is there."""
-        arrivals, asked = self._arrivals["clickhouse"], self._first
+        arrivals = self._arrivals["clickhouse"]
+        waiting = deque(self._numbers[::ASK_EVERY])
         while True:
-            while self._feed.begins_s and self._feed.meant_for_s(asked) <= time.time():
-                if self._last and asked > self._last:
-                    break
-                arrivals.expect(asked, self._feed.meant_for_s(asked))
-                asked += ASK_EVERY
+            while waiting and 0 < self._feed.begins_s <= time.time() - waiting[0] / self._feed.rate:
+                number = waiting.popleft()
+                arrivals.expect(number, self._feed.meant_for_s(number))
             outstanding = arrivals.outstanding
             if outstanding:
                 names = ",".join(f"'{name_of(number)}'" for number in outstanding)
@@ -228,8 +223,9 @@ class Watchers:
 
     def _settle_page(self) -> None:
         """Let each event have come with the first message that shows it or a later one."""
-        arrivals, number = self._arrivals["page"], self._first
+        waiting = iter(self._numbers)
+        number = next(waiting, None)
         for at_s, newest_s in self._seen_on_page:
-            while number <= self._last and self._feed.meant_for_s(number) <= newest_s + 0.001:
-                arrivals.note(number, at_s)
-                number += 1
+            while number is not None and self._feed.meant_for_s(number) <= newest_s + 0.001:
+                self._arrivals["page"].note(number, at_s)
+                number = next(waiting, None)

@@ -20,7 +20,6 @@ from streams.replay.simulated_shop import SimulatedShop
 from tests.bench.histories import FIRST_DAY, SEED
 
 PROBE_EVERY = 50
-LOOK_AHEAD_S = 1.0
 
 
 class LiveFeed:
@@ -32,7 +31,8 @@ class LiveFeed:
         shop = SimulatedShop(seed=SEED, customers=people, days=days, start_ms=FIRST_DAY * DAY_MS)
         bodies = [one.body for one in shop.arrivals() if isinstance(one, Arrival)]
         self._bodies: Iterator[Body] = cycle(bodies)
-        self._looks_before = int(rate * LOOK_AHEAD_S)
+        # A second before its order, at the place behind the orders'.
+        self._looks_before = rate - rate % PROBE_EVERY + PROBE_EVERY - 1
 
     def meant_for_s(self, number: int) -> float:
         """When this event is to be sent."""
@@ -46,7 +46,7 @@ class LiveFeed:
             return self._order(number, f"buyer-{number}", at_s - WAIT_MS / 1000)
         if place == 1:
             return self._order(number, f"looker-{number}", at_s)
-        if place == (1 - self._looks_before) % PROBE_EVERY:
+        if place == 2:
             ordered = number + self._looks_before
             product = {"product_id": product_of(ordered), "name": "Probe", "price": "1.00"}
             return self._told(number, at_s, f"looker-{ordered}", "Product Viewed", product)

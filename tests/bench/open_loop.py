@@ -24,14 +24,12 @@ class OpenLoop:
         self._url = f"{url}/v1/batch"
         self._headers = {"Authorization": "Basic " + b64encode(f"{write_key}:".encode()).decode()}
         self._feed = feed
-        self.sent = 0
         self.late_s: list[float] = []
         self.answered_s: list[float] = []
         self.failed: list[str] = []
 
-    async def run(self, seconds: float) -> None:
-        """Send for so long, then wait for the answers under way."""
-        events = int(seconds * self._feed.rate)
+    async def run(self, events: int) -> None:
+        """Send so many at the feed's rate, then wait for the answers under way."""
         self._feed.begins_s = time.time() + TICK_S
         connector = TCPConnector(limit=0)
         async with (
@@ -40,12 +38,12 @@ class OpenLoop:
             ) as session,
             asyncio.TaskGroup() as requests,
         ):
-            while self.sent < events:
+            sent = 0
+            while sent < events:
                 due = min(events, int((time.time() - self._feed.begins_s) * self._feed.rate) + 1)
-                if due > self.sent:
-                    numbers = range(self.sent, due)
-                    self.sent = due
-                    requests.create_task(self._post(session, numbers))
+                if due > sent:
+                    requests.create_task(self._post(session, range(sent, due)))
+                    sent = due
                 await asyncio.sleep(TICK_S)
 
     async def _post(self, session: ClientSession, numbers: Sequence[int]) -> None:

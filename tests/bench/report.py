@@ -8,6 +8,8 @@ from rich.table import Table
 
 from tests.bench.rig import Must, Options, Target, targets_of
 
+LONG_CHARS = 45
+
 
 def show(figures: Mapping[str, Any], must: Must, options: Options, console: Console) -> None:
     """Print the figures with their targets, then every list of rows as a table of its own."""
@@ -23,7 +25,8 @@ def show(figures: Mapping[str, Any], must: Must, options: Options, console: Cons
     console.print(table)
     for field, value in figures.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            console.print(_rows(field, value))
+            console.print(_side_by_side(value) if field == "rounds" else _rows(field, value))
+            console.print(*_long_texts(value), sep="\n", markup=False, highlight=False)
 
 
 def missed(figures: Mapping[str, Any], must: Must, options: Options) -> list[str]:
@@ -57,8 +60,30 @@ def _verdict(target: Target | None, figures: Mapping[str, Any]) -> tuple[str, st
 def _rows(title: str, rows: list[dict[str, Any]]) -> Table:
     table = Table(title=title)
     headings = list(dict.fromkeys(heading for row in rows for heading in row))
-    for heading in headings:
+    short = [one for one in headings if not any(_is_long(row.get(one)) for row in rows)]
+    for heading in short:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*(spoken(row[heading]) if heading in row else "" for heading in headings))
+        table.add_row(*(spoken(row[heading]) if heading in row else "" for heading in short))
     return table
+
+
+def _side_by_side(rounds: list[dict[str, Any]]) -> Table:
+    table = Table("", *(f"round {number}" for number in range(1, len(rounds) + 1)), title="rounds")
+    for field in dict.fromkeys(field for one in rounds for field in one):
+        table.add_row(field, *(spoken(one.get(field)) for one in rounds))
+    return table
+
+
+def _long_texts(rows: list[dict[str, Any]]) -> list[str]:
+    """What is too long for a column, a line each behind the row's first two fields."""
+    return [
+        f"{', '.join(spoken(value) for value in list(row.values())[:2])}: {row[field]}"
+        for row in rows
+        for field in list(row)[2:]
+        if _is_long(row[field])
+    ]
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, str) and len(value) > LONG_CHARS

@@ -55,9 +55,17 @@ def environment(settings: Settings) -> dict[str, str]:
 class Role:
     """One role in a process of its own."""
 
-    def __init__(self, settings: Settings, name: str, number: int = 1, *, code: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        number: int = 1,
+        *,
+        code: str = "",
+        variables: dict[str, str] | None = None,
+    ) -> None:
         self.name = name
-        variables = environment(settings) | {"HUITOU_INSTANCE": str(number)}
+        variables = environment(settings) | {"HUITOU_INSTANCE": str(number)} | (variables or {})
         logs = settings.data_dir / "test-logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.log_path = logs / f"{name}-{number}-{time.monotonic_ns()}.log"

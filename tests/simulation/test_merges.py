@@ -14,7 +14,7 @@ from models.events import encode
 from models.tokens import is_customer_key, partition_of
 from streams import topics
 from tests.builders import HOUR, START_MS, customer_fold, named, order, released, viewed
-from tests.simulation.broker import Broker, Owners
+from tests.simulation.owners import Broker, Owners
 
 SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
 SCHEDULES = 400

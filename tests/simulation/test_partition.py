@@ -6,18 +6,16 @@ Seeds are printed with a failure; SIMULATION_SEED (a number) begins elsewhere.
 import os
 import random
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from models import partition_clock
-from models import step as steps
-from models.customer import Customer, decode_row
+from models.customer import decode_row
 from models.effects import DeadLetter
 from models.events import Adopted, ClockMark
 from models.tokens import is_customer_key
-from streams import customer_fold as folds
 from streams import partition as partitions
 from streams import topics
 from streams.customer_fold import CustomerFold
@@ -38,45 +36,20 @@ from tests.builders import (
     snapshot,
     viewed,
 )
-from tests.simulation.broker import Broker, Died, Owners, SimulatedPartition
+from tests.simulation.owners import Broker, Died, Owners, SimulatedPartition
+from tests.simulation.poison import BAD_TIMER, UNREADABLE, rules_that_break
 
 SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
 SCHEDULES = 800
 NAMES = [named(str(number)) for number in range(6)]
 SNAPSHOTS = {version: snapshot(version=version) for version in (1, 2)}
-BAD_TIMER = "poison"
-UNREADABLE = (b"", b"{}", b'{"type":"clock_mark","at_ms":"soon"}', b"\xff")
-
-
-class Quiet:
-    """A log that says nothing: each schedule leaves records out on purpose."""
-
-    def error(self, *_: Any, **__: Any) -> None: ...
 
 
 @pytest.fixture(autouse=True)
-def rules_that_break(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events with `bad` ids raise half way, so do reminders of the product `poison`."""
-
-    def rule(token: str, customer: Customer, event: Any, view: Any, at_ms: int) -> list[Any]:
-        if event.id.startswith("bad"):
-            customer.searches += 1_000
-            raise ZeroDivisionError("half way")
-        return []
-
-    def timer_rule(token: str, customer: Customer, timer: Any, view: Any) -> list[Any]:
-        if timer.item == BAD_TIMER:
-            customer.searches += 1_000
-            raise ZeroDivisionError("no reminder")
-        return remind(token, customer, timer, view)
-
-    remind = steps.TIMER_RULES["browse_reminder"]
-    monkeypatch.setattr(steps, "RULES", (*steps.RULES, rule))
-    monkeypatch.setitem(steps.TIMER_RULES, "browse_reminder", timer_rule)
-    monkeypatch.setattr(partition_clock, "HOURS_SAID_AT_MOST", 1)
-    monkeypatch.setattr(folds, "CUSTOMERS_PER_SLICE", 2)
-    monkeypatch.setattr(folds, "DECODED_AT_MOST", 3)
-    monkeypatch.setattr(partitions, "log", Quiet())
+def broken_rules() -> Iterator[None]:
+    """Some events and some timers raise half way."""
+    with rules_that_break():
+        yield
 
 
 def history(chance: random.Random) -> list[Record]:

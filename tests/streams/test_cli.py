@@ -80,7 +80,14 @@ def test_several_wrong_settings_are_told_at_once_and_no_secret_is_shown(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["up", "--once"], ["replay"], ["replay", __file__, "--demo"], ["up", "--web-port", "0"]],
+    [
+        ["up", "--once"],
+        ["replay"],
+        ["replay", __file__, "--demo"],
+        ["up", "--web-port", "0"],
+        ["deadletters", "retry"],
+        ["deadletters", "retry", "0:1", "--all"],
+    ],
 )
 def test_wishes_that_make_no_sense_are_refused(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, arguments).exit_code == 2

@@ -161,28 +161,6 @@ async def test_what_is_fetched_over_a_rebalance_is_fetched_again(
         await until(lambda: _folds(log, 400), "every event to be folded")
 
 
-async def test_without_seeking_what_is_fetched_over_a_rebalance_is_lost(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def stay(place: TP, offset: int) -> None:
-        """Read on where the client stands."""
-
-    async with Log(settings) as log, worker_of(settings) as (app, lanes):
-        await until(lambda: _truth(lanes.ready.is_set()), "an assignment")
-        rebalance_during_fetches(app.consumer, lanes, monkeypatch, 1)
-        monkeypatch.setattr(app.consumer, "seek", stay)
-        await log.write(looks(100))
-        await until(lambda: _truth(lanes.generation > 1), "the rebalance")
-        await log.write([*looks(100, 100), *looks(100, 200)])
-        await until(lambda: _folds_some(log, 200), "what came later to be folded", 20.0)
-        await asyncio.sleep(0.5)
-        assert await log.folded() < 300
-
-
-async def _folds_some(log: Log, count: int) -> bool:
-    return await log.folded() >= count
-
-
 async def _folds(log: Log, count: int) -> bool:
     return await log.folded() == count
 

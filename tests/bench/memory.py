@@ -1,0 +1,153 @@
+"""Benchmark `memory`: a million customers in one worker, against ten thousand.
+
+Both worlds are installations of their own: rows in the changelog, the days after in the log. A
+worker recovers the rows and folds on, in turns with the other world's. A customer's memory is what
+the one process holds at the end of a window beyond the other, by the customers it knows beyond it;
+names that were merged into customers are not counted as customers, but weigh. A pause is the
+longest time between two appends to the facts, over all partitions, within a window.
+"""
+
+import asyncio
+from contextlib import ExitStack
+from typing import Any
+
+import psutil
+
+from streams.servers.child import Child
+from streams.settings import Settings
+from tests.bench.broker import Counter
+from tests.bench.crowd import PARTITIONS, Crowd, crowd
+from tests.bench.installations import folded_by, prepare, role, until_ready
+from tests.bench.pauses import longest_pause_ms
+from tests.bench.rig import Options, Servers, median, servers, settings
+from tests.bench.speed import Window, first_change, window
+
+MUST = [
+    ("bytes_per_customer", "<=", 2_048),
+    ("throughput_ratio", ">=", 0.85),
+    ("longest_pause_ms", "<=", 250),
+]
+PEOPLE, DAYS, DAYS_AFTER = 5_000, 45, 55
+SMALL_PEOPLE, SMALL_DAYS, SMALL_DAYS_AFTER = 100, 20, 20
+MANY, FEW = 1_000_000, 10_000
+SMALL_MANY, SMALL_FEW = 2_000, 200
+WARM_S, WINDOW_S = 2.0, 6.0
+EVENTS_PER_S_AT_MOST = 60_000
+
+
+class World:
+    """A crowd in an installation of its own, and what was measured of it."""
+
+    def __init__(self, name: str, crowd_of: Crowd, events: int, running: Servers) -> None:
+        self.name = name
+        self.crowd = crowd_of
+        self.events = events
+        self.settings = settings(running, name, partitions=PARTITIONS)
+        self.windows: list[Window] = []
+        self.rss_bytes: list[int] = []
+        self.pauses_ms: list[float] = []
+
+    async def fill(self) -> None:
+        """Write rows and log."""
+        await prepare(self.settings, self.crowd.log(self.events), self.crowd.changelog())
+
+    async def measure(self, counter: Counter, warm_s: float, window_s: float) -> None:
+        """Recover, fold on, and look."""
+        progress = folded_by(counter, self.settings)
+        with role(self.settings, "worker") as child:
+            before = await progress()
+            await first_change(progress, child, before)
+            found = await window(progress, child, warm_s, window_s)
+            self.rss_bytes.append(rss_of(child))
+        self.windows.append(found)
+        self.pauses_ms.append(await longest_pause_ms(self.settings, found))
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure both worlds in turns."""
+    many = options.customers or (SMALL_MANY if options.small else MANY)
+    few = min(many, SMALL_FEW if options.small else FEW)
+    sizes = (
+        (SMALL_PEOPLE, SMALL_DAYS, SMALL_DAYS_AFTER)
+        if options.small
+        else (min(PEOPLE, few), DAYS, DAYS_AFTER)
+    )
+    warm_s, window_s = min(WARM_S, options.warm_s), min(WINDOW_S, options.window_s)
+    one = crowd(*sizes)
+    events = int(options.rounds * (warm_s + window_s) * EVENTS_PER_S_AT_MOST)
+    with servers() as running:
+        worlds = [
+            World("few", one.sized(few), events, running),
+            World("many", one.sized(many), events, running),
+        ]
+        empty_bytes = asyncio.run(_empty_bytes(settings(running, "nobody", partitions=PARTITIONS)))
+        asyncio.run(_rounds(worlds, options, warm_s, window_s))
+    return _figures(worlds, empty_bytes)
+
+
+async def _rounds(worlds: list[World], options: Options, warm_s: float, window_s: float) -> None:
+    async with Counter(worlds[0].settings.kafka_bootstrap) as counter:
+        for world in worlds:
+            await world.fill()
+            options.say(f"{world.crowd.customers} customers are on the log")
+        for number in range(options.rounds):
+            for world in worlds if number % 2 == 0 else reversed(worlds):
+                await world.measure(counter, warm_s, window_s)
+                options.say(
+                    f"round {number + 1}: {world.crowd.customers} customers: "
+                    f"{world.windows[-1].per_s:,.0f} events/s"
+                )
+
+
+def _figures(worlds: list[World], empty_bytes: int) -> dict[str, Any]:
+    few, many = worlds
+    grown_bytes = max(many.rss_bytes) - max(few.rss_bytes)
+    more_rows = len(many.crowd.rows) * (many.crowd.copies - few.crowd.copies)
+    return {
+        "bytes_per_customer": round(grown_bytes / (many.crowd.customers - few.crowd.customers)),
+        "throughput_ratio": round(
+            median(
+                [
+                    ours.per_s / theirs.per_s
+                    for ours, theirs in zip(many.windows, few.windows, strict=True)
+                ]
+            ),
+            3,
+        ),
+        "longest_pause_ms": round(max(many.pauses_ms)),
+        "customers": many.crowd.customers,
+        "rows": len(many.crowd.rows) * many.crowd.copies,
+        "mean_row_bytes": round(sum(map(len, many.crowd.rows.values())) / len(many.crowd.rows)),
+        "bytes_per_row": round(grown_bytes / more_rows),
+        "empty_worker_bytes": empty_bytes,
+        "events_per_s": round(median([one.per_s for one in many.windows])),
+        "events_per_s_few": round(median([one.per_s for one in few.windows])),
+        "longest_pause_few_ms": round(max(few.pauses_ms)),
+        "rounds": [
+            {
+                f"{world.name}_{what}": value
+                for world in worlds
+                for what, value in (
+                    ("events_per_s", round(world.windows[number].per_s)),
+                    ("rss_bytes", world.rss_bytes[number]),
+                    ("longest_pause_ms", round(world.pauses_ms[number])),
+                )
+            }
+            for number in range(len(many.windows))
+        ],
+    }
+
+
+async def _empty_bytes(chosen: Settings) -> int:
+    """Memory of a worker that knows nobody."""
+    await prepare(chosen)
+    with ExitStack() as stack:
+        child = stack.enter_context(role(chosen, "worker"))
+        await until_ready(chosen, child)
+        return rss_of(child)
+
+
+def rss_of(child: Child) -> int:
+    """Resident bytes of a role, without the leash it runs on."""
+    found = psutil.Process(child.pid)
+    return max(one.memory_info().rss for one in (found, *found.children(recursive=True)))

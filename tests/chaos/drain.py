@@ -1,0 +1,89 @@
+"""From chaos to calm: everything heals, everything is read, and then everything stands still."""
+
+import asyncio
+import time
+
+from models.clock import HOUR_MS
+from streams import topics
+from tests.chaos.network import Trouble
+from tests.chaos.offsets import Offsets, Places
+from tests.chaos.stage import Stage
+
+OUTPUTS = (topics.FACTS, topics.ACTIONS, topics.CUSTOMERS, topics.DEAD_LETTERS)
+INPUTS = (topics.EVENTS, topics.LESSONS, topics.METRICS, topics.ACTIONS)
+STOP_WITHIN_S = 20.0
+LOOK_EVERY_S = 0.2
+LAST_STEP_MS = 25 * HOUR_MS
+
+
+class NeverCalm(Exception):
+    """What was to be read or delivered is not, long after the last fault."""
+
+
+async def heal(stage: Stage) -> None:
+    """Take every fault away that lasts; start servers that lie dead."""
+    ground = stage.ground
+    for wire in (*ground.kafka_wires.values(), ground.valkey_wire, ground.clickhouse_wire):
+        wire.trouble = Trouble.NONE
+    stage.provider.troubled = False
+    for kept in stage.roles.values():
+        kept.moment_path.unlink(missing_ok=True)
+    for name in ground.servers.by_name:
+        if not ground.servers.is_alive(name):
+            stage.note("found dead", server=name)
+            ground.servers.kill(name)
+            await ground.servers.start(name)
+
+
+async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
+    """Drain and stop all roles; the worker group's last positions. Raises NeverCalm."""
+    deadline = time.monotonic() + limit_s
+    stage.step_clock(LAST_STEP_MS)
+    while True:
+        await _caught_up(stage, offsets, deadline)
+        codes = [await kept.stop(STOP_WITHIN_S) for kept in stage.of("worker")]
+        stage.note("workers stopped", codes=codes)
+        done = await offsets.committed("worker")
+        places = {place: at for place, at in done.items() if place[0] == topics.EVENTS}
+        if len(places) == stage.settings.partitions and await offsets.only_marks_since(places):
+            break
+        stage.note("workers again: something came in last")
+        for kept in stage.of("worker"):
+            kept.again()
+    await _sinks_read_up(stage, offsets, deadline)
+    for kept in stage.roles.values():
+        await kept.stop(STOP_WITHIN_S)
+    return places
+
+
+async def _caught_up(stage: Stage, offsets: Offsets, deadline: float) -> None:
+    """Until events, lessons and actions are read and nothing follows from them but marks."""
+    # The last step of the clock must have come: marks are written by workers that are caught up.
+    stepped = time.monotonic() + 2 * stage.settings.mark_interval_ms / 1000 + 0.5
+    roles = {kept.role for kept in stage.roles.values()}
+    while True:
+        ends = await offsets.ends(INPUTS)
+        while lags := await _lags(stage, offsets, roles, ends):
+            await _look_again(stage, deadline, lags)
+        if time.monotonic() > stepped and await offsets.only_marks_since(ends):
+            return
+        await _look_again(stage, deadline, {"worker": 0})
+
+
+async def _lags(stage: Stage, offsets: Offsets, roles: set[str], ends: Places) -> dict[str, int]:
+    lags = await offsets.lag(roles, ends)
+    return {g: n for g, n in lags.items() if g in ("worker", "learner", "dispatcher")}
+
+
+async def _sinks_read_up(stage: Stage, offsets: Offsets, deadline: float) -> None:
+    if not stage.of("sinks"):
+        return
+    ends = await offsets.ends(OUTPUTS)
+    while lags := await offsets.lag({"sinks"}, ends):
+        await _look_again(stage, deadline, lags)
+
+
+async def _look_again(stage: Stage, deadline: float, lags: dict[str, int]) -> None:
+    if time.monotonic() > deadline:
+        raise NeverCalm(f"still to be read: {lags}; logs in {stage.folder}")
+    await asyncio.sleep(LOOK_EVERY_S)

@@ -1,0 +1,143 @@
+"""What must come of a log: one thread, one dict, the same `step`; no Faust, no lane, no store."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from models import partition_clock
+from models.customer import Customer, Timer
+from models.effects import (
+    Action,
+    DayEnded,
+    EventFolded,
+    Fact,
+    HazardLesson,
+    HourEnded,
+    Lesson,
+)
+from models.effects import encode as encode_effect
+from models.events import Absorbed, Adopted, ClockMark, Event, OrderCompleted, decode
+from models.events import encode as encode_event
+from models.hazard import HazardSnapshot, NOTHING_LEARNED, settle
+from models.partition_clock import PartitionClock
+from models.step import Effect, ForLog, fire, step
+from models.view import View
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Oracle:
+    """Folds records of all partitions, one after the other, and keeps what follows."""
+
+    def __init__(self, partitions: int, snapshots: dict[int, HazardSnapshot]) -> None:
+        self._partitions = partitions
+        self._snapshots = {0: NOTHING_LEARNED, **snapshots}
+        self.customers: dict[str, Customer] = {}
+        self.clocks: dict[int, PartitionClock] = {}
+        self.facts: list[Fact] = []
+        self.actions: list[Action] = []
+        self.lessons: list[Lesson] = []
+        self.hours: list[HourEnded] = []
+        self.for_log: list[Event] = []
+        self.unreadable: list[tuple[int, int]] = []
+
+    def fold(self, records: Iterable[Any]) -> None:
+        """Fold one partition's records, in their order."""
+        rows: dict[str, Customer] = {}
+        for record in records:
+            clock = self.clocks.setdefault(record.partition, PartitionClock())
+            view = View(
+                incarnation=1,
+                partition=record.partition,
+                partitions=self._partitions,
+                offset=record.offset,
+                logged_at_ms=record.timestamp,
+                now_ms=clock.now_ms,
+                hazard=self._snapshots[clock.hazard_version],
+            )
+            try:
+                event = decode(record.value or b"")
+            except UNREADABLE:
+                self.unreadable.append((record.partition, record.offset))
+                continue
+            if isinstance(event, ClockMark):
+                self._mark(event, rows, clock, view)
+            elif isinstance(event, Adopted):
+                if event.version in self._snapshots:
+                    clock.hazard_version = event.version
+            else:
+                row = rows.setdefault(event.customer, Customer())
+                effects = step(row, event, record.value, view)
+                settle(row, view.hazard)
+                self._keep(effects)
+                if isinstance(event, OrderCompleted) and _counted(effects):
+                    partition_clock.count_order(clock, event.total_cents)
+        self.customers |= rows
+
+    def _mark(
+        self, mark: ClockMark, rows: dict[str, Customer], clock: PartitionClock, view: View
+    ) -> None:
+        if mark.at_ms <= clock.now_ms:
+            return
+        view.now_ms = mark.at_ms
+        while due := [
+            (min(timer.due_ms for timer in row.timers), token)
+            for token, row in rows.items()
+            if any(timer.due_ms <= mark.at_ms for timer in row.timers)
+        ]:
+            for _, token in sorted(due):
+                self._fire(token, rows[token], mark.at_ms, view)
+        for ended in partition_clock.advance(clock, mark, view.partition, self._partitions):
+            if isinstance(ended, DayEnded):
+                self.lessons.append(ended)
+            else:
+                self.hours.append(ended)
+
+    def _fire(self, token: str, row: Customer, now_ms: int, view: View) -> None:
+        view.next_index = 0
+        while due := [timer for timer in row.timers if timer.due_ms <= now_ms]:
+            for timer in sorted(due, key=_in_order):
+                if timer in row.timers:
+                    self._keep(fire(token, row, timer, view))
+                    settle(row, view.hazard)
+
+    def _keep(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, ForLog):
+                self.for_log.append(effect.event)
+            elif isinstance(effect, Action):
+                self.actions.append(effect)
+            elif isinstance(effect, HazardLesson):
+                self.lessons.append(effect)
+            else:
+                self.facts.append(effect)
+
+
+def _counted(effects: list[Effect]) -> bool:
+    first = effects[0] if effects else None
+    return isinstance(first, EventFolded) and first.order_state == "counted"
+
+
+def _in_order(timer: Timer) -> tuple[int, str, str]:
+    return timer.due_ms, timer.rule, timer.item
+
+
+def facts_by_value(facts: Iterable[Fact]) -> Counter[bytes]:
+    """Count facts, each in one canonical form."""
+    return Counter(encode_effect(fact) for fact in facts)
+
+
+def effects_by_value(effects: Iterable[msgspec.Struct]) -> Counter[bytes]:
+    """Count effects of any kind by their canonical form."""
+    return Counter(encode_effect(effect) for effect in effects)
+
+
+def passed_on(events: Iterable[Event]) -> Counter[bytes]:
+    """Count what the fold itself wrote into the log; a row's version is its writer's business."""
+    counted: Counter[bytes] = Counter()
+    for event in events:
+        bare = msgspec.structs.replace(event, row=b"") if isinstance(event, Absorbed) else event
+        counted[encode_event(bare)] += 1  # type: ignore[arg-type]
+    return counted
