@@ -4,23 +4,12 @@ from models.clock import HOUR_MS
 from models.customer import Customer, Timer, find_timer
 from models.decision import Wish, decide, withheld
 from models.effects import Action, Decided
-from models.events import CustomerEvent, OrderCompleted, ProductViewed
+from models.events import OrderCompleted, ProductViewed
 from models.view import View
 
 NAME = "browse_reminder"
 WAIT_MS = 24 * HOUR_MS
 PENDING_AT_MOST = 3
-
-
-def on_event(
-    token: str, customer: Customer, event: CustomerEvent, view: View, at_ms: int
-) -> list[Action | Decided]:
-    """Plan a reminder per product at its first look; an order placed since cancels all of them."""
-    if type(event) is ProductViewed:
-        return _viewed(customer, event, at_ms)
-    if type(event) is OrderCompleted:
-        return _ordered(token, customer, view, at_ms)
-    return []
 
 
 def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[Action | Decided]:
@@ -31,7 +20,10 @@ def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[A
     return decide(token, customer, wish, view, timer.due_ms)
 
 
-def _viewed(customer: Customer, event: ProductViewed, at_ms: int) -> list[Action | Decided]:
+def on_view(
+    token: str, customer: Customer, event: ProductViewed, view: View, at_ms: int
+) -> list[Action | Decided]:
+    """Plan a reminder per product at its first look."""
     product_id = event.line.product_id
     if find_timer(customer, NAME, product_id) is not None or customer.last_order_ms >= at_ms:
         return []
@@ -43,7 +35,10 @@ def _viewed(customer: Customer, event: ProductViewed, at_ms: int) -> list[Action
     return []
 
 
-def _ordered(token: str, customer: Customer, view: View, at_ms: int) -> list[Action | Decided]:
+def on_order(
+    token: str, customer: Customer, event: OrderCompleted, view: View, at_ms: int
+) -> list[Action | Decided]:
+    """Leave unsaid what was planned for looks up to this order."""
     pending = [timer for timer in customer.timers if timer.rule == NAME]
     if not pending:
         return []

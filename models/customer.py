@@ -17,6 +17,7 @@ from models.clock import DAY_MS, day_of
 from models.daybook import DayBook
 from models.decay import DecayedCounts
 from models.events import (
+    TYPES,
     CouponApplied,
     CouponDenied,
     CouponIssued,
@@ -46,7 +47,6 @@ from models.events import (
     TicketRated,
     Tracked,
     Unsubscribed,
-    type_of,
 )
 
 STATE_VERSION = 1
@@ -82,7 +82,7 @@ class Tier(Enum):
     DORMANT = "dormant"
 
 
-class OrderRef(msgspec.Struct, array_like=True):
+class OrderRef(msgspec.Struct, array_like=True, gc=False):
     """A recent order: `ref` is the 64-bit hash of its id, values are in cents."""
 
     ref: int
@@ -92,7 +92,7 @@ class OrderRef(msgspec.Struct, array_like=True):
     cancelled: bool = False
 
 
-class VoidRef(msgspec.Struct, array_like=True):
+class VoidRef(msgspec.Struct, array_like=True, gc=False):
     """A cancellation or refund that came before its order; `amount_cents` None: all of it."""
 
     ref: int
@@ -100,7 +100,7 @@ class VoidRef(msgspec.Struct, array_like=True):
     amount_cents: int | None = None
 
 
-class MessageRef(msgspec.Struct, array_like=True):
+class MessageRef(msgspec.Struct, array_like=True, gc=False):
     """A message this customer got, and how far it came (status moves forward only)."""
 
     action_id: str
@@ -139,10 +139,12 @@ RECENT_TYPES = (
     "return_requested",
     "tracked",
 )
-_RECENT_CODES = {name: code for code, name in enumerate(RECENT_TYPES)}
+_RECENT_CODES = {
+    kind: RECENT_TYPES.index(name) for kind, name in TYPES.items() if name in RECENT_TYPES
+}
 
 
-class RecentEvent(msgspec.Struct, array_like=True):
+class RecentEvent(msgspec.Struct, array_like=True, gc=False):
     """One line of a customer's recent story: the event's type, its time, its object, its worth."""
 
     code: int
@@ -156,7 +158,7 @@ class RecentEvent(msgspec.Struct, array_like=True):
         return RECENT_TYPES[self.code]
 
 
-class Timer(msgspec.Struct, array_like=True):
+class Timer(msgspec.Struct, array_like=True, gc=False):
     """A moment at which `rule` looks at this customer again, about `item` if it is about one."""
 
     rule: str
@@ -165,7 +167,7 @@ class Timer(msgspec.Struct, array_like=True):
     note: str = ""
 
 
-class Question(msgspec.Struct, array_like=True):
+class Question(msgspec.Struct, array_like=True, gc=False):
     """What was known at `asked_at_ms`, kept until it is known whether an order followed.
 
     `features` are packed to four bytes each (models/hazard_question.py).
@@ -178,7 +180,7 @@ class Question(msgspec.Struct, array_like=True):
     bought: bool = False
 
 
-class Service(msgspec.Struct, array_like=True):
+class Service(msgspec.Struct, array_like=True, gc=False):
     """The service file (S19): what went wrong and how it was put right."""
 
     opened: int = 0
@@ -194,7 +196,7 @@ class Service(msgspec.Struct, array_like=True):
     last_complaint_ms: int = 0
 
 
-class Customer(msgspec.Struct, array_like=True):
+class Customer(msgspec.Struct, array_like=True, gc=False):
     """The row of table `customers`; msgpack array, so fields are only ever appended."""
 
     version: int = STATE_VERSION
@@ -254,7 +256,7 @@ class Customer(msgspec.Struct, array_like=True):
     identified_ms: int = 0
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """What applying found out that the fact should say."""
 
     order_state: str = ""
@@ -341,9 +343,10 @@ def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
 def _was_seen(customer: Customer, event: CustomerEvent, at_ms: int) -> None:
     if not customer.first_seen_ms or at_ms < customer.first_seen_ms:
         customer.first_seen_ms = at_ms
-    customer.last_seen_ms = max(customer.last_seen_ms, at_ms)
-    channel = event.channel.value
-    customer.channels[channel] = customer.channels.get(channel, 0) + 1
+    if at_ms > customer.last_seen_ms:  # noqa: PLR1730  # once an event, and max costs thrice
+        customer.last_seen_ms = at_ms
+    channels, channel = customer.channels, event.channel._value_
+    channels[channel] = channels.get(channel, 0) + 1
 
 
 def find_timer(customer: Customer, rule: str, item: str = "") -> Timer | None:
@@ -352,6 +355,15 @@ def find_timer(customer: Customer, rule: str, item: str = "") -> Timer | None:
         if timer.rule == rule and timer.item == item:
             return timer
     return None
+
+
+def first_due_ms(timers: list[Timer]) -> int:
+    """When the first of these timers, at least one, is due."""
+    due_ms = timers[0].due_ms
+    for timer in timers:
+        if timer.due_ms < due_ms:  # noqa: PLR1730  # once an event: a call of min costs as much again
+            due_ms = timer.due_ms
+    return due_ms
 
 
 def drop_timers(customer: Customer, rule: str) -> None:
@@ -370,7 +382,7 @@ def _remember(
     customer: Customer, event: CustomerEvent, at_ms: int, what: str = "", cents: int = 0
 ) -> None:
     recent = customer.recent
-    recent.append(RecentEvent(_RECENT_CODES[type_of(event)], at_ms, what[:40], cents))
+    recent.append(RecentEvent(_RECENT_CODES[type(event)], at_ms, what[:40], cents))
     if len(recent) > 1 and recent[-2].at_ms > at_ms:
         recent.sort(key=lambda one: one.at_ms)
     if len(recent) > KEPT_RECENT:

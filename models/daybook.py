@@ -14,7 +14,7 @@ _FEW_ORDERS = 255
 _SMALL_CENTS = 2**31 - 1
 
 
-class DayBook(msgspec.Struct, array_like=True):
+class DayBook(msgspec.Struct, array_like=True, gc=False):
     """Sorted days with their order counts and values in cents, as packed arrays.
 
     Days take two bytes; counts one and values four, or two and eight once a day needs it.

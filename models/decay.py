@@ -18,7 +18,7 @@ _CATEGORY_RATE_PER_MS = log(2) / (CATEGORY_HALF_LIFE_DAYS * DAY_MS)
 KEPT_CATEGORIES = 10
 
 
-class DecayedCounts(msgspec.Struct, array_like=True):
+class DecayedCounts(msgspec.Struct, array_like=True, gc=False):
     """Order counts with half-lives of 7, 30 and 90 days, as of `at_ms`."""
 
     at_ms: int = 0
@@ -48,7 +48,9 @@ def as_of(counts: DecayedCounts, at_ms: int) -> tuple[float, float, float]:
     >>> [round(count, 3) for count in as_of(counts, 30 * DAY_MS)]
     [0.051, 0.5, 0.794]
     """
-    age_ms = max(0, at_ms - counts.at_ms)
+    age_ms = at_ms - counts.at_ms
+    if age_ms <= 0:
+        return counts.week, counts.month, counts.quarter
     return (
         counts.week * exp(-_RATES_PER_MS[0] * age_ms),
         counts.month * exp(-_RATES_PER_MS[1] * age_ms),
@@ -81,13 +83,13 @@ def prefer(customer: Preferring, added: dict[str, float], at_ms: int) -> None:
     if age_ms >= 0:
         if weights and age_ms:
             faded = exp(-_CATEGORY_RATE_PER_MS * age_ms)
-            for name in weights:
-                weights[name] *= faded
+            weights = {name: weight * faded for name, weight in weights.items()}
+            customer.categories = weights
         customer.categories_at_ms = at_ms
     else:
         scale = exp(_CATEGORY_RATE_PER_MS * age_ms)
     for name, weight in added.items():
         weights[name] = weights.get(name, 0.0) + weight * scale
-    if len(weights) > KEPT_CATEGORIES:
-        kept = sorted(weights.items(), key=lambda one: (-one[1], one[0]))[:KEPT_CATEGORIES]
-        customer.categories = dict(kept)
+    while len(weights) > KEPT_CATEGORIES:
+        least = min(weights.values())
+        del weights[max(name for name, weight in weights.items() if weight == least)]

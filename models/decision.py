@@ -8,6 +8,7 @@ from models.clock import DAY_MS
 from models.customer import Customer, may_send
 from models.effects import Action, Decided, action_id
 from models.events import MessageChannel
+from models.hazard import settle
 from models.view import View
 
 MESSAGE_LIFE_MS = 2 * DAY_MS
@@ -27,6 +28,7 @@ def decide(
     token: str, customer: Customer, wish: Wish, view: View, due_ms: int
 ) -> list[Action | Decided]:
     """Send what was due at `due_ms` unless something stands against it; a receipt either way."""
+    settle(customer, view.hazard)
     name = action_id(token, wish.rule, wish.occasion)
     at_ms, hazard = view.now_ms, customer.hazard
     obstacle = _obstacle(customer, at_ms, due_ms)
@@ -80,6 +82,7 @@ def withheld(
     token: str, customer: Customer, wish: Wish, view: View, at_ms: int, reason: str
 ) -> Decided:
     """Receipt for what was planned and then rightly left unsaid."""
+    settle(customer, view.hazard)
     return Decided(
         incarnation=view.incarnation,
         partition=view.partition,

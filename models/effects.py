@@ -21,7 +21,9 @@ class Position(msgspec.Struct, frozen=True):
     offset: int
 
 
-class FactBase(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag=True):
+class FactBase(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag=True, gc=False
+):
     """What every fact has; (incarnation, partition, offset, customer, index) is its id."""
 
     incarnation: int
@@ -82,7 +84,7 @@ class Forgotten(FactBase, tag="forgotten"):
 Fact = EventFolded | TierChanged | Decided | Merged | Forgotten
 
 
-class Action(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Action(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """A message to send; `sealed` holds what only the dispatcher may open.
 
     `variables` fill the template (never personal data); `expires_at_ms` is in the log's time.
@@ -103,7 +105,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True):
     hazard_version: int = 0
 
 
-class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard"):
+class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard", gc=False):
     """A matured example: what was known when it was asked, and whether an order came in time.
 
     `day` is the log day in which the lesson was written (days since the epoch).

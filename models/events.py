@@ -9,7 +9,7 @@ is kept in `extra` as it came.
 """
 
 from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -43,7 +43,7 @@ class MessageChannel(Enum):
     CHAT = "chat"
 
 
-class Line(msgspec.Struct, omit_defaults=True, frozen=True):
+class Line(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """One product, in an order or looked at; `total_cents` is the whole line's price."""
 
     product_id: str
@@ -63,6 +63,7 @@ class Event(
     omit_defaults=True,
     tag_field="type",
     tag=True,
+    gc=False,
 ):
     """What every event of a customer has.
 
@@ -369,10 +370,13 @@ def encode(record: LogRecord) -> bytes:
     return _encoder.encode(record)
 
 
+TYPES: dict[type, str] = {kind: str(kind.__struct_config__.tag) for kind in get_args(LogRecord)}
+
+
 def type_of(record: LogRecord) -> str:
     """Name of the record's type as it stands in the log.
 
     >>> type_of(ClockMark(at_ms=0))
     'clock_mark'
     """
-    return str(record.__struct_config__.tag)
+    return TYPES[type(record)]

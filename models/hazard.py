@@ -2,7 +2,8 @@
 
 Features are O(1) from the row. Until enough lessons were learned the answer is a closed form
 (order rate, fading with silence over three mean gaps); afterwards it is the adopted snapshot of the
-learner's logistic regression (`models/hazard_learner.py`), computed here without river.
+learner's logistic regression (`models/hazard_learner.py`), computed here without river. What an
+event outdates is foretold when it is next needed: by a decision, or when the row is written.
 Why these: ARCHITECTURE.md, decision 14.
 """
 
@@ -12,9 +13,9 @@ from typing import NamedTuple
 import msgspec
 import xxhash
 
-from models import decay
+from models import daybook, decay
 from models.clock import DAY_MS
-from models.customer import Customer, mean_gap_days
+from models.customer import Customer
 
 HORIZON_DAYS = 30
 LESSONS_BEFORE_USE = 500
@@ -32,6 +33,9 @@ FEATURES = (
     "closed_form",
 )
 _SMALLEST = 1e-4
+_GAPS_AT_MOST = 20.0
+OUTDATED = -1
+"""In place of a version: the hazard is to be foretold as of `hazard_at_ms` before it is read."""
 
 
 class HazardSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,24 +91,46 @@ class Foretold(NamedTuple):
 
 def features_of(customer: Customer, now_ms: int) -> tuple[float, ...]:
     """What is known of a customer with at least one order, in the order of FEATURES."""
-    silence = max(0, now_ms - customer.last_order_ms) / DAY_MS
-    tenure = max(0, now_ms - customer.first_order_ms) / DAY_MS
-    gap = mean_gap_days(customer) or UNKNOWN_GAP_DAYS
+    # Conditional expressions: as calls of max and min they would cost more than the rest.
+    last_ms, first_ms = customer.last_order_ms, customer.first_order_ms
+    silence = (now_ms - last_ms) / DAY_MS if now_ms > last_ms else 0.0
+    tenure = (now_ms - first_ms) / DAY_MS if now_ms > first_ms else 0.0
+    orders, value_cents = customer.orders, customer.value_cents
+    order_days, span_days = daybook.extent(customer.daybook)
+    gap = span_days / (order_days - 1) if order_days > 1 else UNKNOWN_GAP_DAYS
+    gap = gap if gap > 1.0 else 1.0
+    gaps = silence / gap
     week, month, quarter = decay.as_of(customer.decayed, now_ms)
-    rate = customer.orders / (tenure + UNKNOWN_GAP_DAYS)
-    expected = rate * HORIZON_DAYS * exp(-silence / (3.0 * max(gap, 1.0)))
+    expected = orders / (tenure + UNKNOWN_GAP_DAYS) * HORIZON_DAYS
+    fading = expected * exp(-silence / (3.0 * gap))
     return (
-        log1p(customer.orders),
+        log1p(orders),
         log1p(silence),
-        min(silence / max(gap, 1.0), 20.0),
+        gaps if gaps < _GAPS_AT_MOST else _GAPS_AT_MOST,
         log1p(tenure),
-        log1p(rate * HORIZON_DAYS),
-        log1p(max(week, 0.0)),
-        log1p(max(month, 0.0)),
-        log1p(max(quarter, 0.0)),
-        log1p(max(customer.value_cents, 0) / 100 / customer.orders),
-        log(max(expected, _SMALLEST)),
+        log1p(expected),
+        log1p(week if week > 0.0 else 0.0),
+        log1p(month if month > 0.0 else 0.0),
+        log1p(quarter if quarter > 0.0 else 0.0),
+        log1p(value_cents / 100 / orders if value_cents > 0 else 0.0),
+        log(fading if fading > _SMALLEST else _SMALLEST),
     )
+
+
+def outdate(customer: Customer, now_ms: int) -> None:
+    """Note that the hazard is to be foretold anew, as of `now_ms`."""
+    customer.hazard_version, customer.hazard_at_ms = OUTDATED, now_ms
+
+
+def settle(customer: Customer, snapshot: HazardSnapshot) -> None:
+    """Foretell what is outdated; must come before another version is adopted."""
+    if customer.hazard_version != OUTDATED:
+        return
+    if customer.orders > 0:
+        features = features_of(customer, customer.hazard_at_ms)
+        customer.hazard, customer.hazard_version = foretell(features, snapshot)
+    else:
+        customer.hazard, customer.hazard_version = 0.0, snapshot.version
 
 
 def closed_form(features: tuple[float, ...]) -> float:

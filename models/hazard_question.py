@@ -53,5 +53,6 @@ def on_timer(token: str, customer: Customer, view: View) -> list[HazardLesson]:
         features = features_of(customer, now_ms)
         foretold = foretell(features, view.hazard)
         customer.question = Question(now_ms, array("f", features).tobytes(), *foretold)
+        customer.hazard, customer.hazard_version = foretold
         customer.timers.append(Timer(NAME, "", now_ms + HORIZON_MS))
     return lessons

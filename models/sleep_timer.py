@@ -4,9 +4,8 @@ An order moves the moment without touching the timer: when it comes due the row 
 (decision 7; rearming a silence costs no write per event).
 """
 
-from models.clock import DAY_MS
 from models.customer import Customer, Timer, find_timer
-from models.dormancy import DORMANT_AFTER_DAYS
+from models.dormancy import DORMANT_AFTER_MS
 
 NAME = "sleep"
 
@@ -29,4 +28,4 @@ def on_timer(customer: Customer, now_ms: int) -> None:
 
 
 def _due_ms(customer: Customer) -> int:
-    return customer.last_order_ms + DORMANT_AFTER_DAYS * DAY_MS
+    return customer.last_order_ms + DORMANT_AFTER_MS

@@ -7,11 +7,14 @@ if this raises (ARCHITECTURE.md, decision 6). No clock, no I/O, no randomness.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
 from models import browse_reminder, hazard_question, merging, sleep_timer, thank_you
+from models.clock import DAY_MS
 from models.customer import Customer, Timer, apply, decode_row, seen_before
+from models.dormancy import DORMANT_AFTER_MS
 from models.effects import (
     Action,
     Decided,
@@ -28,10 +31,12 @@ from models.events import (
     Event,
     OrderCancelled,
     OrderCompleted,
+    OrderRefunded,
+    ProductViewed,
     Released,
     type_of,
 )
-from models.hazard import features_of, foretell
+from models.hazard import outdate, settle
 from models.tier import tier_of
 from models.view import View
 
@@ -43,13 +48,20 @@ class ForLog(msgspec.Struct, frozen=True):
 
 
 Effect = Fact | Action | HazardLesson | ForLog
-Rule = Callable[[str, Customer, CustomerEvent, View, int], list[Action | Decided]]
-RULES: tuple[Rule, ...] = (thank_you.on_event, browse_reminder.on_event)
+Rule = Callable[[str, Customer, Any, View, int], list[Action | Decided]]
+RULES: dict[type, tuple[Rule, ...]] = {
+    OrderCompleted: (thank_you.on_order, browse_reminder.on_order),
+    OrderCancelled: (thank_you.on_cancellation,),
+    ProductViewed: (browse_reminder.on_view,),
+}
 TimerRule = Callable[[str, Customer, Timer, View], list[Action | Decided]]
 TIMER_RULES: dict[str, TimerRule] = {
     thank_you.NAME: thank_you.on_timer,
     browse_reminder.NAME: browse_reminder.on_timer,
 }
+_MERGES = frozenset({Released, Absorbed})
+_MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
+_MOVES_TIMERS = _MOVES_ORDERS - {OrderRefunded}
 
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
@@ -58,11 +70,14 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         return []
     if type(event) is Erased:
         return _erase(customer, event, view)
-    if customer.merged_into or type(event) in (Released, Absorbed):
+    if customer.merged_into or type(event) in _MERGES:
+        # The row may move as it stands, so nothing in it may wait to be foretold.
+        settle(customer, view.hazard)
         moved = merging.follow(customer, event, view)
         if moved is not None:
             return [*(ForLog(one) for one in moved.for_log), *moved.facts]
-    at_ms = event.occurred_at_ms
+    kind, at_ms = type(event), event.occurred_at_ms
+    now_ms = at_ms if at_ms > view.now_ms else view.now_ms
     if type(event) is Absorbed:
         other = decode_row(event.row)
         if not other.events:
@@ -70,20 +85,23 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         effects = _absorb(customer, other, event, view)
     else:
         effects = [_apply(customer, event, raw, view)]
-    _foretell(customer, max(at_ms, view.now_ms), view)
-    for rule in RULES:
+    may_move = kind in _MOVES_ORDERS or _tier_may_have_moved(customer, now_ms)
+    outdate(customer, now_ms)
+    for rule in RULES.get(kind, ()):
         effects.extend(rule(event.customer, customer, event, view, at_ms))
-    if type(event) in (OrderCompleted, OrderCancelled, Absorbed):
+    if kind in _MOVES_TIMERS:
         hazard_question.on_order(customer, at_ms)
         sleep_timer.on_order(customer)
-    effects.extend(_change_tier(event.customer, customer, max(at_ms, view.now_ms), view))
+    if may_move:
+        effects.extend(_change_tier(event.customer, customer, now_ms, view))
     return effects
 
 
 def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effect]:
     """Fold one due timer into its customer, at the partition's time."""
     customer.timers.remove(timer)
-    _foretell(customer, view.now_ms, view)
+    may_move = _tier_may_have_moved(customer, view.now_ms)
+    outdate(customer, view.now_ms)
     effects: list[Effect] = []
     if timer.rule == hazard_question.NAME:
         effects.extend(hazard_question.on_timer(token, customer, view))
@@ -91,7 +109,8 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
         sleep_timer.on_timer(customer, view.now_ms)
     else:
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
-    effects.extend(_change_tier(token, customer, view.now_ms, view))
+    if may_move:
+        effects.extend(_change_tier(token, customer, view.now_ms, view))
     return effects
 
 
@@ -129,13 +148,21 @@ def _absorb(customer: Customer, other: Customer, event: Absorbed, view: View) ->
     return effects
 
 
-def _foretell(customer: Customer, now_ms: int, view: View) -> None:
-    if customer.orders > 0:
-        foretold = foretell(features_of(customer, now_ms), view.hazard)
-        customer.hazard, customer.hazard_version = foretold
-    else:
-        customer.hazard, customer.hazard_version = 0.0, view.hazard.version
-    customer.hazard_at_ms = now_ms
+def _tier_may_have_moved(customer: Customer, now_ms: int) -> bool:
+    """Whether time alone could have changed the tier since this row was last looked at.
+
+    A tier depends on the orders, the day, and whether the last order is too long ago
+    (`models/tier.py`); every look leaves its time in `hazard_at_ms`.
+    """
+    looked_ms = customer.hazard_at_ms
+    if now_ms == looked_ms and customer.tier:
+        return False
+    asleep_ms = customer.last_order_ms + DORMANT_AFTER_MS
+    return (
+        not customer.tier
+        or now_ms // DAY_MS != looked_ms // DAY_MS
+        or (now_ms >= asleep_ms) != (looked_ms >= asleep_ms)
+    )
 
 
 def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> list[TierChanged]:

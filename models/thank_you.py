@@ -4,7 +4,7 @@ from models.clock import MINUTE_MS
 from models.customer import Customer, OrderRef, Timer, find_timer, ref_of
 from models.decision import Wish, decide, withheld
 from models.effects import Action, Decided
-from models.events import CustomerEvent, OrderCancelled, OrderCompleted
+from models.events import OrderCancelled, OrderCompleted
 from models.view import View
 
 NAME = "thank_you"
@@ -12,15 +12,19 @@ WAIT_MS = 10 * MINUTE_MS
 CANCELLED = "the order was cancelled"
 
 
-def on_event(
-    token: str, customer: Customer, event: CustomerEvent, view: View, at_ms: int
+def on_order(
+    token: str, customer: Customer, event: OrderCompleted, view: View, at_ms: int
 ) -> list[Action | Decided]:
-    """Plan the message at the first order; unplan it when that order is cancelled."""
-    if type(event) is OrderCompleted:
-        _ordered(customer, event.order_id, at_ms)
-    elif type(event) is OrderCancelled:
-        return _cancelled(token, customer, event.order_id, view, at_ms)
+    """Plan the message at the first order."""
+    _ordered(customer, event.order_id, at_ms)
     return []
+
+
+def on_cancellation(
+    token: str, customer: Customer, event: OrderCancelled, view: View, at_ms: int
+) -> list[Action | Decided]:
+    """Unplan the message when its order is cancelled; the next order may take its place."""
+    return _cancelled(token, customer, event.order_id, view, at_ms)
 
 
 def on_timer(token: str, customer: Customer, timer: Timer, view: View) -> list[Action | Decided]:

@@ -45,7 +45,7 @@ def build_app(settings: Settings, role: str, lanes: Lanes) -> faust.App:
         TableManager=LaneTableManager,
         Monitor=QuietMonitor,
     )
-    app.transport = LaneTransport(app.conf.broker_consumer, app)
+    app.transport = LaneTransport(app.conf.broker_consumer, app, lanes)
     app.tables.with_lanes(lanes)  # type: ignore[attr-defined]
     for topic in lanes.topics:
         # Without acks: Faust's compiled stream would note each batch for a commit of its own.

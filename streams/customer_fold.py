@@ -7,27 +7,35 @@ forgetting what was decoded.
 
 import heapq
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import structlog
 
 from models import partition_clock
-from models.customer import Customer, NewerState, Timer, decode_row, encode_row
+from models.customer import (
+    Customer,
+    NewerState,
+    Timer,
+    decode_row,
+    encode_row,
+    first_due_ms,
+)
 from models.effects import (
     Action,
     DayEnded,
     DeadLetter,
     EventFolded,
+    Fact,
     HazardLesson,
     HourEnded,
     encode,
 )
-from models.events import Adopted, ClockMark, CustomerEvent, OrderCompleted, decode
+from models.events import Adopted, ClockMark, CustomerEvent, Event, OrderCompleted, decode
 from models.events import encode as encode_event
-from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
-from models.step import Effect, ForLog, fire, step
+from models.step import Effect, fire, step
 from models.tokens import PARTITION_KEY, partition_of
 from models.view import View
 from streams import topics
@@ -37,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 DECODED_AT_MOST = 20_000
 CUSTOMERS_PER_SLICE = 1_000
+_NOTHING_MORE: Iterator[None] = iter(())
+_FACTS = frozenset(get_args(Fact))
 _ADOPTED = b'"type":"adopted"'
 # msgspec lets the last two through as they are.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -94,7 +104,7 @@ class CustomerFold:
         for key, row in self._packed.items():
             timers = decode_row(row).timers
             if timers:
-                self._due_at[key] = due = min(timer.due_ms for timer in timers)
+                self._due_at[key] = due = first_due_ms(timers)
                 self._due.append((due, key))
         heapq.heapify(self._due)
         self._keep_clock()
@@ -119,21 +129,27 @@ class CustomerFold:
         # A version that was adopted once and is refused now: better the closed form than no worker.
         view.hazard = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
         if b"" in left_out:
-            return iter(())
+            return _NOTHING_MORE
         try:
             event = decode(record.value or b"")
         except _UNREADABLE as error:
             raise PoisonError(b"", f"undecodable: {error}") from None
-        if type(event) is ClockMark:
-            return self._mark(event, left_out)
-        if type(event) is Adopted:
-            if event.version in self._snapshots:
-                self.clock.hazard_version = event.version
-            return iter(())
+        kind = type(event)
+        if kind is ClockMark:
+            return self._mark(event, left_out)  # type: ignore[arg-type]
+        if kind is Adopted:
+            self._adopt(event.version)  # type: ignore[union-attr]
+            return _NOTHING_MORE
         key = event.customer.encode()  # type: ignore[union-attr]
         if key not in left_out:
             self._fold_event(key, event, record.value)  # type: ignore[arg-type]
-        return iter(())
+        return _NOTHING_MORE
+
+    def _adopt(self, version: int) -> None:
+        if version in self._snapshots:
+            for key in self._dirty:
+                settle(self._decoded[key], self._view.hazard)
+            self.clock.hazard_version = version
 
     def _fold_event(self, key: bytes, event: CustomerEvent, raw: bytes) -> None:
         self._view.next_index = 0
@@ -142,7 +158,9 @@ class CustomerFold:
         self._dirty.add(key)
         try:
             effects = step(customer, event, raw, self._view)
-            self._changed(key, customer, effects)
+            if customer.timers:
+                self._index(key, customer)
+            self._put(key, effects)
         except NewerState:
             # A later release passed this row on in a merge: not poison, but nothing for us.
             raise
@@ -177,7 +195,8 @@ class CustomerFold:
             customer = self._row(key)
             if all(timer.due_ms != due for timer in customer.timers):
                 # That timer is gone; the order must be the same as after a recovery.
-                self._index(key, customer)
+                if customer.timers:
+                    self._index(key, customer)
                 continue
             # Until its row is touched, a rollback must find the key to index it again.
             self._dirty.add(key)
@@ -198,11 +217,12 @@ class CustomerFold:
                     customer.timers.remove(timer)
                     continue
                 try:
-                    self._put(fire(token, customer, timer, self._view))
+                    self._put(key, fire(token, customer, timer, self._view))
                 except Exception as error:
                     reason = f"timer {timer.rule}: {type(error).__name__}: {error}"
                     raise PoisonError(key, reason) from error
-        self._changed(key, customer, [])
+        if customer.timers:
+            self._index(key, customer)
 
     def _row(self, key: bytes) -> Customer:
         customer = self._decoded.get(key)
@@ -211,33 +231,31 @@ class CustomerFold:
             customer = self._decoded[key] = Customer() if packed is None else decode_row(packed)
         return customer
 
-    def _changed(self, key: bytes, customer: Customer, effects: list[Effect]) -> None:
-        self._dirty.add(key)
-        self._index(key, customer)
-        self._put(effects)
-
     def _index(self, key: bytes, customer: Customer) -> None:
-        if customer.timers:
-            due = min(timer.due_ms for timer in customer.timers)
-            if due < self._due_at.get(key, due + 1):
-                self._due_at[key] = due
-                heapq.heappush(self._due, (due, key))
+        """Have the customer found when the first of its timers, of which it has one, is due."""
+        due = first_due_ms(customer.timers)
+        known = self._due_at.get(key)
+        if known is None or due < known:
+            self._due_at[key] = due
+            heapq.heappush(self._due, (due, key))
 
-    def _put(self, effects: list[Effect]) -> None:
+    def _put(self, key: bytes, effects: list[Effect]) -> None:
+        """Write effects of one customer's record for their topics."""
+        put = self._outputs.append
         for effect in effects:
-            if type(effect) is ForLog:
-                event = effect.event
-                target = partition_of(event.customer, self._partitions)
-                value = encode_event(event)  # type: ignore[arg-type]
-                self._outputs.append(Output(self._events, event.customer.encode(), value, target))
-            elif type(effect) is HazardLesson:
-                self._outputs.append(Output(self._lessons, None, encode(effect), 0))
-            elif type(effect) is Action:
-                key = effect.customer.encode()
-                self._outputs.append(Output(self._actions, key, encode(effect)))
+            kind = type(effect)
+            if kind in _FACTS:
+                put(Output(self._facts, key, encode(effect)))
+            elif kind is Action:
+                put(Output(self._actions, key, encode(effect)))
+            elif kind is HazardLesson:
+                put(Output(self._lessons, None, encode(effect), 0))
             else:
-                key = effect.customer.encode()  # type: ignore[union-attr]
-                self._outputs.append(Output(self._facts, key, encode(effect)))
+                put(self._for_log(effect.event))  # type: ignore[union-attr, arg-type]
+
+    def _for_log(self, event: Event) -> Output:
+        target = partition_of(event.customer, self._partitions)
+        return Output(self._events, event.customer.encode(), encode_event(event), target)  # type: ignore[arg-type]
 
     def _say_ended(self, ended: HourEnded | DayEnded) -> None:
         topic = self._metrics if type(ended) is HourEnded else self._lessons
@@ -246,8 +264,10 @@ class CustomerFold:
     def seal(self) -> Interval:
         """Pack what was touched; it is what the changelog will say."""
         rows: list[tuple[bytes, bytes | None]] = []
+        snapshot = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
         for key in self._dirty:
             customer = self._decoded[key]
+            settle(customer, snapshot)
             packed = encode_row(customer)
             self._packed[key] = packed
             rows.append((key, packed))
@@ -267,7 +287,7 @@ class CustomerFold:
             timers: list[Timer] = decode_row(packed).timers if packed else []
             self._due_at.pop(key, None)
             if timers:
-                self._due_at[key] = due = min(timer.due_ms for timer in timers)
+                self._due_at[key] = due = first_due_ms(timers)
                 heapq.heappush(self._due, (due, key))
         self._dirty.clear()
         self._outputs = []

@@ -7,16 +7,19 @@ it is kept for: the group, assignment, agents, supervision (ARCHITECTURE.md, dec
 """
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 import aiokafka
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
 RECORDS_PER_BATCH = 2_000
 FETCH_WAIT_MS = 500
+RETRY_S = 0.05
+NEVER = -1
 
 
 class Batch:
@@ -28,6 +31,21 @@ class Batch:
         self.tp = tp
         self.generation = generation
         self.records = records
+
+
+class OpenLanes(Protocol):
+    """What the consumer must know of the partitions it feeds (streams/lanes.py)."""
+
+    @property
+    def ready(self) -> asyncio.Event:
+        """Set while what is assigned is open."""
+
+    @property
+    def generation(self) -> int:
+        """Group generation under which it was opened."""
+
+    def places(self) -> dict[tuple[str, int], int]:
+        """Next offset of each open partition."""
 
 
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
@@ -59,11 +77,16 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
 
 
 class LaneConsumer(driver.Consumer):
-    """Faust's consumer with the lane in place of `_drain_messages`, and no commits of its own."""
+    """Faust's consumer with the lane in place of `_drain_messages`, and no commits of its own.
+
+    Where reading goes on is the partitions' word alone: after every assignment each is sought to
+    the offset its table stands at. Positions that the client finds by itself are read before the
+    former owner is fenced, and what was fetched or queued before a rebalance is dropped by Faust.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.handed_over: dict[tuple[str, int], int] = {}
+        self._begun = NEVER
 
     def _new_consumer_thread(self) -> LaneConsumerThread:
         return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -91,9 +114,21 @@ class LaneConsumer(driver.Consumer):
         position = await self.position(tp)
         return position is not None and position >= highwater
 
+    @property
+    def lanes(self) -> OpenLanes:
+        """The partitions that are open, and where they stand."""
+        lanes: OpenLanes = self.transport.lanes  # type: ignore[attr-defined]
+        return lanes
+
     async def _drain_messages(self, fetcher: Any) -> None:
         while not (self.should_stop or fetcher.should_stop):
-            generation = self.app.consumer_generation_id
+            if not self.flow_active:
+                await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
+                continue
+            generation = self.lanes.generation
+            if generation != self._begun and not await self._begin(generation):
+                await asyncio.sleep(RETRY_S)
+                continue
             try:
                 records, active = await self._wait_next_records(1.0)
             except self.consumer_stopped_errors:
@@ -102,18 +137,35 @@ class LaneConsumer(driver.Consumer):
                 raise
             if records is None or self.should_stop:
                 continue
-            if not self.flow_active or self.app.consumer_generation_id != generation:
-                # What was fetched meanwhile is dropped, so the position must go back.
-                await self.perform_seek()
+            if not self._goes_on(generation):
+                # Nobody can tell under which assignment this was fetched: fetch it again.
+                self._begun = NEVER
                 continue
             for tp, fetched in records.items():
                 if active is None or tp in active or tp in self._buffered_partitions:
                     await self._hand_over(tp, generation, fetched)
             await asyncio.sleep(0)
 
+    async def _begin(self, generation: int) -> bool:
+        """Read on where the open partitions stand, whatever was fetched or handed over before."""
+        for (topic, partition), offset in self.lanes.places().items():
+            try:
+                await self.seek(TP(topic, partition), offset)
+            except (IllegalStateError, ConsumerStoppedError):  # given away again meanwhile
+                return False
+        if self._goes_on(generation):
+            self._begun = generation
+        return self._begun == generation
+
+    def _goes_on(self, generation: int) -> bool:
+        """Whether nothing was revoked or assigned since the lanes opened `generation`."""
+        is_open = self.lanes.ready.is_set() and self.lanes.generation == generation
+        return bool(is_open and self.flow_active)
+
     async def _hand_over(self, tp: TP, generation: int, fetched: list[Any]) -> None:
         for start in range(0, len(fetched), RECORDS_PER_BATCH):
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self._goes_on(generation):
+                self._begun = NEVER
                 return
             records = fetched[start : start + RECORDS_PER_BATCH]
             message = ConsumerMessage(
@@ -129,9 +181,8 @@ class LaneConsumer(driver.Consumer):
                 0,
                 0,
                 tp,
-                generation_id=generation,
+                generation_id=self.app.consumer_generation_id,
             )
-            self.handed_over[tp.topic, tp.partition] = records[-1].offset + 1
             await self.wait_first(self.callback(message), self.suspend_flow.wait())
 
 
@@ -139,3 +190,7 @@ class LaneTransport(driver.Transport):
     """Kafka through the lane."""
 
     Consumer = LaneConsumer
+
+    def __init__(self, url: Any, app: Any, lanes: OpenLanes) -> None:
+        super().__init__(url, app)
+        self.lanes = lanes

@@ -38,6 +38,15 @@ class Lanes:
         """Source topics."""
         return list(self._lanes)
 
+    @property
+    def generation(self) -> int:
+        """Group generation whose partitions are open."""
+        return self._generation
+
+    def places(self) -> dict[tuple[str, int], int]:
+        """Next offset that each open partition expects."""
+        return {place: one.next_offset for place, one in self.open.items()}
+
     async def assign(self, assigned: set[tuple[str, int]], generation: int) -> None:
         """Let go of what is no longer ours, keep what nobody else touched, recover the rest."""
         self.ready.clear()

@@ -106,6 +106,7 @@ class LanePartition:
     async def _recover(self) -> int:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.spec.bootstrap,
+            group_id=self.spec.group,
             enable_auto_commit=False,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
@@ -127,9 +128,18 @@ class LanePartition:
                     rows += 1
                 self.recovered_to = await consumer.position(tp)
             self.changelog_end = end
+            self.next_offset = await self._committed(consumer)
             return rows
         finally:
             await consumer.stop()
+
+    async def _committed(self, consumer: AIOKafkaConsumer) -> int:
+        """Where the table stands in the log: asked after the fencing, so nobody can move it."""
+        source = TopicPartition(self.spec.source, self.partition)
+        committed: int | None = await consumer.committed(source)
+        if committed is None:
+            committed = (await consumer.beginning_offsets([source]))[source]
+        return committed
 
     async def take(self, records: list[Any]) -> None:
         """Fold records; those before the partition's offset are already folded and are skipped."""

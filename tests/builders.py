@@ -19,7 +19,7 @@ from models.events import (
     Released,
     encode,
 )
-from models.hazard import FEATURES, HazardSnapshot
+from models.hazard import FEATURES, HazardSnapshot, settle
 from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
 from models.view import View
@@ -92,6 +92,7 @@ def step_all(customer: Customer, *events: CustomerEvent, view: View | None = Non
         view.next_index = 0
         view.offset += 1
         effects.extend(step(customer, event, encode(event), view))
+    settle(customer, view.hazard)
     return effects
 
 
@@ -105,6 +106,7 @@ def fire_due(customer: Customer, now_ms: int, view: View | None = None) -> list[
         key=lambda one: (one.due_ms, one.rule, one.item),
     ):
         effects.extend(fire(ANNA, customer, due[0], view))
+    settle(customer, view.hazard)
     return effects
 
 

@@ -20,7 +20,7 @@ from models.effects import (
 from models.effects import encode as encode_effect
 from models.events import Absorbed, Adopted, ClockMark, Event, OrderCompleted, decode
 from models.events import encode as encode_event
-from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.hazard import HazardSnapshot, NOTHING_LEARNED, settle
 from models.partition_clock import PartitionClock
 from models.step import Effect, ForLog, fire, step
 from models.view import View
@@ -70,6 +70,7 @@ class Oracle:
             else:
                 row = rows.setdefault(event.customer, Customer())
                 effects = step(row, event, record.value, view)
+                settle(row, view.hazard)
                 self._keep(effects)
                 if isinstance(event, OrderCompleted) and _counted(effects):
                     partition_clock.count_order(clock, event.total_cents)
@@ -100,6 +101,7 @@ class Oracle:
             for timer in sorted(due, key=_in_order):
                 if timer in row.timers:
                     self._keep(fire(token, row, timer, view))
+                    settle(row, view.hazard)
 
     def _keep(self, effects: list[Effect]) -> None:
         for effect in effects:

@@ -144,7 +144,9 @@ def test_a_timer_of_a_rule_nobody_knows_is_refused() -> None:
 
 
 def test_every_rule_that_plans_can_be_called_on() -> None:
-    assert len(RULES) == len(TIMER_RULES) == 2
+    planning = {rule.__module__ for rules in RULES.values() for rule in rules}
+    called_on = {rule.__module__ for rule in TIMER_RULES.values()}
+    assert planning == called_on == {"models.thank_you", "models.browse_reminder"}
 
 
 def test_who_is_erased_leaves_only_what_recognises_a_repeat() -> None:

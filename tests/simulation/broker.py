@@ -171,9 +171,7 @@ class SimulatedBroker:
         log = self.log(tp)
         return log.stable if committed else log.end
 
-    def append(
-        self, tp: TopicPartition, records: list[tuple[bytes | None, bytes | None]]
-    ) -> int:
+    def append(self, tp: TopicPartition, records: list[tuple[bytes | None, bytes | None]]) -> int:
         """Append outside of any transaction; the first record's offset."""
         return self._append(tp, records, None)
 

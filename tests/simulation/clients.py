@@ -195,9 +195,7 @@ class SimulatedProducer(_Client):
         if self._error is not None and (commit or self._broken):
             raise self._error
         try:
-            await self._ask_until_free(
-                self._broker.end_transaction, self._id, self._epoch, commit
-            )
+            await self._ask_until_free(self._broker.end_transaction, self._id, self._epoch, commit)
         except KafkaError as error:
             self._fail(error)
             raise
@@ -247,9 +245,7 @@ class SimulatedProducer(_Client):
                 self._broker.add_partitions, self._id, self._epoch, new, self._timeout_s
             )
             self._known.update(new)
-        return int(
-            await self._ask(self._broker.write, self._id, self._epoch, tp, records)
-        )
+        return int(await self._ask(self._broker.write, self._id, self._epoch, tp, records))
 
     def _fail(self, error: BaseException) -> None:
         self._error = error
@@ -272,8 +268,8 @@ class SimulatedConsumer(_Client):
     ) -> None:
         super().__init__()
         self._group_id = group_id
-        self._committed_only = (
-            isolation_level == "read_committed" and not self._loop.world.lacks("read-committed")
+        self._committed_only = isolation_level == "read_committed" and not self._loop.world.lacks(
+            "read-committed"
         )
         self._session_s = session_timeout_ms / 1_000
         self._heartbeat_s = heartbeat_interval_ms / 1_000
@@ -327,6 +323,9 @@ class SimulatedConsumer(_Client):
 
     async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
         return {tp: await self._ask(self._end_of, tp) for tp in tps}
+
+    async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 0)
 
     async def seek_to_beginning(self, *tps: TopicPartition) -> bool:
         for tp in tps:
@@ -428,10 +427,7 @@ class SimulatedConsumer(_Client):
 
     def _fetched(self, wanted: dict[TopicPartition, int], count: int) -> Any:
         fetched = self._broker.fetch(wanted, count, committed=self._committed_only)
-        return {
-            tp: (*one, self._broker.log(tp).stable)
-            for tp, one in fetched.items()
-        }
+        return {tp: (*one, self._broker.log(tp).stable) for tp, one in fetched.items()}
 
     def _end_of(self, tp: TopicPartition) -> int:
         return self._broker.end_of(tp, committed=self._committed_only)
@@ -489,9 +485,7 @@ class SimulatedConsumer(_Client):
             if self.generation < 0:
                 continue
             generation = self.generation
-            answer = await self._ask_patiently(
-                self._group.heartbeat, self._member_id, generation
-            )
+            answer = await self._ask_patiently(self._group.heartbeat, self._member_id, generation)
             if answer != STABLE and generation == self.generation:
                 if answer == UNKNOWN:
                     self._member_id = ""

@@ -61,9 +61,7 @@ class Group:
         if self.members.pop(member_id, None) is not None:
             self._rebalance(10.0)
 
-    def commit(
-        self, member_id: str, generation: int, offsets: dict[TopicPartition, int]
-    ) -> None:
+    def commit(self, member_id: str, generation: int, offsets: dict[TopicPartition, int]) -> None:
         if member_id not in self.members or generation != self.generation:
             raise CommitFailedError
         self.offsets.update(offsets)

@@ -13,7 +13,7 @@ from models.customer import Customer, Timer, decode_row, encode_row
 from models.effects import Action, EventFolded, HazardLesson, HourEnded, encode
 from models.events import Adopted, ClockMark, OrderCompleted, decode
 from models.events import encode as encode_event
-from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
 from models.step import ForLog, fire, step
 from models.view import View
@@ -64,6 +64,7 @@ class Oracle:
         customer = _copy(self.customers.get(event.customer, Customer()))
         try:
             effects = step(customer, event, record.value, self._view)
+            settle(customer, self._view.hazard)
         except Exception:
             self.dead_letters[record.offset] += 1
             return
@@ -97,6 +98,7 @@ class Oracle:
                 for timer in due:
                     if timer in customer.timers:
                         effects.extend(fire(token, customer, timer, self._view))
+                        settle(customer, self._view.hazard)
         except Exception:
             # All that was due of this customer is left out, and nothing else.
             self.dead_letters[self._view.offset] += 1

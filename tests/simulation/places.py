@@ -48,9 +48,7 @@ class PlacedSink:
         await self._loop.ask(lambda: None)
 
     async def resume(self, partitions: Iterable[int]) -> Mapping[int, int]:
-        known: dict[int, int] = await self._loop.ask(
-            self._place.first_missing, sorted(partitions)
-        )
+        known: dict[int, int] = await self._loop.ask(self._place.first_missing, sorted(partitions))
         return known
 
     async def write(self, batch: Sequence[Record]) -> None:

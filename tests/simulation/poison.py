@@ -8,6 +8,7 @@ from unittest.mock import patch
 from models import partition_clock
 from models import step as steps
 from models.customer import Customer
+from models.events import TYPES
 from streams import customer_fold as folds
 from streams import partition as partitions
 
@@ -46,7 +47,9 @@ def rules_that_break() -> Iterator[None]:
     """Events with `bad` ids raise half way, so do reminders of the product `poison`."""
     with ExitStack() as stack:
         for change in (
-            patch.object(steps, "RULES", (*steps.RULES, _rule)),
+            patch.object(
+                steps, "RULES", {kind: (*steps.RULES.get(kind, ()), _rule) for kind in TYPES}
+            ),
             patch.dict(steps.TIMER_RULES, browse_reminder=_timer_rule),
             patch.object(partition_clock, "HOURS_SAID_AT_MOST", 1),
             patch.object(folds, "CUSTOMERS_PER_SLICE", 2),

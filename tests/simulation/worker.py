@@ -14,7 +14,7 @@ from faust.tables.recovery import RebalanceAgain
 
 from streams import lanes, topics
 from streams.customer_fold import CustomerFold
-from streams.lane import Batch, LaneConsumer
+from streams.lane import NEVER, Batch, LaneConsumer
 from streams.lanes import Lane, Lanes, fold_batches
 from streams.marks import MarkWriter
 from streams.partition import LaneSpec
@@ -36,6 +36,8 @@ class Worker:
     _buffered_partitions: frozenset[TopicPartition] = frozenset()
     _drain_messages = LaneConsumer._drain_messages
     _hand_over = LaneConsumer._hand_over
+    _begin = LaneConsumer._begin
+    _goes_on = LaneConsumer._goes_on
     caught_up = LaneConsumer.caught_up
 
     def __init__(
@@ -59,7 +61,7 @@ class Worker:
         self.suspend_flow = asyncio.Event()
         self.can_resume_flow = asyncio.Event()
         self.signal_recovery_start = asyncio.Event()
-        self.handed_over: dict[tuple[str, int], int] = {}
+        self._begun = NEVER
         self.crash_reason: BaseException | None = None
         self._active: set[TopicPartition] = set()
         self._clock = clock
@@ -158,6 +160,15 @@ class Worker:
             offset = await self._kafka.committed(tp)
             if tp in self.assignment():
                 self._kafka.seek(tp, offset or 0)
+
+    async def seek(self, tp: TopicPartition, offset: int) -> None:
+        """Go on at this offset; as the client, only where the partition is assigned."""
+        if tp not in self.assignment():
+            raise IllegalStateError(f"{tp} is not assigned")
+        self._kafka.seek(tp, offset)
+
+    async def wait(self, event: asyncio.Event) -> None:
+        await event.wait()
 
     async def wait_for_stopped(self, event: asyncio.Event) -> bool:
         await event.wait()

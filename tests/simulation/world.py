@@ -295,7 +295,8 @@ class World:
         for topic in (topics.FACTS, topics.ACTIONS):
             _same(f"{topic}[{partition}]", self._values(topic, partition), oracle.outputs[topic])
         rows = {
-            record.key: record.value for record in self.broker.committed(topics.CUSTOMERS, partition)
+            record.key: record.value
+            for record in self.broker.committed(topics.CUSTOMERS, partition)
         }
         clock = msgspec.msgpack.decode(rows.pop(PARTITION_KEY), type=PartitionClock)
         _same(f"clock[{partition}]", clock, oracle.clock)
@@ -353,5 +354,3 @@ def played(plan: Plan, lacking: frozenset[str] = frozenset()) -> World:
 
     run(loop, main)
     return worlds[0]
-
-

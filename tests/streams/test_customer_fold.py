@@ -9,7 +9,7 @@ import pytest
 from models import step as steps
 from models.customer import Customer, Timer, decode_row, encode_row
 from models.effects import Action, DayEnded, DeadLetter, Fact, HourEnded, Lesson
-from models.events import Absorbed, Adopted, ClockMark, Tracked, decode
+from models.events import TYPES, Absorbed, Adopted, ClockMark, Tracked, decode
 from models.hazard import HazardSnapshot
 from models.partition_clock import PartitionClock
 from models.tokens import PARTITION_KEY, partition_of
@@ -337,7 +337,8 @@ def raise_for(monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
             raise ZeroDivisionError("half way")
         return []
 
-    monkeypatch.setattr(steps, "RULES", (*steps.RULES, rule))
+    with_rule = {kind: (*steps.RULES.get(kind, ()), rule) for kind in TYPES}
+    monkeypatch.setattr(steps, "RULES", with_rule)
 
 
 @pytest.mark.parametrize("touched_before", [True, False])

@@ -134,6 +134,53 @@ async def _truth(value: bool) -> bool:
     return value
 
 
+def rebalance_during_fetches(
+    consumer: Any, lanes: Lanes, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Let the first fetches that bring records be overtaken by an assignment each."""
+    fetch = consumer._wait_next_records
+    left = iter(range(times))
+
+    async def fetch_over_a_rebalance(timeout_s: float) -> Any:
+        found = await fetch(timeout_s)
+        if found[0] and next(left, None) is not None:
+            await lanes.assign(set(lanes.open), lanes.generation + 1)
+        return found
+
+    monkeypatch.setattr(consumer, "_wait_next_records", fetch_over_a_rebalance)
+
+
+async def test_what_is_fetched_over_a_rebalance_is_fetched_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Log(settings) as log, worker_of(settings) as (app, lanes):
+        await until(lambda: _truth(lanes.ready.is_set()), "an assignment")
+        rebalance_during_fetches(app.consumer, lanes, monkeypatch, 3)
+        for first in range(0, 400, 100):
+            await log.write(looks(100, first))
+        await until(lambda: _folds(log, 400), "every event to be folded")
+
+
+async def _folds(log: Log, count: int) -> bool:
+    return await log.folded() == count
+
+
+async def test_a_partition_goes_on_where_its_table_stands_not_where_the_client_asked_before(
+    settings: Settings,
+) -> None:
+    async with Log(settings) as log:
+        async with worker_of(settings):
+            await log.write(looks(100))
+            await until(lambda: _folds(log, 100), "every event to be folded")
+        stands = await committed(settings)
+        lanes = lanes_of(settings)
+        topic = settings.named(topics.EVENTS)
+        await lanes.assign({(topic, number) for number in stands}, 1)
+        assert {place[1]: offset for place, offset in lanes.places().items()} == stands
+        await lanes.close()
+    assert sum(stands.values()) == 100
+
+
 async def test_defect_2_a_stream_that_only_raises_would_have_been_taken_for_done() -> None:
     """The negative control: without the guard the agent's error is just an exception."""
 

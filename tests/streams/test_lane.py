@@ -1,0 +1,70 @@
+"""What is fetched around a rebalance is handed over under its own generation, or fetched again."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from streams.lane import NEVER, LaneConsumer
+
+PLACE = TP("events", 0)
+
+
+class Fetching:
+    """What `_drain_messages` stands on; a rebalance overtakes its first fetch."""
+
+    consumer_stopped_errors = (ConnectionError,)
+    _begin = LaneConsumer._begin
+    _goes_on = LaneConsumer._goes_on
+
+    def __init__(self, *, flow_active: bool) -> None:
+        self.flow_active = flow_active
+        self.should_stop = False
+        self.can_resume_flow = object()
+        self.app = SimpleNamespace(should_stop=False)
+        self.lanes = SimpleNamespace(generation=1, ready=asyncio.Event(), places=self._places)
+        self.lanes.ready.set()
+        self._begun = NEVER
+        self._buffered_partitions: set[TP] = set()
+        self.position = 0
+        self.handed_over: list[int] = []
+
+    def _places(self) -> dict[tuple[str, int], int]:
+        return {(PLACE.topic, PLACE.partition): len(self.handed_over)}
+
+    async def wait(self, *_: Any) -> None:
+        self.flow_active = True
+
+    async def _wait_next_records(self, _timeout: float) -> Any:
+        self.lanes.generation = 2
+        self.position += 1
+        self.should_stop = self.position > 3
+        return {PLACE: [self.position]}, {PLACE}
+
+    async def _hand_over(self, _tp: TP, generation: int, fetched: list[Any]) -> None:
+        assert generation == self.lanes.generation
+        self.handed_over += fetched
+
+    async def seek(self, place: TP, offset: int) -> None:
+        assert place == PLACE
+        self.position = offset
+
+
+@pytest.mark.parametrize("flow_active", [True, False])
+async def test_no_fetch_is_lost_to_a_rebalance_that_overtakes_it(flow_active: bool) -> None:
+    fetching = Fetching(flow_active=flow_active)
+    await LaneConsumer._drain_messages(fetching, SimpleNamespace(should_stop=False))  # type: ignore[arg-type]
+    assert fetching.handed_over == [1, 2, 3]
+
+
+async def test_without_going_back_it_is_lost() -> None:
+    fetching = Fetching(flow_active=True)
+
+    async def stay(place: TP, offset: int) -> None:
+        """Read on where the client stands."""
+
+    fetching.seek = stay  # type: ignore[method-assign]
+    await LaneConsumer._drain_messages(fetching, SimpleNamespace(should_stop=False))  # type: ignore[arg-type]
+    assert fetching.handed_over == [2, 3]
