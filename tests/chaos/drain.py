@@ -41,7 +41,7 @@ async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
     stage.step_clock(LAST_STEP_MS)
     while True:
         await _caught_up(stage, offsets, deadline)
-        codes = [await kept.stop(STOP_WITHIN_S) for kept in stage.of("worker")]
+        codes = await asyncio.gather(*(kept.stop(STOP_WITHIN_S) for kept in stage.of("worker")))
         stage.note("workers stopped", codes=codes)
         done = await offsets.committed("worker")
         places = {place: at for place, at in done.items() if place[0] == topics.EVENTS}
@@ -51,8 +51,7 @@ async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
         for kept in stage.of("worker"):
             kept.again()
     await _sinks_read_up(stage, offsets, deadline)
-    for kept in stage.roles.values():
-        await kept.stop(STOP_WITHIN_S)
+    await asyncio.gather(*(kept.stop(STOP_WITHIN_S) for kept in stage.roles.values()))
     return places
 
 

@@ -36,6 +36,7 @@ class Act:
     cast: tuple[str, ...]
     play: Callable[[Stage, Shop], Awaitable[None]]
     masks: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
 
 
 async def play(ground: Ground, name: str, *, guarded: bool) -> Report:
@@ -55,7 +56,7 @@ async def play(ground: Ground, name: str, *, guarded: bool) -> Report:
     async with stage:
         if stage.of("sinks"):
             await asyncio.to_thread(_stop_merges, stage)
-        stage.begin()
+        stage.begin(act.later)
         await opened(stage)
         await act.play(stage, shop)
         folded_to = await calm(stage, Offsets(stage.settings), CALM_WITHIN_S)
@@ -79,17 +80,17 @@ async def _worker_dies_before_the_offset(stage: Stage, shop: Shop) -> None:
     """Rows and effects are with the broker, the offset is not: the worker dies."""
     worker = stage.roles["worker-1"]
     await shop.sell(BATCHES)
-    worker.arm("offsets", 3)
+    worker.arm("offsets", 1)
     selling = asyncio.create_task(shop.sell(BATCHES))
     await _must_hit(worker)
     await selling
 
 
 async def _zombie_wakes(stage: Stage, shop: Shop) -> None:
-    """A worker freezes before it sends an interval; another goes on; it wakes and sends."""
+    """A worker freezes in the middle of an interval; another goes on; it wakes and commits."""
     first = stage.roles["worker-1"]
     await shop.sell(BATCHES)
-    first.arm("begin", 3, signal.SIGSTOP)
+    first.arm("fold", 30, signal.SIGSTOP)
     await shop.sell(BATCHES)
     await _must_hit(first)
     offsets = Offsets(stage.settings)
@@ -105,7 +106,7 @@ async def _zombie_wakes(stage: Stage, shop: Shop) -> None:
 
 async def _gateway_dies_before_its_answer(stage: Stage, shop: Shop) -> None:
     """The log has confirmed, the client never hears of it and sends again."""
-    stage.roles["gateway"].arm("confirmed", 5)
+    stage.roles["gateway"].arm("confirmed", 3)
     selling = asyncio.create_task(shop.sell(BATCHES))
     await _must_hit(stage.roles["gateway"])
     await selling
@@ -115,7 +116,7 @@ async def _sink_dies_after_a_block(stage: Stage, shop: Shop) -> None:
     """A block has landed, its position is not committed: the sinks die."""
     sinks = stage.roles["sinks"]
     await shop.sell(BATCHES)
-    sinks.arm("landed", 4)
+    sinks.arm("landed", 1)
     selling = asyncio.create_task(shop.sell(BATCHES))
     await _must_hit(sinks)
     await selling
@@ -125,7 +126,7 @@ async def _dispatcher_dies_after_a_send(stage: Stage, shop: Shop) -> None:
     """The provider has the message, the ledger does not know it: the dispatcher dies."""
     sinks = stage.roles["sinks"]
     await shop.sell(BATCHES)
-    sinks.arm("sent", 2)
+    sinks.arm("sent", 1)
     stage.step_clock(12 * 60_000)
     await _must_hit(sinks)
 
@@ -142,6 +143,7 @@ ACTS: dict[str, Act] = {
         ("worker-1", "worker-2", "gateway"),
         _zombie_wakes,
         masks=("event-ids",),
+        later=("worker-2",),
     ),
     "read-committed": Act(
         ("clickhouse_extra",), ("worker-1", "gateway", "sinks"), _worker_dies_before_the_offset

@@ -83,7 +83,13 @@ def _forget_event_ids(role: str) -> None:
     if role == "worker":
         from models import step  # noqa: PLC0415
 
-        step.seen_before = lambda _customer, _event_id: False
+        remember = step.seen_before
+
+        def recognise_nothing(customer: Any, event_id: str) -> bool:
+            remember(customer, event_id)
+            return False
+
+        step.seen_before = recognise_nothing
 
 
 def _forget_what_landed(role: str) -> None:

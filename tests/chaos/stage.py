@@ -163,10 +163,11 @@ class Kept:
         """Start it again after a stop."""
         self._wanted.set()
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Be done with it."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._popen is not None:
             self._popen.kill()
             self._popen.wait()
@@ -223,14 +224,15 @@ class Stage:
 
     async def __aexit__(self, *error: object) -> None:
         for kept in self.roles.values():
-            kept.end()
+            await kept.end()
         await self._stack.aclose()
         self._timeline.close()
 
-    def begin(self) -> None:
-        """Start every role."""
+    def begin(self, later: Sequence[str] = ()) -> None:
+        """Start every role but those that come later."""
         for kept in self.roles.values():
-            kept.begin()
+            if kept.name not in later:
+                kept.begin()
 
     def note(self, what: str, **more: Any) -> None:
         """Write a line of what happened, and when."""
