@@ -85,6 +85,11 @@ class _Lane:
         self._wake.set()
         return parcel
 
+    def forget_abandoned(self) -> None:
+        """Drop from the front what nobody waits for any more: it must not pile up for a broker."""
+        while self._waiting and self._waiting[0][1].confirmed.done():
+            self._waiting.popleft()
+
     async def _run(self) -> None:
         while True:
             await self._wake.wait()
@@ -283,6 +288,8 @@ class LogWriter:
             self._pending_bytes -= size
             for parcel in parcels:
                 parcel.confirmed.cancel()
+            for partition in groups:
+                self._lane(topic, partition).forget_abandoned()
 
     def _lane(self, topic: str, partition: int) -> _Lane:
         lane = self._lanes.get((topic, partition))

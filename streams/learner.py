@@ -4,6 +4,7 @@ import asyncio
 
 from streams import topics
 from streams.app import build_app, quiet_logging
+from streams.broker import broker_reached
 from streams.lanes import Lane, Lanes
 from streams.learner_fold import LearnerFold
 from streams.partition import LaneSpec
@@ -19,6 +20,7 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     quiet_logging(settings.log_level)
+    await broker_reached(settings.kafka_bootstrap)
     lanes = Lanes([lessons_lane(settings), metrics_lane(settings)])
     app = build_app(settings, "learner", lanes)
     await run_app(settings, "learner", app, lanes, [])

@@ -14,6 +14,7 @@ from sinks.log_clock import LogClockReader
 from sinks.sealing import Sealer
 from streams import topics
 from streams.app import build_app, quiet_logging
+from streams.broker import broker_reached
 from streams.customer_fold import CustomerFold
 from streams.exit import end_process
 from streams.lanes import Lane, Lanes
@@ -38,6 +39,7 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     quiet_logging(settings.log_level)
+    await broker_reached(settings.kafka_bootstrap)
     named = settings.named
     snapshots = SnapshotReader(settings.kafka_bootstrap, named(topics.SNAPSHOTS))
     clock = LogClockReader(settings.kafka_bootstrap, named(topics.CONTROL))

@@ -101,9 +101,9 @@ class Crew:
         self._settings = settings
         self._roles: list[Role] = []
 
-    def start(self, name: str, number: int = 1) -> Role:
-        """Start a role in a process of its own."""
-        role = Role(self._settings, name, number)
+    def start(self, name: str, number: int = 1, *, code: str = "") -> Role:
+        """Start a role, or `code` in its place, in a process of its own."""
+        role = Role(self._settings, name, number, code=code)
         self._roles.append(role)
         return role
 
