@@ -23,6 +23,7 @@ FIRST_PROGRESS_WITHIN_S = 180.0
 LOOK_EVERY_S = 0.1
 CHANGES_AT_LEAST = 2
 PATIENCE_S = 30.0
+WARM_MOST_S = 60.0
 CPU = "_cpu_us_per_event"
 
 
@@ -88,7 +89,8 @@ class Step(NamedTuple):
 class Engine(ABC):
     """Something that folds a topic: count, sum and last time of each customer.
 
-    `guarantee`, `setup` and `counted_by` stand in the table of results.
+    `guarantee`, `setup` and `counted_by` stand in the table of results. Its window does not begin
+    before `warm_events`, within reason.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Engine(ABC):
     guarantee: str
     setup: str
     counted_by: str
+    warm_events: int = 0
 
     def missing(self) -> str:
         """Why it can't run here; empty when it can."""
@@ -155,7 +158,7 @@ async def measured(engine: Engine, work: Work, options: Options) -> Reading:
 
 async def _rate(engine: Engine, running: Running, work: Work, options: Options) -> Reading:
     await _until_begun(engine, running)
-    await asyncio.sleep(options.warm_s)
+    await _warm(engine, running, options)
     steps = await _steps(engine, running, work, options)
     first, last = steps[0], steps[-1]
     if last.events == first.events:
@@ -174,6 +177,15 @@ async def _until_begun(engine: Engine, running: Running) -> None:
         _require_life(engine, running)
         if time.monotonic() > deadline:
             raise CannotRun(f"{engine.title} did nothing:\n{running.child.last_words()}")
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _warm(engine: Engine, running: Running, options: Options) -> None:
+    """For the time that was asked for, and for a JVM until its compiler has seen enough."""
+    await asyncio.sleep(options.warm_s)
+    deadline = time.monotonic() + (0.0 if options.small else WARM_MOST_S)
+    while await running.progress() < engine.warm_events and time.monotonic() < deadline:
+        _require_life(engine, running)
         await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -13,6 +13,7 @@ class KafkaStreams(Engine):
     """A processor with a cached RocksDB store, its changelog, an output topic; one thread."""
 
     title = f"Kafka Streams {VERSION}"
+    warm_events = 1_000_000
 
     def __init__(self, name: str, guarantee: str, setting: str, interval: str) -> None:
         self.name = name
