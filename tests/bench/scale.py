@@ -101,25 +101,23 @@ async def _cost(chosen: Settings, children: list[Child], options: Options) -> Co
         progress = folded_by(counter, chosen)
         await first_change(progress, children[0], 0)
         await asyncio.sleep(0.0 if options.small else options.warm_s)
-        before = [await _standing(chosen, number) for number, _ in enumerate(children)]
-        worker_s, broker_s = _cpu_s(children), _broker_cpu_s()
+        broker_s = _broker_cpu_s()
+        before = [await _standing(chosen, *one) for one in enumerate(children)]
         found = await window(progress, children[0], 0.0, options.window_s)
-        worker_s, broker_s = _cpu_s(children) - worker_s, _broker_cpu_s() - broker_s
-        after = [await _standing(chosen, number) for number, _ in enumerate(children)]
+        after = [await _standing(chosen, *one) for one in enumerate(children)]
+        broker_s = _broker_cpu_s() - broker_s
     for child in children:
         require_life(child)
-    done = [(now[0] - then[0], now[1] - then[1]) for then, now in zip(before, after, strict=True)]
-    return Cost(
-        seconds=found.ended_s - found.began_s,
-        records=sum(records for records, _ in done),
-        commits=sum(commits for _, commits in done),
-        worker_cpu_s=worker_s,
-        broker_cpu_s=broker_s,
-    )
+    done = [
+        tuple(now - then for then, now in zip(*both, strict=True))
+        for both in zip(before, after, strict=True)
+    ]
+    records, commits, worker_s = (sum(column) for column in zip(*done, strict=True))
+    return Cost(found.ended_s - found.began_s, records, commits, worker_s, broker_s)
 
 
-async def _standing(chosen: Settings, number: int) -> tuple[float, float]:
-    """Records folded and transactions committed by a worker, as it tells."""
+async def _standing(chosen: Settings, number: int, child: Child) -> tuple[float, float, float]:
+    """Records a worker has folded, transactions it has committed, CPU seconds it has taken."""
     url = f"http://127.0.0.1:{chosen.metrics_port + number}/metrics"
     async with ClientSession() as session, session.get(url) as response:
         page = await response.text()
@@ -129,11 +127,7 @@ async def _standing(chosen: Settings, number: int) -> tuple[float, float]:
         for sample in family.samples
         if sample.labels.get("outcome", "committed") == "committed"
     }
-    return found[_RECORDS], found[_COMMITS]
-
-
-def _cpu_s(children: list[Child]) -> float:
-    return sum(sum(psutil.Process(child.pid).cpu_times()[:2]) for child in children)
+    return found[_RECORDS], found[_COMMITS], sum(psutil.Process(child.pid).cpu_times()[:2])
 
 
 def _broker_cpu_s() -> float:
