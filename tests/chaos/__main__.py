@@ -78,14 +78,13 @@ async def _run(options: argparse.Namespace, folder: Path) -> tuple[int, Any]:
     if options.sabotage == "all":
         return await _all_acts(folder)
     seed = secrets.randbelow(1_000_000) if options.seed is None else options.seed
-    plan: list[Fault] = []
+    plan = [] if options.sabotage else _plan(options, seed)
     async with Ground(folder) as ground:
         if options.sabotage:
             name = options.sabotage
             report = await guards.play(ground, name, guarded=options.guarded)
             faults = 1
         else:
-            plan = _plan(options, seed)
             (folder / "plan.json").write_text(json.dumps(as_json(plan)))
             report = await driver.storm(ground, "storm", seed, plan)
             faults = len(plan)

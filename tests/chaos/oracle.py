@@ -20,7 +20,7 @@ from models.effects import (
 from models.effects import encode as encode_effect
 from models.events import Absorbed, Adopted, ClockMark, Event, OrderCompleted, decode
 from models.events import encode as encode_event
-from models.hazard import HazardSnapshot, NOTHING_LEARNED, settle
+from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
 from models.step import Effect, ForLog, fire, step
 from models.view import View

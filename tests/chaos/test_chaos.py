@@ -1,0 +1,163 @@
+"""A short storm ends in zeros, a guard taken away is missed, and the judge itself is sound."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.customer import decode_row
+from models.effects import Action, EventFolded, Fact, HourEnded, Lesson
+from models.partition_clock import PartitionClock
+from models.tokens import is_customer_key
+from tests.builders import customer_fold, fold_through, order, records_of, snapshot, viewed
+from tests.chaos import guards
+from tests.chaos.compare import Counters, compare_log, compare_provider
+from tests.chaos.faults import DECK, HAPPEN, Fault, as_json, plan_of
+from tests.chaos.harvest import Topics
+from tests.chaos.oracle import Oracle
+from tests.golden.test_golden import log_of_everything, new_fold
+
+PROJECT = Path(__file__).parents[2]
+STORM_LIMIT_S = 400
+ACTS_LIMIT_S = 900
+SEED = "4"
+
+
+def chaos(*options: str, limit_s: int) -> tuple[int, Any, str]:
+    """Exit code, verdict and words of one run."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", "--json", *options],
+        cwd=PROJECT,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=limit_s,
+    )
+    return run.returncode, json.loads(run.stdout or "null"), run.stderr
+
+
+@pytest.mark.real
+def test_ten_faults_end_in_zeros() -> None:
+    code, told, words = chaos("--faults", "10", "--seed", SEED, limit_s=STORM_LIMIT_S)
+    assert code == 0, f"{told}\n{words[-3_000:]}"
+    assert told["faults"] == 10
+    assert told["sizes"]["events"] > 1_000
+    assert told["sizes"]["actions"] > 50
+    assert sum(told["told"].values()) == 10
+    assert all(told[counter] == 0 for counter in Counters().numbers)
+
+
+@pytest.mark.real
+def test_every_guard_taken_away_is_missed_and_in_its_place_nothing_is_wrong() -> None:
+    code, acts, words = chaos("--sabotage", "all", limit_s=ACTS_LIMIT_S)
+    as_due = {(act["sabotage"], act["guarded"]): act["as_due"] for act in acts or []}
+    wanted = {(name, guarded): True for name in guards.ACTS for guarded in (False, True)}
+    assert as_due == wanted, f"{acts}\n{words[-3_000:]}"
+    assert code == 0
+
+
+@pytest.mark.real
+def test_a_sabotage_by_its_name_ends_with_one() -> None:
+    code, told, words = chaos("--sabotage", "event-ids", limit_s=STORM_LIMIT_S)
+    assert code == 1, words[-3_000:]
+    assert told["duplicated"] > 0
+
+
+def test_what_cannot_run_ends_with_two(tmp_path: Path) -> None:
+    code, told, words = chaos("--plan", str(tmp_path / "no-such-plan"), limit_s=60)
+    assert (code, told) == (2, None)
+    assert "no-such-plan" in words
+
+
+def test_a_seed_chooses_the_same_plan_again_and_a_plan_is_read_back() -> None:
+    plan = plan_of(7, 60, 3.0)
+    assert plan == plan_of(7, 60, 3.0)
+    assert plan != plan_of(8, 60, 3.0)
+    assert msgspec.json.decode(json.dumps(as_json(plan)), type=list[Fault]) == plan
+    assert {fault.kind for fault in plan} == {card[1] for card in DECK} == set(HAPPEN)
+
+
+def test_the_oracle_agrees_with_the_fold_over_the_log_of_everything() -> None:
+    records = log_of_everything()
+    fold = new_fold()
+    asyncio.run(fold.prepare(records))
+    for record in records:
+        fold_through(fold, record, frozenset())
+    oracle = Oracle(1, {1: snapshot()})
+    oracle.fold(records)
+    counters = Counters()
+    compare_log(counters, harvested(fold, records), oracle, records)
+    assert counters.clean, counters.examples
+    assert len(oracle.facts) > len(records) // 2
+
+
+def harvested(fold: Any, records: list[Any]) -> Topics:
+    """What the fold gives, as if it had been read from its topics."""
+    interval = fold.seal()
+    topics = Topics()
+    for key, row in interval.rows:
+        if is_customer_key(key):
+            topics.rows[key.decode()] = decode_row(row)
+        else:
+            topics.clocks[0] = msgspec.msgpack.decode(row, type=PartitionClock)
+    decoder = msgspec.json.Decoder(Fact)
+    topics.facts = [decoder.decode(o.value) for o in interval.outputs if o.topic == "facts"]
+    actions = msgspec.json.Decoder(Action)
+    topics.actions = [actions.decode(o.value) for o in interval.outputs if o.topic == "actions"]
+    lessons = msgspec.json.Decoder(Lesson)
+    topics.lessons = [lessons.decode(o.value) for o in interval.outputs if o.topic == "lessons"]
+    hours = msgspec.json.Decoder(HourEnded)
+    topics.hours = [hours.decode(o.value) for o in interval.outputs if o.topic == "metrics"]
+    topics.events = records
+    return topics
+
+
+def broken(topics: Topics, how: str) -> None:
+    """Do to a good result what a broken engine might."""
+    if how == "a fact twice":
+        topics.facts.append(topics.facts[0])
+    elif how == "a fact missing":
+        topics.facts.pop()
+    elif how == "a row astray":
+        next(iter(topics.rows.values())).events += 1
+    elif how == "a row missing":
+        topics.rows.popitem()
+    elif how == "a clock astray":
+        topics.clocks[0].now_ms += 1
+
+
+@pytest.mark.parametrize(
+    ("how", "counter"),
+    [
+        ("a fact twice", "duplicated"),
+        ("a fact missing", "lost"),
+        ("a row astray", "state_mismatches"),
+        ("a row missing", "state_mismatches"),
+        ("a clock astray", "state_mismatches"),
+    ],
+)
+def test_the_judge_sees_what_a_broken_engine_does(how: str, counter: str) -> None:
+    records = records_of([order("o1"), viewed("p1")])
+    fold = customer_fold()
+    for record in records:
+        fold_through(fold, record, frozenset())
+    oracle = Oracle(1, {})
+    oracle.fold(records)
+    topics = harvested(fold, records)
+    assert any(isinstance(fact, EventFolded) for fact in topics.facts)
+    broken(topics, how)
+    counters = Counters()
+    compare_log(counters, topics, oracle, records)
+    assert counters.numbers[counter] > 0
+
+
+def test_the_judge_counts_messages_at_the_provider() -> None:
+    counters = Counters()
+    compare_provider(counters, Counter({"a": 3, "stranger": 1}), [])
+    assert counters.numbers["actions_twice"] == 4
