@@ -87,6 +87,7 @@ class LaneConsumer(driver.Consumer):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._begun = NEVER
+        self.handed_over: dict[tuple[str, int], int] = {}
 
     def _new_consumer_thread(self) -> LaneConsumerThread:
         return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -168,6 +169,7 @@ class LaneConsumer(driver.Consumer):
                 self._begun = NEVER
                 return
             records = fetched[start : start + RECORDS_PER_BATCH]
+            self.handed_over[tp.topic, tp.partition] = records[-1].offset + 1
             message = ConsumerMessage(
                 tp.topic,
                 tp.partition,
