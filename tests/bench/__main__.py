@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotRun, ServerError, ModuleNotFoundError) as error:
         errors.print(f"{asked.name} could not run: {error}", markup=False)
         return 2
+    except Exception:
+        errors.print_exception()
+        return 2
     figures = {"name": asked.name, **figures, **machine()}
     if asked.json:
         print(json.dumps(figures))

@@ -15,7 +15,7 @@ class Bytewax(Engine):
     name = "bytewax"
     title = "Bytewax 0.21.1"
     guarantee = "none: no recovery, no changelog"
-    setup = "stateful map, batches of 1,000 (default), one worker; no output topic"
+    setup = "stateful map, decoding by batches of 1,000 (default), one worker; no output topic"
     counted_by = "itself"
 
     def missing(self) -> str:

@@ -1,8 +1,9 @@
 """The fold in Bytewax: `bytewax_fold.py KAFKA SOURCE PROGRESS_FILE`.
 
 As its documentation advises: its Kafka source with the batch size by default, a keyed stream, a
-stateful map. Nothing is durable and nothing is sent: without recovery no offset is committed
-anywhere, so the last step counts what reached it.
+stateful map; decoded by the batch, which was measured to be the quicker way. Nothing is durable and
+nothing is sent: without recovery no offset is committed anywhere, so the last step counts what
+reached it.
 """
 
 import sys
@@ -46,12 +47,12 @@ def main(kafka, source, progress_file):
         def build(self, step_id, worker_index, worker_count):
             return CountingPartition()
 
-    def keyed(message):
-        return message.key.decode(), orjson.loads(message.value)
+    def keyed(messages):
+        return [(message.key.decode(), orjson.loads(message.value)) for message in messages]
 
     flow = Dataflow("fold")
     messages = op.input("purchases", flow, KafkaSource([kafka], [source]))
-    purchases = op.map("decode", messages, keyed)
+    purchases = op.flat_map_batch("decode", messages, keyed)
     tallies = op.stateful_map("fold", purchases, fold)
     op.output("count", tallies, Counting())
     run_main(flow)
