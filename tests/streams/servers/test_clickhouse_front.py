@@ -188,6 +188,23 @@ def test_half_a_native_block_inserts_nothing(
     assert client.query("SELECT count(), sum(a) FROM t").result_rows == [(1000, 499500)]
 
 
+def test_an_insert_that_is_refused_at_its_end_is_an_error(client: Client) -> None:
+    """Chaos seed 2, disk full: chDB's streaming insert answered with success all the same."""
+    client.command("CREATE TABLE t (a UInt32, CONSTRAINT low CHECK a < 9) ENGINE = Memory")
+    for rows, settings, code in (
+        ([[10]], {}, 469),
+        ([[1]], {"min_free_disk_bytes_to_perform_insert": 2**62}, 243),
+    ):
+        table = "t"
+        if settings:
+            client.command(DEDUPLICATED.replace("TABLE t", "TABLE u"))
+            table = "u"
+        with pytest.raises(DatabaseError) as caught:
+            client.insert(table, rows, ["a"], settings=settings)
+        assert caught.value.code == code
+        assert client.query(f"SELECT count() FROM {table}").result_rows == [(0,)]
+
+
 def test_text_inserts_of_each_shape_arrive(client: Client, clickhouse: str, database: str) -> None:
     client.command("CREATE TABLE t (a UInt32, s String) ENGINE = MergeTree ORDER BY a")
     client.command("INSERT INTO t VALUES (1, 'FORMAT CSV'), (2, 'x')")
