@@ -48,6 +48,7 @@ SEEN_ELSEWHERE = {
     "sinks/web/meters.py": "tests/sinks/web/test_server.py",
     "sinks/web/story.py": "tests/sinks/web/test_server.py",
     "streams/app.py": "tests/real/test_worker.py",
+    "streams/broker.py": "tests/real/test_log_away.py",
     "streams/exit.py": "tests/real/test_worker.py",
     "streams/gateway_metrics.py": "tests/real/test_gateway.py",
     "streams/intake.py": "tests/real/test_gateway.py",
