@@ -30,8 +30,17 @@ class Transaction:
 class Logged:
     """One place in a log: a record as consumers get it, or a transaction's marker."""
 
-    __slots__ = ("is_marker", "key", "offset", "partition", "timestamp", "topic", "transaction",
-                 "value")  # fmt: skip
+    __slots__ = (
+        "is_marker",
+        "key",
+        "offset",
+        "partition",
+        "timestamp",
+        "topic",
+        "transaction",
+        "value",
+        "writer_id",
+    )
 
     def __init__(
         self,
@@ -41,8 +50,10 @@ class Logged:
         key: bytes | None,
         value: bytes | None,
         transaction: Transaction | None,
+        writer_id: str | None = None,
         is_marker: bool = False,
     ) -> None:
+        self.writer_id = writer_id
         self.topic, self.partition = tp
         self.offset = offset
         self.timestamp = timestamp
@@ -75,17 +86,20 @@ class PartitionLog:
         key: bytes | None,
         value: bytes | None,
         transaction: Transaction | None = None,
+        writer_id: str | None = None,
     ) -> int:
         offset = self.end
         if transaction is not None:
             self.open.setdefault(transaction, offset)
-        self.entries.append(Logged(self.tp, offset, at_ms, key, value, transaction))
+        self.entries.append(Logged(self.tp, offset, at_ms, key, value, transaction, writer_id))
         return offset
 
     def mark(self, at_ms: int, transaction: Transaction) -> None:
         """End a transaction here."""
         self.open.pop(transaction, None)
-        self.entries.append(Logged(self.tp, self.end, at_ms, None, None, transaction, True))
+        self.entries.append(
+            Logged(self.tp, self.end, at_ms, None, None, transaction, is_marker=True)
+        )
 
     def read(self, start: int, count: int, *, committed: bool) -> tuple[list[Logged], int]:
         """Records from `start` on, at most `count`, and the position after them."""
@@ -205,11 +219,11 @@ class SimulatedBroker:
     ) -> int:
         """Append within the transaction; the first record's offset."""
         if not self.has_transactions:
-            return self.append(tp, records)
+            return self._append(tp, records, None, writer_id)
         writer = self._writer(writer_id, epoch)
         if writer.transaction is None or tp not in writer.partitions:
             raise ProducerFenced
-        return self._append(tp, records, writer.transaction)
+        return self._append(tp, records, writer.transaction, writer_id)
 
     def add_offsets(
         self,
@@ -294,11 +308,12 @@ class SimulatedBroker:
         tp: TopicPartition,
         records: list[tuple[bytes | None, bytes | None]],
         transaction: Transaction | None,
+        writer_id: str | None = None,
     ) -> int:
         log, at_ms = self.log(tp), self.now_ms()
         base = log.end
         for key, value in records:
-            log.append(at_ms, key, value, transaction)
+            log.append(at_ms, key, value, transaction, writer_id)
         self._wake(tp)
         return base
 

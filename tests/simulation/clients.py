@@ -20,6 +20,7 @@ from tests.simulation.group import STABLE, UNKNOWN
 from tests.simulation.loop import SimulatedLoop
 
 RETRY_S = 0.01
+LOOK_S = 0.0005
 RECORDS_A_FETCH = (500, 500, 7, 3, 1)
 OVERHEAD_BYTES = 20
 
@@ -325,7 +326,7 @@ class SimulatedConsumer(_Client):
         return {tp: await self._ask(self._end_of, tp) for tp in tps}
 
     async def beginning_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        return dict.fromkeys(tps, 0)
+        return {tp: await self._ask(lambda: 0) for tp in tps}
 
     async def seek_to_beginning(self, *tps: TopicPartition) -> bool:
         for tp in tps:
@@ -376,17 +377,22 @@ class SimulatedConsumer(_Client):
                 raise ConsumerStoppedError
             # No record leaves aiokafka between two assignments.
             await self._assigned.wait()
-            found = await self._fetch(tps, max_records) if self._is_behind() else {}
+            found = await self._fetch(tps, max_records) if self._is_behind(tps) else {}
             left_s = until - self._loop.time()
-            if found or left_s <= 0:
+            if left_s < LOOK_S:
+                # Even to look takes a while, or whoever looks again and again stops time.
+                await asyncio.sleep(LOOK_S)
+            if found or left_s < LOOK_S:
                 return found
-            if not self._is_behind():
+            if not self._is_behind(tps):
                 await self._arrival(left_s)
 
-    def _is_behind(self) -> bool:
+    def _is_behind(self, tps: tuple[TopicPartition, ...]) -> bool:
         """Whether a fetch would bring anything, or move a position."""
-        return not self._positions or any(
-            at is None or at < self._end_of(tp) for tp, at in self._positions.items()
+        return any(
+            at is None or at < self._end_of(tp)
+            for tp, at in self._positions.items()
+            if not tps or tp in tps
         )
 
     async def _arrival(self, limit_s: float) -> None:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 PROCESS: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
-STEPS_AT_MOST = 400_000
+STEPS_AT_MOST = 100_000
 # Most answers are quick, some late, few so late that others give up waiting.
 LATENCIES_S = (0.0005,) * 6 + (0.001,) * 4 + (0.003, 0.003, 0.01, 0.01, 0.05, 0.3, 2.0)
 

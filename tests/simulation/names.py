@@ -1,4 +1,4 @@
-"""Puts clock, clients and process end of the simulation in place of the real ones, in tests only."""
+"""Puts the simulation's clock, clients and process end in place of the real ones."""
 
 import asyncio
 import time

@@ -6,6 +6,7 @@ that hold it. What is written here is Faust's part: who calls it, and when.
 
 import asyncio
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -34,11 +35,6 @@ class Worker:
     should_stop = False
     consumer_stopped_errors = (IllegalStateError,)
     _buffered_partitions: frozenset[TopicPartition] = frozenset()
-    _drain_messages = LaneConsumer._drain_messages
-    _hand_over = LaneConsumer._hand_over
-    _begin = LaneConsumer._begin
-    _goes_on = LaneConsumer._goes_on
-    caught_up = LaneConsumer.caught_up
 
     def __init__(
         self,
@@ -62,6 +58,7 @@ class Worker:
         self.can_resume_flow = asyncio.Event()
         self.signal_recovery_start = asyncio.Event()
         self._begun = NEVER
+        self.handed_over: dict[tuple[str, int], int] = {}
         self.crash_reason: BaseException | None = None
         self._active: set[TopicPartition] = set()
         self._clock = clock
@@ -75,6 +72,12 @@ class Worker:
         )
         self._kafka.subscribe([topics.EVENTS], listener=self)
 
+    def __getattr__(self, name: str) -> Any:
+        borrowed = vars(LaneConsumer).get(name)
+        if not callable(borrowed):
+            raise AttributeError(name)
+        return MethodType(borrowed, self)
+
     async def run(self) -> None:
         """As streams.worker.run_app: until told to stop, or until a side task ends."""
         marks = MarkWriter("", topics.EVENTS, 1_000, self.lanes, self._clock, self.caught_up)
@@ -83,6 +86,8 @@ class Worker:
             asyncio.create_task(fold_batches(self.lanes, self)),
             asyncio.create_task(_restart_recovery.fun(self)),
         ]
+        for task in faust:
+            task.add_done_callback(self._note_crash)
         await self._kafka.start()
         side = [
             asyncio.create_task(marks.run()),
@@ -105,6 +110,11 @@ class Worker:
         await asyncio.gather(*faust, return_exceptions=True)
         await self.lanes.close()
         await self._kafka.stop()
+
+    def _note_crash(self, task: "asyncio.Task[None]") -> None:
+        # As mode does: an exception crashes the app, a cancelled task only ends.
+        if not task.cancelled():
+            self.crash_reason = self.crash_reason or task.exception()
 
     async def _report(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,7 @@ TOPICS = {
     topics.METRICS: 1,
 }
 SNAPSHOTS: dict[int, HazardSnapshot] = {version: snapshot(version=version) for version in (1, 2)}
+GUARDS = ("transaction", "fencing", "read-committed", "sink-offsets")
 RESTART_S = 0.5
 FAULTS_LAST_S = 15.0
 REST_WITHIN_S = 600.0
@@ -174,7 +175,7 @@ class World:
             return
         for slot in self.slots:
             if slot.process is process:
-                slot.end(process, reason.split(":")[0], RESTART_S)
+                slot.end(process, reason.split(":", maxsplit=1)[0], RESTART_S)
         raise ProcessEnded(reason)
 
     def take_down(self, seconds: float) -> None:
@@ -312,12 +313,12 @@ class World:
         return [record.value or b"" for record in self.broker.committed(topic, partition)]
 
     def _passed_on(self) -> Counter[bytes]:
-        """What workers added to the log for other customers: all that came in a transaction."""
+        """What workers added to the log for other customers."""
         return Counter(
             record.value or b""
             for partition in range(PARTITIONS)
             for record in self.broker.committed(topics.EVENTS, partition)
-            if record.transaction is not None
+            if record.writer_id is not None
         )
 
 
