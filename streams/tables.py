@@ -4,6 +4,7 @@ Faust's own recovery waits for ever on a transactional changelog, for each commi
 record still to come (decision 5). Ours runs in its place, at the same moments.
 """
 
+import asyncio
 from typing import Any
 
 from faust.tables.manager import TableManager
@@ -34,6 +35,13 @@ class LaneRecovery(Recovery):
                 await self._resume_streams(generation_id=generation)
             except (ServiceStopped, RebalanceAgain):
                 continue
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                # aiokafka cancels what waits for a connection it drops; Faust would take it for
+                # our own end, and nothing would ever be folded again.
+                end_process("recovery was cut off", error)
             except Exception as error:
                 end_process("recovery failed", error)
 
