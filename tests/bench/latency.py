@@ -28,7 +28,7 @@ from streams.secrets import load_secrets
 from streams.servers.ports import free_port
 from streams.settings import Settings
 from tests.bench.installations import quietly, role, until
-from tests.bench.live_feed import LiveFeed, is_decided_at_once, is_thanked, name_of
+from tests.bench.live_feed import LiveFeed, is_thanked, name_of
 from tests.bench.open_loop import OpenLoop
 from tests.bench.rig import Options, servers, settings
 from tests.bench.spans import Arrivals, quantile
@@ -140,7 +140,7 @@ class Watchers:
             meant_s = self._feed.meant_for_s(number)
             if is_thanked(number):
                 self._arrivals["action"].expect(number, meant_s)
-            if is_decided_at_once(number):
+            if self._feed.is_decided_at_once(number):
                 self._arrivals["decision"].expect(number, meant_s)
             self._arrivals["page"].expect(number, meant_s)
         deadline = time.monotonic() + DRAIN_S

@@ -54,6 +54,10 @@ class LiveFeed:
         # A customer that lives on in this run is another in the next turn of the same lives.
         return body | {"messageId": name_of(number), "timestamp": _spoken(at_s)}
 
+    def is_decided_at_once(self, number: int) -> bool:
+        """Whether a decision follows from this event without any wait: its look was sent."""
+        return number % PROBE_EVERY == 1 and number >= self._looks_before
+
     def _order(self, number: int, customer: str, at_s: float) -> Body:
         properties = {"order_id": order_of(number), "total": "20.00", "currency": "USD"}
         return self._told(number, at_s, customer, "Order Completed", properties)
@@ -74,11 +78,6 @@ class LiveFeed:
 def is_thanked(number: int) -> bool:
     """Whether a thank-you follows from this event."""
     return number % PROBE_EVERY == 0
-
-
-def is_decided_at_once(number: int) -> bool:
-    """Whether a decision follows from this event without any wait."""
-    return number % PROBE_EVERY == 1
 
 
 def name_of(number: int) -> str:
