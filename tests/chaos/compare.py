@@ -10,8 +10,9 @@ import orjson
 
 from models.customer import Customer
 from models.effects import Action, Decided, EventFolded, Fact, Merged, TierChanged
-from models.events import Event, OrderCompleted, decode
+from models.events import Event, MessageBounced, OrderCompleted, decode
 from models.profile import profile_of
+from sinks.dispatch_delivery import EXPIRED
 from sinks.redis_profiles import folded_at_ms
 from tests.chaos.harvest import TABLES, Topics, Warehouse
 from tests.chaos.oracle import Oracle, effects_by_value, facts_by_value, passed_on
@@ -121,8 +122,20 @@ def compare_letters(
     counters.add("dead_letters_extra", "dead letter nobody meant", others)
 
 
+def expired(records: list[Any], actions: Iterable[Action]) -> set[str]:
+    """Actions whose moment had passed in the log's own time before anybody could send them."""
+    ends_ms = {action.action_id: action.expires_at_ms for action in actions}
+    return {
+        event.action_id
+        for event in map(_event_of, records)
+        if isinstance(event, MessageBounced)
+        and event.reason == EXPIRED
+        and event.occurred_at_ms >= ends_ms.get(event.action_id, event.occurred_at_ms + 1)
+    }
+
+
 def compare_provider(counters: Counters, deliveries: Counter[str], due: Iterable[Action]) -> None:
-    """Every action reached its customer once."""
+    """Every action that is due reached its customer once, and nothing else did."""
     names = {one.action_id for one in due}
     counters.add("actions_missing", "not delivered", sorted(names - deliveries.keys()))
     counters.add("actions_twice", "delivered and never decided", sorted(deliveries.keys() - names))

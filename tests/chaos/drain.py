@@ -25,6 +25,7 @@ async def heal(stage: Stage) -> None:
     ground = stage.ground
     for wire in (*ground.kafka_wires.values(), ground.valkey_wire, ground.clickhouse_wire):
         wire.trouble = Trouble.NONE
+    ground.disk.free()
     stage.provider.troubled = False
     for kept in stage.roles.values():
         kept.moment_path.unlink(missing_ok=True)

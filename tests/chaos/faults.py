@@ -146,18 +146,12 @@ async def _pause_server(fault: Fault, stage: Stage) -> str:
 
 
 async def _disk_full(fault: Fault, stage: Stage) -> str:
-    """No quota or small file system can be had without privileges: a limit on file size stands in.
-
-    Every write of the engine fails inside the engine, with EFBIG in place of ENOSPC.
-    """
-    servers = stage.ground.servers
-    servers.limit_file_size(fault.target, 0)
-    await asyncio.sleep(1.0 * fault.lasts_s)
-    if not servers.is_alive(fault.target):
-        servers.kill(fault.target)
-        await servers.start(fault.target)
-        return "disk full, engine died"
-    servers.limit_file_size(fault.target, -1)
+    disk = stage.ground.disk
+    if not disk.is_there:
+        return "skipped, no file system may be mounted"
+    await asyncio.to_thread(disk.fill)
+    await asyncio.sleep(fault.lasts_s)
+    disk.free()
     return "disk full"
 
 

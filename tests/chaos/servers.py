@@ -1,7 +1,6 @@
 """Kafka, Valkey and the ClickHouse engine of a run, reached by roles through wires."""
 
 import asyncio
-import resource
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,15 +56,18 @@ class Servers:
         self._children: dict[str, Child] = {}
 
     async def start(self, name: str) -> None:
-        """Start one and wait until it answers; raises NotStarted."""
+        """Start one, again if it dies, until it answers; TimeoutError when it never does."""
         server = self.by_name[name]
-        # In the main thread: the leash is tied to the life of the thread that starts a child.
-        self._children[name] = child = server.launch()
         async with asyncio.timeout(ANSWER_LIMIT_S):
-            while not await asyncio.to_thread(server.answers):
-                if not child.is_alive():
-                    await asyncio.to_thread(server.await_answer, child)
-                await asyncio.sleep(0.1)
+            while True:
+                # In the main thread: the leash is tied to the life of the thread that starts it.
+                self._children[name] = child = server.launch()
+                while child.is_alive():
+                    if await asyncio.to_thread(server.answers):
+                        return
+                    await asyncio.sleep(0.1)
+                child.forget()
+                await asyncio.sleep(0.5)
 
     async def start_all(self) -> None:
         """Start all three."""
@@ -85,11 +87,6 @@ class Servers:
         child.signal(signal.SIGKILL)
         child.wait(10.0)
         child.forget()
-
-    def limit_file_size(self, name: str, size_bytes: int) -> None:
-        """Let no file of it grow beyond a size: its writes fail as on a full disk (EFBIG)."""
-        _, hard = resource.prlimit(self._children[name].pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self._children[name].pid, resource.RLIMIT_FSIZE, (size_bytes, hard))
 
     def stop_all(self) -> None:
         """End all of them."""

@@ -20,6 +20,7 @@ from streams.prepare import ensure_topics
 from streams.servers.leash import leashed
 from streams.servers.ports import LOOPBACK, free_port
 from streams.settings import Settings
+from tests.chaos.disk import SmallDisk
 from tests.chaos.moments import Armed, arm
 from tests.chaos.network import Wire
 from tests.chaos.provider import CountingProvider
@@ -39,9 +40,12 @@ class Ground:
         self.kafka_wires = {role: Wire(f"kafka<{role}") for role in cast}
         self.valkey_wire = Wire("valkey<sinks")
         self.clickhouse_wire = Wire("clickhouse<sinks")
+        self.disk = SmallDisk(folder / "servers" / "clickhouse")
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        # Before the servers: the engine is ended before its disk goes.
+        self._stack.enter_context(self.disk)
         for wire in (*self.kafka_wires.values(), self.valkey_wire, self.clickhouse_wire):
             await self._stack.enter_async_context(wire)
         self.servers = Servers(self.folder / "servers", self.kafka_wires)

@@ -49,8 +49,11 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
     compare.compare_letters(
         counters, found, oracle, _buried(stage, found), shop.garbage_tries, shop.garbage_taken
     )
+    sent = oracle.actions
     if stage.of("sinks"):
-        compare.compare_provider(counters, stage.provider.deliveries, oracle.actions)
+        late = compare.expired(folded, oracle.actions)
+        sent = [action for action in oracle.actions if action.action_id not in late]
+        compare.compare_provider(counters, stage.provider.deliveries, sent)
         await asyncio.to_thread(_compare_warehouse, counters, stage, found, oracle)
         profiles = await read_profiles(stage.settings, stage.ground.valkey)
         compare.compare_profiles(counters, profiles, oracle)
@@ -63,6 +66,7 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
         "garbage": len(oracle.unreadable) + len(shop.garbage_taken),
         "snapshots": len(found.snapshots),
         "requests_repeated": shop.repeats,
+        "expired": len(oracle.actions) - len(sent),
         "provider_requests": len(stage.provider.requests),
     }
     return verdict
