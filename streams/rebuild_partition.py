@@ -47,7 +47,7 @@ class Rebuilt(NamedTuple):
 class SilentFold(CustomerFold):
     """The customers' fold with its effects off."""
 
-    def _put(self, effects: list[Effect]) -> None:
+    def _put(self, key: bytes, effects: list[Effect]) -> None:
         """They were sent when this was folded first."""
 
     def _say_ended(self, ended: HourEnded | DayEnded) -> None:
