@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
@@ -40,3 +40,10 @@ def cancelled_means_failed() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise ConnectionError("a connection was dropped while we waited for it") from None
+
+
+async def close_each(*ends: Callable[[], Awaitable[object]]) -> None:
+    """End several connections, each whatever becomes of the others: what is gone is gone."""
+    for end in ends:
+        with contextlib.suppress(Exception), cancelled_means_failed():
+            await end()

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from models.effects import DeadLetter
+from sinks.patience import close_each
 from sinks.pipeline_lag import Place, Reading
 
 Answer = tuple[list[Reading], dict[tuple[str, str], int]]
@@ -51,9 +52,7 @@ class PipelineProbe:
 
     async def close(self) -> None:
         """Close every connection; what is gone already is no matter."""
-        for one in (self._letters.stop, self._ends.stop, self._admin.close):
-            with contextlib.suppress(Exception):
-                await one()
+        await close_each(self._letters.stop, self._ends.stop, self._admin.close)
 
     async def readings(self) -> list[Reading]:
         """Read, for each consumer's partition, its committed position and its end."""

@@ -19,7 +19,7 @@ from clickhouse_connect.driver.client import Client
 
 from models.effects import Alert, encode
 from sinks.clickhouse import INSERT_SETTINGS, ClickHouseAddress, connect
-from sinks.patience import cancelled_means_failed, pause
+from sinks.patience import cancelled_means_failed, close_each, pause
 from sinks.pipeline_judge import PipelineJudge, Rules
 from sinks.pipeline_lag import LagBook, Progress
 from sinks.pipeline_probe import Answer, PipelineProbe, within
@@ -119,9 +119,7 @@ class PipelineWatch:
                     await self._judge_broker()
                 await pause(stop, config.interval_s)
         finally:
-            for end in (probe.close, producer.stop, office.stop):
-                with contextlib.suppress(Exception):
-                    await end()
+            await close_each(probe.close, producer.stop, office.stop)
 
     async def _recall(self, office: AIOKafkaConsumer) -> None:
         """Read what was said up to now, by us or by whoever watched before."""

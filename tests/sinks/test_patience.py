@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from sinks.patience import LONGEST_PAUSE_S, cancelled_means_failed, pause, pauses
+from sinks.patience import LONGEST_PAUSE_S, cancelled_means_failed, close_each, pause, pauses
 
 
 def test_pauses_double_up_to_a_longest_one() -> None:
@@ -50,3 +50,23 @@ async def test_a_time_limit_inside_stays_a_time_limit() -> None:
     with pytest.raises(TimeoutError), cancelled_means_failed():
         async with asyncio.timeout(0.001):
             await asyncio.get_running_loop().create_future()
+
+
+async def test_every_connection_is_ended_though_the_first_ones_end_badly() -> None:
+    ended: list[str] = []
+
+    async def refused() -> None:
+        ended.append("refused")
+        raise OSError("gone already")
+
+    async def dropped() -> None:
+        ended.append("dropped")
+        answer = asyncio.get_running_loop().create_future()
+        answer.cancel()
+        await answer
+
+    async def well() -> None:
+        ended.append("well")
+
+    await close_each(refused, dropped, well)
+    assert ended == ["refused", "dropped", "well"]
