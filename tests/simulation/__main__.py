@@ -31,7 +31,7 @@ def main() -> int:
             except AssertionError as error:
                 failed += 1
                 if failed <= SHOWN_AT_MOST:
-                    print(f"seed {seed}: {str(error)[:1_000]}")
+                    print(f"seed {seed}: {str(error)[:1_000]}", flush=True)
                 continue
             struck, ends, steps = struck + world.struck, ends + world.ends, steps + world.loop.steps
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu

@@ -457,7 +457,6 @@ class SimulatedConsumer(_Client):
     async def _take_part(self) -> None:
         """Join; at each rebalance give up, join again, take over."""
         while True:
-            self._rejoin.clear()
             await self._join()
             await self._rejoin.wait()
             self._assigned.clear()
@@ -476,6 +475,8 @@ class SimulatedConsumer(_Client):
             joined,
         )
         self._member_id, self.generation, partitions = await joined
+        # What a heartbeat heard while we joined was of the rebalance that is over now.
+        self._rejoin.clear()
         self._positions = dict.fromkeys(partitions)
         self._version += 1
         self._assigned.set()
