@@ -121,13 +121,36 @@ class CustomerFold:
             kept = wanted | {0}
             self._snapshots = {v: one for v, one in self._snapshots.items() if v in kept}
 
-    def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
-        """Fold one record of the log; a mark with many due customers yields between slices."""
+    def fold_many(self, records: list[Any]) -> int:
+        """Fold customers' events up to the next mark or adoption, or a record without a value."""
+        self._look_from(records[0])
+        view = self._view
+        for at, record in enumerate(records):
+            raw = record.value
+            if raw is None:
+                return at
+            try:
+                event = decode(raw)
+            except _UNREADABLE as error:
+                raise PoisonError(b"", f"undecodable: {error}") from None
+            kind = type(event)
+            if kind is ClockMark or kind is Adopted:
+                return at
+            view.offset, view.logged_at_ms = record.offset, record.timestamp
+            self._fold_event(event.customer.encode(), event, raw)  # type: ignore[union-attr, arg-type]
+        return len(records)
+
+    def _look_from(self, record: Any) -> None:
+        """Have the step see the partition as it is at this record."""
         view = self._view
         view.offset, view.logged_at_ms = record.offset, record.timestamp
         view.now_ms = self.clock.now_ms
         # A version that was adopted once and is refused now: better the closed form than no worker.
         view.hazard = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
+
+    def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
+        """Fold one record of the log; a mark with many due customers yields between slices."""
+        self._look_from(record)
         if b"" in left_out:
             return _NOTHING_MORE
         try:

@@ -41,6 +41,12 @@ class Fold(Protocol):
     async def prepare(self, records: list[Any]) -> None:
         """Get what these records will need from elsewhere (an adopted snapshot)."""
 
+    def fold_many(self, records: list[Any]) -> int:
+        """Fold records up to the first that asks for `fold`; returns how many those were.
+
+        Raises PoisonError when one of them is; then `rollback` is called, and `fold` with each.
+        """
+
     def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
         """Fold one record; yields where a transaction may end within it.
 
@@ -55,3 +61,11 @@ class Fold(Protocol):
 
     def dead_letter(self, record: Any, poison: PoisonError) -> Output:
         """Write down what was left out."""
+
+
+class OneByOne:
+    """A fold that has no quicker way for many records than `fold` for each."""
+
+    def fold_many(self, records: list[Any]) -> int:
+        """Leave them all to `fold`."""
+        return 0

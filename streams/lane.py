@@ -23,14 +23,20 @@ NEVER = -1
 
 
 class Batch:
-    """Records of one partition, in the order of the log, fetched under one group generation."""
+    """Records of one partition, in the order of the log, fetched under one group generation.
 
-    __slots__ = ("generation", "records", "tp")
+    `is_backlog`: the fetch brought more than one batch, so the partition is behind.
+    """
 
-    def __init__(self, tp: TP, generation: int, records: list[Any]) -> None:
+    __slots__ = ("generation", "is_backlog", "records", "tp")
+
+    def __init__(
+        self, tp: TP, generation: int, records: list[Any], *, is_backlog: bool = False
+    ) -> None:
         self.tp = tp
         self.generation = generation
         self.records = records
+        self.is_backlog = is_backlog
 
 
 class OpenLanes(Protocol):
@@ -164,6 +170,7 @@ class LaneConsumer(driver.Consumer):
         return bool(is_open and self.flow_active)
 
     async def _hand_over(self, tp: TP, generation: int, fetched: list[Any]) -> None:
+        is_backlog = len(fetched) >= RECORDS_PER_BATCH
         for start in range(0, len(fetched), RECORDS_PER_BATCH):
             if not self._goes_on(generation):
                 self._begun = NEVER
@@ -178,7 +185,7 @@ class LaneConsumer(driver.Consumer):
                 0,
                 [],
                 None,
-                Batch(tp, generation, records),  # type: ignore[arg-type]
+                Batch(tp, generation, records, is_backlog=is_backlog),  # type: ignore[arg-type]
                 None,
                 0,
                 0,

@@ -94,7 +94,7 @@ class Lanes:
         partition = self.open.get((batch.tp.topic, batch.tp.partition))
         if partition is None or batch.generation != partition.generation:
             return
-        await partition.take(batch.records)
+        await partition.take(batch.records, is_backlog=batch.is_backlog)
 
     async def flush(self) -> None:
         """Commit everything that is folded."""

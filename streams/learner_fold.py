@@ -17,7 +17,7 @@ from models.events import encode as encode_record
 from models.hazard import FEATURES, BadSnapshot, checksum
 from models.hazard_learner import HazardLearner, Learned
 from streams import topics
-from streams.fold import Interval, Output, PoisonError
+from streams.fold import Interval, OneByOne, Output, PoisonError
 from streams.snapshots import SnapshotRecord
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class Considered(msgspec.Struct):
     considered_day: int
 
 
-class LearnerFold:
+class LearnerFold(OneByOne):
     """Implements streams.fold.Fold for the one partition of `lessons`."""
 
     def __init__(

@@ -23,6 +23,7 @@ MAX_BATCH_BYTES = 900_000
 PENDING_AT_MOST = 20_000
 RECOVERY_POLL_MS = 500
 TRANSACTION_TIMEOUT_MS = 60_000
+BACKLOG_INTERVALS = 4
 
 
 class LaneSpec:
@@ -63,6 +64,8 @@ class LanePartition:
         self.changelog_end = 0
         self.recovered_to = 0
         self._newest_ms = 0
+        self._poison_before = 0
+        self._is_behind = False
         self._producer: AIOKafkaProducer | None = None
         self._dirty = False
         self._interval_records: list[Any] = []
@@ -141,8 +144,13 @@ class LanePartition:
             committed = (await consumer.beginning_offsets([source]))[source]
         return committed
 
-    async def take(self, records: list[Any]) -> None:
-        """Fold records; those before the partition's offset are already folded and are skipped."""
+    async def take(self, records: list[Any], *, is_backlog: bool = False) -> None:
+        """Fold records; those before the partition's offset are already folded and are skipped.
+
+        While a backlog is read transactions are longer: nobody waits for its effects, and they
+        write each row once.
+        """
+        self._is_behind = is_backlog
         if records[0].offset < self.next_offset:
             records = [record for record in records if record.offset >= self.next_offset]
         if not records:
@@ -150,17 +158,14 @@ class LanePartition:
         began = time.perf_counter()
         await self.fold.prepare(records)
         prepared = time.perf_counter()
-        for record in records:
+        folded = self._fold_many(records)
+        while folded < len(records):
             if self._closed:
                 return
-            # Known before the record is folded: a mark may commit before it is whole.
-            self.next_offset = record.offset
-            for _ in self._fold_safely(record):
-                self._dirty = True
-                self._wake.set()
-                await self._commit()
-            self.next_offset = record.offset + 1
-            self._dirty = True
+            await self._fold_one(records[folded])
+            folded += 1
+            if folded < len(records) and not self._has_poison(records):
+                folded += self._fold_many(records[folded:])
         self.folded_events += len(records)
         self._newest_ms = records[-1].timestamp
         self.spec.measures.folded(len(records), prepared - began, time.perf_counter() - prepared)
@@ -168,6 +173,35 @@ class LanePartition:
         if len(self._interval_records) > PENDING_AT_MOST:
             self._below.clear()
             await self._below.wait()
+
+    def _fold_many(self, records: list[Any]) -> int:
+        """Fold what needs no care, from the first on; how many that was."""
+        try:
+            folded = self.fold.fold_many(records)
+        except PoisonError:
+            # Which one it is, and what it must leave out, is found one by one.
+            self._poison_before = records[-1].offset + 1
+            self.fold.rollback()
+            self._fold_again(self._interval_records)
+            return 0
+        if folded:
+            self._interval_records += records[:folded]
+            self.next_offset = records[folded - 1].offset + 1
+            self._dirty = True
+        return folded
+
+    def _has_poison(self, records: list[Any]) -> bool:
+        return bool(records[-1].offset < self._poison_before)
+
+    async def _fold_one(self, record: Any) -> None:
+        # Known before the record is folded: a mark may commit before it is whole.
+        self.next_offset = record.offset
+        for _ in self._fold_safely(record):
+            self._dirty = True
+            self._wake.set()
+            await self._commit()
+        self.next_offset = record.offset + 1
+        self._dirty = True
 
     def _fold_safely(self, record: Any) -> Any:
         """Fold one record; what raises is left out, written down, and the interval folded again."""
@@ -194,21 +228,26 @@ class LanePartition:
         self._dead_letters.append(self.fold.dead_letter(record, poison))
         self.fold.rollback()
         again, self._interval_records = self._interval_records[:-1], [record]
-        for earlier in again:
-            left_out = frozenset(self._left_out.get(earlier.offset, ()))
-            for _ in self.fold.fold(earlier, left_out):
-                pass
+        self._fold_again(again)
         self._interval_records = [*again, record]
+
+    def _fold_again(self, records: list[Any]) -> None:
+        for record in records:
+            left_out = frozenset(self._left_out.get(record.offset, ()))
+            for _ in self.fold.fold(record, left_out):
+                pass
 
     async def _commit_when_due(self) -> None:
         interval_s = self.spec.commit_interval_ms / 1000
         while not self._closed:
             await self._wake.wait()
             self._wake.clear()
-            due = self.committed_at + interval_s
-            wait_s = due - time.monotonic()
+            wait_s = self.committed_at + interval_s - time.monotonic()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
+            patient_until = self.committed_at + BACKLOG_INTERVALS * interval_s
+            while self._is_behind and time.monotonic() < patient_until:
+                await asyncio.sleep(interval_s)
             await self._commit()
 
     async def _commit(self) -> None:

@@ -9,7 +9,7 @@ from models.clock import HOUR_MS
 from models.effects import Alert, DeadLetter, HourEnded, encode
 from models.orders_alarm import Judged, OrdersAlarm, Turn, judge
 from streams import topics
-from streams.fold import Interval, Output, PoisonError
+from streams.fold import Interval, OneByOne, Output, PoisonError
 
 KEY = b"orders"
 
@@ -29,7 +29,7 @@ class WatchRow(msgspec.Struct, kw_only=True):
     open_hours: dict[int, OpenHour] = {}
 
 
-class WatchFold:
+class WatchFold(OneByOne):
     """Implements streams.fold.Fold for the one partition of `metrics`."""
 
     def __init__(self, *, topic_of: Callable[[str], str]) -> None:

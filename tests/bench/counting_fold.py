@@ -71,10 +71,18 @@ class CountingFold:
     async def prepare(self, records: list[Any]) -> None:
         pass
 
+    def fold_many(self, records: list[Any]) -> int:
+        for record in records:
+            self._count(record)
+        return len(records)
+
     def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
+        if record.key not in left_out:
+            self._count(record)
+        return iter(())
+
+    def _count(self, record: Any) -> None:
         key = record.key
-        if key in left_out:
-            return
         try:
             purchase = decode_purchase(record.value)
         except msgspec.DecodeError as error:
@@ -87,7 +95,6 @@ class CountingFold:
         self.rows[key] = (events, total_cents, last_at_ms)
         tally = Tally(purchase.customer, events, total_cents, last_at_ms)
         self._outputs.append(Output(self._output, key, encode_tally(tally)))
-        yield from ()
 
     def seal(self) -> Interval:
         rows = self.rows
