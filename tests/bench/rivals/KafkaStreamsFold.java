@@ -25,12 +25,12 @@ import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.Stores;
 
 /**
- * The fold in Kafka Streams: KAFKA APPLICATION_ID SOURCE OUTPUT STATE_DIR GUARANTEE.
+ * The fold in Kafka Streams: KAFKA APPLICATION_ID SOURCE OUTPUT STATE_DIR GUARANTEE [NAME=VALUE ...].
  *
  * A result per event, as all engines give: so a processor with a store, for the DSL's aggregate
  * passes results on only as often as its cache is flushed. The store is RocksDB behind Kafka
  * Streams' record cache, which sends a row to the changelog once a commit. Its rows are 24 bytes.
- * One thread; all else by default.
+ * One thread; all else by default but for the settings given as NAME=VALUE.
  */
 public final class KafkaStreamsFold {
     static final String STORE = "tallies";
