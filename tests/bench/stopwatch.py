@@ -1,4 +1,4 @@
-"""Time spent in single functions, with the cost of looking at the clock taken off."""
+"""CPU time spent in single functions, with the cost of looking at the clock taken off."""
 
 import time
 from collections import defaultdict
@@ -11,7 +11,7 @@ CALIBRATION_CALLS = 200_000
 
 
 class Stopwatch:
-    """Adds up, by stage, the time spent in the functions it wraps.
+    """Adds up, by stage, this thread's CPU time in the functions it wraps.
 
     While `rests` nothing is added: what is called then belongs to another stage.
     """
@@ -25,7 +25,7 @@ class Stopwatch:
 
     def wrapped(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """The same function, timed under the name of a stage."""
-        clock, spent_ns, calls = time.perf_counter_ns, self.spent_ns, self.calls
+        clock, spent_ns, calls = time.thread_time_ns, self.spent_ns, self.calls
 
         def timed(*arguments: Any) -> Any:
             if self.rests:
@@ -67,10 +67,10 @@ class Stopwatch:
             self.spent_ns[""] = 0
             for _ in range(CALIBRATION_CALLS):
                 timed(None)
-            bare = time.perf_counter_ns()
+            bare = time.thread_time_ns()
             for _ in range(CALIBRATION_CALLS):
                 nothing(None)
-            bare_ns = time.perf_counter_ns() - bare
+            bare_ns = time.thread_time_ns() - bare
             lowest = min(lowest, (self.spent_ns[""] - bare_ns) / CALIBRATION_CALLS)
         del self.spent_ns[""], self.calls[""]
         return max(0.0, lowest)
