@@ -13,6 +13,7 @@ import traceback
 from contextlib import ExitStack
 from pathlib import Path
 
+from streams.logging import configure
 from streams.servers.clickhouse import ClickHouse
 from streams.servers.errors import ServerError
 from streams.servers.kafka import Kafka
@@ -31,6 +32,8 @@ def main() -> int:
     down.add_argument("--events-per-s", type=int, default=200)
     down.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    # Standard output is for the figures alone.
+    configure("strain", "warning")
     try:
         figures = _sinks_down(asked.minutes, asked.events_per_s)
     except (ServerError, OSError):
