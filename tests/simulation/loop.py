@@ -14,7 +14,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
 from typing import Any
 
-PROCESS: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("process", default=None)
+PROCESS: contextvars.ContextVar["SimulatedProcess | None"] = contextvars.ContextVar(
+    "process", default=None
+)
 STEPS_AT_MOST = 100_000
 # Most answers are quick, some late, few so late that others give up waiting.
 LATENCIES_S = (0.0005,) * 6 + (0.001,) * 4 + (0.003, 0.003, 0.01, 0.01, 0.05, 0.3, 2.0)
@@ -28,7 +30,7 @@ class ProcessEnded(BaseException):
     """Stands for `os._exit`: what raised it is never run again."""
 
 
-class Process:
+class SimulatedProcess:
     """One operating system's process: running, frozen (SIGSTOP), or gone (SIGKILL)."""
 
     def __init__(self, loop: "SimulatedLoop", name: str, noticed: Callable[[], None]) -> None:

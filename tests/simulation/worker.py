@@ -26,6 +26,7 @@ from tests.simulation.clients import SimulatedConsumer
 GROUP = "worker"
 SESSION_MS = 6_000
 BATCHES_WAITING = 8
+EVERY_S = 1.0
 _restart_recovery: Any = LaneRecovery.__dict__["_restart_recovery"]
 
 
@@ -120,7 +121,7 @@ class Worker:
         while True:
             if self.crash_reason is not None:
                 lanes.end_process("the Faust app crashed", self.crash_reason)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(EVERY_S)
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """As Faust's app: stop the flow, forget what waits, and let the product commit."""
@@ -189,7 +190,7 @@ class Worker:
             await self.can_resume_flow.wait()
         active = set(self._active)
         if not active:
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(EVERY_S)
             return {}, active
         records = await self._kafka.getmany(*sorted(active), timeout_ms=int(timeout * 1_000))
         return records, active

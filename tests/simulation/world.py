@@ -23,9 +23,9 @@ from tests.builders import START_MS, snapshot
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.loop import (
     PROCESS,
-    Process,
     ProcessEnded,
     SimulatedLoop,
+    SimulatedProcess,
     Stalled,
     run,
 )
@@ -48,6 +48,7 @@ GUARDS = ("transaction", "fencing", "read-committed", "sink-offsets")
 RESTART_S = 0.5
 FAULTS_LAST_S = 15.0
 REST_WITHIN_S = 600.0
+ARRIVED_S, STILL_S = 5.0, 3.0
 LOG_SPEED = 20_000
 LAST_MARK_MS = START_MS + 2_000 * 86_400_000
 SINK_TOPICS = {"facts": topics.FACTS, "actions": topics.ACTIONS}
@@ -77,7 +78,7 @@ class Slot:
         self, world: "World", name: str, faults: list[Fault], main: Callable[["Slot"], Any]
     ) -> None:
         self.name = name
-        self.process: Process | None = None
+        self.process: SimulatedProcess | None = None
         self.stop = asyncio.Event()
         self.faults = faults
         self._world = world
@@ -90,10 +91,10 @@ class Slot:
         if self.process is not None and not self.process.gone:
             return
         self.stop = asyncio.Event()
-        process = self.process = Process(self._world.loop, self.name, self._noticed)
+        process = self.process = SimulatedProcess(self._world.loop, self.name, self._noticed)
         process.start(partial(self._run, process))
 
-    async def _run(self, process: Process) -> None:
+    async def _run(self, process: SimulatedProcess) -> None:
         reason = "stopped"
         try:
             await self._main(self)
@@ -101,7 +102,7 @@ class Slot:
             reason = f"failed: {error!r}"
         self.end(process, reason, RESTART_S)
 
-    def end(self, process: Process, reason: str, restart_s: float) -> None:
+    def end(self, process: SimulatedProcess, reason: str, restart_s: float) -> None:
         """Nothing of it runs any more; the next one starts in a while."""
         if process.gone:
             return
@@ -238,13 +239,13 @@ class World:
             slot.faults.clear()
         self.clock.mode = "replay"
         # What was on its way to the log then is there by now.
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(ARRIVED_S)
         for partition in range(PARTITIONS):
             place = TopicPartition(topics.EVENTS, partition)
             self.broker.append(place, [(None, encode(ClockMark(at_ms=LAST_MARK_MS)))])
         if not await self._until(self._is_at_rest, REST_WITHIN_S):
             raise Stalled(f"not at rest: {self._lags()}; ends {dict(self.ends)}")
-        await asyncio.sleep(3.0)
+        await asyncio.sleep(STILL_S)
         if not await self._until(self._is_at_rest, REST_WITHIN_S):
             raise Stalled(f"not at rest again: {self._lags()}; ends {dict(self.ends)}")
 
