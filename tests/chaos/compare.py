@@ -14,6 +14,9 @@ from models.events import Event, MessageBounced, OrderCompleted, decode
 from models.profile import profile_of
 from sinks.dispatch_delivery import EXPIRED
 from sinks.redis_profiles import folded_at_ms
+from streams.learner_fold import LearnerFold
+from streams.snapshots import SnapshotRecord
+from streams.topics import EVENTS, SNAPSHOTS
 from tests.chaos.harvest import TABLES, Topics, Warehouse
 from tests.chaos.oracle import Oracle, effects_by_value, facts_by_value, passed_on
 
@@ -91,6 +94,25 @@ def compare_log(counters: Counters, topics: Topics, oracle: Oracle, folded: list
         "actions_missing",
         "actions_twice",
     )
+
+
+def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None:
+    """Snapshots and their adoptions: what one pass over the lessons gives, each once."""
+    fold = LearnerFold(adopt_every_days=1, events_partitions=partitions, topic_of=str)
+    for record in topics.lesson_records:
+        list(fold.fold(record, frozenset()))
+    outputs = fold.seal().outputs
+    records = [
+        msgspec.json.decode(one.value, type=SnapshotRecord)
+        for one in outputs
+        if one.topic == SNAPSHOTS
+    ]
+    due = Counter(msgspec.json.encode(record.snapshot) for record in records)
+    there = Counter(msgspec.json.encode(snapshot) for snapshot in topics.snapshots)
+    counters.differ("snapshot", there, due, "state_mismatches", "state_mismatches")
+    adopted = Counter(r.value for r in topics.events if b'"adopted"' in (r.value or b""))
+    adoptions_due = Counter(one.value for one in outputs if one.topic == EVENTS)
+    counters.differ("adoption", adopted, adoptions_due, "lost", "duplicated")
 
 
 def compare_door(counters: Counters, taken: set[str], records: list[Any]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from models.clock import HOUR_MS
+from models.clock import DAY_MS, HOUR_MS
 from streams import topics
 from tests.chaos.network import Trouble
 from tests.chaos.offsets import Offsets, Places
@@ -14,6 +14,7 @@ INPUTS = (topics.EVENTS, topics.LESSONS, topics.METRICS, topics.ACTIONS)
 STOP_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.2
 LAST_STEP_MS = 25 * HOUR_MS
+LEAP_MS = 31 * DAY_MS
 
 
 class NeverCalm(Exception):
@@ -39,7 +40,13 @@ async def heal(stage: Stage) -> None:
 async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
     """Drain and stop all roles; the worker group's last positions. Raises NeverCalm."""
     deadline = time.monotonic() + limit_s
-    stage.step_clock(LAST_STEP_MS)
+    await _step(stage, offsets, LAST_STEP_MS, deadline)
+    if "learner" in stage.roles:
+        # A month later every lesson is due, a day later learned, with two deaths in the midst.
+        stage.roles["learner"].arm("offsets", 1)
+        stage.of("worker")[0].arm("commit", 2)
+        await _step(stage, offsets, LEAP_MS, deadline)
+        await _step(stage, offsets, LAST_STEP_MS, deadline)
     while True:
         await _caught_up(stage, offsets, deadline)
         codes = await asyncio.gather(*(kept.stop(STOP_WITHIN_S) for kept in stage.of("worker")))
@@ -56,16 +63,24 @@ async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
     return places
 
 
+async def _step(stage: Stage, offsets: Offsets, by_ms: int, deadline: float) -> None:
+    """Step the clock, and wait until every partition has a mark of the new time and is read."""
+    ends = await offsets.ends((topics.EVENTS,))
+    at_ms = int(time.time() * 1000) + stage.ahead_ms + by_ms
+    stage.step_clock(by_ms)
+    while not await offsets.marked(ends, at_ms):
+        await _look_again(stage, deadline, {"marks": 0})
+    await _caught_up(stage, offsets, deadline)
+
+
 async def _caught_up(stage: Stage, offsets: Offsets, deadline: float) -> None:
     """Until events, lessons and actions are read and nothing follows from them but marks."""
-    # The last step of the clock must have come: marks are written by workers that are caught up.
-    stepped = time.monotonic() + 2 * stage.settings.mark_interval_ms / 1000 + 0.5
     roles = {kept.role for kept in stage.roles.values()}
     while True:
         ends = await offsets.ends(INPUTS)
         while lags := await _lags(stage, offsets, roles, ends):
             await _look_again(stage, deadline, lags)
-        if time.monotonic() > stepped and await offsets.only_marks_since(ends):
+        if await offsets.only_marks_since(ends):
             return
         await _look_again(stage, deadline, {"worker": 0})
 

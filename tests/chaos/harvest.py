@@ -53,6 +53,7 @@ class Topics:
         self.hours: list[HourEnded] = []
         self.letters: list[DeadLetter] = []
         self.snapshots: list[HazardSnapshot] = []
+        self.lesson_records: list[Any] = []
 
 
 async def read_topics(log: Log) -> Topics:
@@ -71,6 +72,7 @@ async def read_topics(log: Log) -> Topics:
     found.facts = await _decoded(log, topics.FACTS, Fact)
     found.actions = await _decoded(log, topics.ACTIONS, Action)
     found.lessons = await _decoded(log, topics.LESSONS, Lesson)
+    found.lesson_records = await log.records(topics.LESSONS)
     found.hours = await _decoded(log, topics.METRICS, HourEnded)
     found.letters = await _decoded(log, topics.DEAD_LETTERS, DeadLetter)
     records = await _decoded(log, topics.SNAPSHOTS, SnapshotRecord)

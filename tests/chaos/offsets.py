@@ -120,6 +120,15 @@ class Offsets:
         spans = {place: (ends[place], end) for place, end in now.items() if ends[place] < end}
         return all(_is_mark(value) for value in await self.records(spans)) if spans else True
 
+    async def marked(self, ends: Places, at_ms: int) -> bool:
+        """Whether every partition of the log has a mark of that time or later behind these ends."""
+        now = await self.ends((topics.EVENTS,))
+        for place, end in now.items():
+            values = await self.records({place: (ends[place], end)}) if ends[place] < end else []
+            if not any(_mark_ms(value) >= at_ms for value in values):
+                return False
+        return True
+
     def _consumer(self) -> AIOKafkaConsumer:
         return AIOKafkaConsumer(
             bootstrap_servers=self._settings.kafka,
@@ -148,7 +157,13 @@ async def _insist(ask: Callable[[], Awaitable[T]], limit_s: float = 60.0) -> T:
 
 
 def _is_mark(value: bytes | None) -> bool:
+    return _mark_ms(value) > 0
+
+
+def _mark_ms(value: bytes | None) -> int:
+    """Time of a mark; 0 when it is none."""
     try:
-        return isinstance(decode(value or b""), ClockMark)
+        record = decode(value or b"")
     except (ValueError, RecursionError):
-        return False
+        return 0
+    return record.at_ms if isinstance(record, ClockMark) else 0

@@ -86,6 +86,7 @@ class Kept:
         self.role, _, number = name.partition("-")
         self.number = int(number or "1")
         self.version = 1
+        self.skew_ms = 0
         self.moment_path = stage.folder / f"moment-{name}.json"
         self.clock_path = stage.folder / f"clock-{name}"
         self.lock = asyncio.Lock()
@@ -279,10 +280,11 @@ class Stage:
         """Step the clock of the whole machine."""
         self.ahead_ms += by_ms
         for kept in self.roles.values():
-            self.skew_clock(kept, 0)
+            self.skew_clock(kept, kept.skew_ms)
 
     def skew_clock(self, kept: Kept, by_ms: int) -> None:
         """Step one role's clock away from the others'."""
+        kept.skew_ms = by_ms
         draft = kept.clock_path.with_suffix(".new")
         draft.write_text(str(self.ahead_ms + by_ms))
         draft.replace(kept.clock_path)

@@ -45,6 +45,8 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
     verdict = Verdict()
     counters = verdict.counters
     compare.compare_log(counters, found, oracle, folded)
+    if stage.of("learner"):
+        compare.compare_learner(counters, found, stage.settings.partitions)
     compare.compare_door(counters, shop.taken, found.events)
     compare.compare_letters(
         counters, found, oracle, _buried(stage, found), shop.garbage_tries, shop.garbage_taken
