@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from typing import Any
 
 import orjson
-from aiohttp import ClientSession
 
 from models.clock import DAY_MS
 from streams import topics
@@ -22,7 +21,7 @@ from streams.servers.ports import free_port
 from streams.settings import Settings
 from tests.bench.closed_loop import ClosedLoop, request_of
 from tests.bench.histories import FIRST_DAY, SEED
-from tests.bench.installations import prepare, role, until
+from tests.bench.installations import prepare, role, until_answering
 from tests.bench.rig import CannotRun, Options, median, servers, settings, spread, start_module
 
 MUST = [("ratio_forwarding", ">=", 0.4), ("events_per_s", ">=", 10_000)]
@@ -96,7 +95,7 @@ async def _rounds(
     loops: dict[str, ClosedLoop], ports: tuple[int, int], options: Options
 ) -> list[dict[str, float]]:
     for port in ports:
-        await _until_ready(port)
+        await until_answering(f"http://127.0.0.1:{port}/readyz")
     rounds = []
     for number in range(options.rounds):
         names = list(loops) if number % 2 == 0 else list(reversed(loops))
@@ -110,16 +109,3 @@ async def _rounds(
             options.say(f"round {number + 1}: {name} {found[name]:,.0f} events/s")
         rounds.append({name: round(found[name]) for name in loops})
     return rounds
-
-
-async def _until_ready(port: int) -> None:
-    async with ClientSession() as session:
-
-        async def is_ready() -> bool:
-            try:
-                async with session.get(f"http://127.0.0.1:{port}/readyz") as response:
-                    return response.status == 200
-            except OSError:
-                return False
-
-        await until(is_ready, f"the server at port {port} is ready", 60.0)

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from aiohttp import ClientSession, ClientTimeout
+
 from streams import logging as logs
 from streams import topics
 from streams.prepare import ensure_topics
@@ -25,19 +27,17 @@ async def prepare(
     chosen: Settings, records: Iterable[Record] = (), rows: Iterable[Record] = ()
 ) -> int:
     """Make the topics, publish the snapshot, write rows and events; how many events."""
-    with quietly():
-        await ensure_topics(chosen)
+    keep_quiet()
+    await ensure_topics(chosen)
     bootstrap, named = chosen.kafka_bootstrap, chosen.named
     await fill(bootstrap, named(topics.SNAPSHOTS), [(0, None, SNAPSHOT_RECORD)])
     await fill(bootstrap, named(topics.CUSTOMERS), rows)
     return await fill(bootstrap, named(topics.EVENTS), records)
 
 
-@contextmanager
-def quietly() -> Iterator[None]:
+def keep_quiet() -> None:
     """Keep what preparation says away from standard output, which is for the figures."""
     logs.configure("bench", "error")
-    yield
 
 
 @contextmanager
@@ -81,15 +81,18 @@ async def until_ready(
     await until(is_ready, f"{name} is ready")
 
 
-async def until_folded(
-    progress: Callable[[], Awaitable[int]], records: int, patience_s: float = PATIENCE_S
-) -> None:
-    """Wait until so many records are committed."""
+async def until_answering(url: str) -> None:
+    """Wait until an address answers with 200."""
+    async with ClientSession(timeout=ClientTimeout(5)) as session:
 
-    async def reached() -> bool:
-        return await progress() >= records
+        async def is_answering() -> bool:
+            try:
+                async with session.get(url) as response:
+                    return response.status == 200
+            except (OSError, TimeoutError):
+                return False
 
-    await until(reached, f"{records} records are folded", patience_s)
+        await until(is_answering, f"{url} answers")
 
 
 def said(child: Child, event: str) -> list[dict[str, Any]]:

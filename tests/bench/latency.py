@@ -27,7 +27,7 @@ from streams import topics
 from streams.secrets import load_secrets
 from streams.servers.ports import free_port
 from streams.settings import Settings
-from tests.bench.installations import quietly, role, until
+from tests.bench.installations import keep_quiet, role, until_answering
 from tests.bench.live_feed import LiveFeed, is_thanked, name_of
 from tests.bench.open_loop import OpenLoop
 from tests.bench.rig import Options, servers, settings
@@ -53,8 +53,8 @@ def run(options: Options) -> dict[str, Any]:
     with servers(valkey=True, clickhouse=True) as running, ExitStack() as roles:
         chosen = settings(running, "latency", gateway_port=free_port(), web_port=free_port())
         load_secrets(chosen)
-        with quietly():
-            preparation.prepare(chosen)
+        keep_quiet()
+        preparation.prepare(chosen)
         for name in ROLES:
             roles.enter_context(role(chosen, name))
         return asyncio.run(_measured(chosen, options))
@@ -66,8 +66,8 @@ async def _measured(chosen: Settings, options: Options) -> dict[str, Any]:
     seconds = SMALL_SECONDS if options.small else max(SECONDS, options.window_s)
     feed = LiveFeed(rate, people=100 if options.small else 1_000)
     gateway = f"http://{chosen.gateway_host}:{chosen.gateway_port}"
-    await _until_ready(f"{gateway}/readyz")
-    await _until_ready(f"http://{chosen.web_host}:{chosen.web_port}/healthz")
+    await until_answering(f"{gateway}/readyz")
+    await until_answering(f"http://{chosen.web_host}:{chosen.web_port}/healthz")
     loop = OpenLoop(gateway, chosen.write_key.get_secret_value(), feed)
     events = int((warm_s + seconds) * rate)
     async with Watchers(chosen, feed, range(int(warm_s * rate), events)) as watchers:
@@ -86,19 +86,6 @@ async def _measured(chosen: Settings, options: Options) -> dict[str, Any]:
         "mark_interval_ms": chosen.mark_interval_ms,
         "commit_interval_ms": chosen.commit_interval_ms,
     }
-
-
-async def _until_ready(url: str) -> None:
-    async with ClientSession(timeout=ClientTimeout(5)) as session:
-
-        async def is_ready() -> bool:
-            try:
-                async with session.get(url) as response:
-                    return response.status == 200
-            except OSError:
-                return False
-
-        await until(is_ready, f"{url} answers", 120.0)
 
 
 class Watchers:
