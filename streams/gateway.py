@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-import uvloop
 from aiohttp import web
 
 from sinks.keys import KeyDestroyed, KeyStoreBusy
@@ -40,6 +39,7 @@ from streams.gateway_requests import (
     unpacked,
 )
 from streams.intake import follow_intake
+from streams.loop import run_role
 from streams.secrets import KEYS_DIR, load_secrets, open_key_store
 from streams.servers.status import READY, STARTING, StatusFile
 from streams.settings import Settings, is_loopback
@@ -248,8 +248,7 @@ def _places(error: BaseException) -> list[str]:
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in flight and return."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+    run_role(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -1,6 +1,7 @@
 """All partitions of one role's lanes: opened when assigned, committed when revoked."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -62,6 +63,8 @@ class Lanes:
         for partition in self.open.values():
             partition.generation = generation
         self._opening = None
+        # What was recovered stays: the collector need not look through it again.
+        gc.freeze()
         self.ready.set()
 
     async def _open(self, place: tuple[str, int]) -> None:

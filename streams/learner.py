@@ -1,12 +1,11 @@
 """Role `learner`: learns from lessons, publishes snapshots, and watches orders per hour."""
 
-import asyncio
-
 from streams import topics
 from streams.app import build_app, quiet_logging
 from streams.broker import broker_reached
 from streams.lanes import Lane, Lanes
 from streams.learner_fold import LearnerFold
+from streams.loop import run_role
 from streams.partition import LaneSpec
 from streams.settings import Settings
 from streams.watch_fold import WatchFold
@@ -15,7 +14,7 @@ from streams.worker import run_app
 
 def run(settings: Settings) -> None:
     """Learn and watch until SIGTERM or SIGINT."""
-    asyncio.run(_run(settings))
+    run_role(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

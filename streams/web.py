@@ -3,11 +3,10 @@
 import asyncio
 import signal
 
-import uvloop
-
 from sinks.clickhouse import ClickHouseAddress
 from sinks.web.pages import Shop
 from sinks.web.server import PageConfig, serve
+from streams.loop import run_role
 from streams.secrets import key_store_path, load_secrets
 from streams.servers.status import READY, STARTING, StatusFile
 from streams.settings import Settings, is_loopback
@@ -18,8 +17,7 @@ ROLE = "web"
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_run(settings))
+    run_role(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from streams.broker import broker_reached
 from streams.customer_fold import CustomerFold
 from streams.exit import end_process
 from streams.lanes import Lane, Lanes
+from streams.loop import run_role
 from streams.marks import MarkWriter
 from streams.partition import LaneSpec
 from streams.secrets import load_secrets, open_key_store
@@ -34,7 +35,7 @@ STATUS_EVERY_S = 1.0
 
 def run(settings: Settings) -> None:
     """Fold until SIGTERM or SIGINT; then commit what is folded and return."""
-    asyncio.run(_run(settings))
+    run_role(_run(settings))
 
 
 async def _run(settings: Settings) -> None:

@@ -4,7 +4,6 @@
 as `streams/worker.py` wires the customers' lane.
 """
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +14,7 @@ from streams import logging as logs
 from streams.app import build_app, quiet_logging
 from streams.fold import Interval, Output, PoisonError
 from streams.lanes import Lane, Lanes
+from streams.loop import run_role
 from streams.partition import LaneSpec
 from streams.settings import Settings
 from streams.worker import run_app
@@ -136,7 +136,7 @@ def main() -> None:
     settings = Settings()
     logs.configure(ROLE, settings.log_level)
     quiet_logging(settings.log_level)
-    asyncio.run(run(settings, *sys.argv[1:]))
+    run_role(run(settings, *sys.argv[1:]))
 
 
 if __name__ == "__main__":

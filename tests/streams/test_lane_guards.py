@@ -118,7 +118,7 @@ async def committed(settings: Settings) -> dict[int, int]:
 async def test_defect_2_an_exception_in_the_fold_ends_the_process_and_commits_nothing(
     settings: Settings, ended: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(self: LanePartition, records: list[Any]) -> None:
+    async def broken(self: LanePartition, records: list[Any], **_: Any) -> None:
         raise ConnectionError("the snapshots cannot be read")
 
     monkeypatch.setattr(LanePartition, "take", broken)
