@@ -106,6 +106,8 @@ class Counter:
     async def __aenter__(self) -> "Counter":
         await self._admin.start()
         await self._reader.start()
+        # A task of the reader that has not begun when it is stopped would cancel whoever stops it.
+        await asyncio.sleep(0)
         return self
 
     async def __aexit__(self, *error: object) -> None:

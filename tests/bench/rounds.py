@@ -77,6 +77,9 @@ class Reading(NamedTuple):
     events_per_s: float
     cpu_us_per_event: float
 
+    def __str__(self) -> str:
+        return f"{self.events_per_s:,.0f} events/s, {self.cpu_us_per_event:.1f} CPU µs each"
+
 
 class Step(NamedTuple):
     """The count when it moved, and the processor time used until then."""
@@ -124,21 +127,25 @@ async def rounds_of(
     """Let each engine run once a round, every second round backwards.
 
     A round holds under the engine's name its events/s, and under `<name>_cpu_us_per_event` what its
-    own process used (the broker's share is not in it). Engines that are `missing` are left out.
-    CannotRun when one dies or does nothing.
+    own process used (the broker's share is not in it). Engines that are `missing` are left out, and
+    a rival that dies or does nothing is left out of that round, which is said. CannotRun when it is
+    the first of them, ours.
     """
     able = [(engine, work) for engine, work in contestants if not engine.missing()]
     rounds = []
     for number in range(options.rounds):
         found: dict[str, float] = {}
         for engine, work in able if number % 2 == 0 else reversed(able):
-            reading = await measured(engine, work, options)
+            try:
+                reading = await measured(engine, work, options)
+            except CannotRun as error:
+                if engine is contestants[0][0]:
+                    raise
+                options.say(f"round {number + 1}: left out: {error}")
+                continue
             found[engine.name] = round(reading.events_per_s)
             found[f"{engine.name}{CPU}"] = round(reading.cpu_us_per_event, 2)
-            told = (
-                f"{reading.events_per_s:,.0f} events/s, {reading.cpu_us_per_event:.1f} CPU µs each"
-            )
-            options.say(f"round {number + 1}: {engine.title}, {engine.guarantee}: {told}")
+            options.say(f"round {number + 1}: {engine.title}, {engine.guarantee}: {reading}")
         rounds.append(found)
     return rounds
 
@@ -240,6 +247,6 @@ def summary(engines: Sequence[Engine], rounds: list[dict[str, float]]) -> list[d
                 "cpu_us_per_event": median([one[engine.name + CPU] for one in rounds]),
             }
         else:
-            row["skipped"] = engine.missing()
+            row["skipped"] = engine.missing() or "it failed in every round"
         rows.append(row)
     return rows

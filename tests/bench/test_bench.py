@@ -26,7 +26,7 @@ from tests.bench.purchases import PARTITIONS, purchases
 from tests.bench.report import missed, show
 from tests.bench.rig import PROJECT, CannotRun, Options, Target, targets_of
 from tests.bench.rivals.line_up import ALL
-from tests.bench.rounds import Engine, Work, ratio, summary
+from tests.bench.rounds import Engine, Work, ratio, rounds_of, summary
 
 SMALL_WITHIN_S = 400
 NOTHING_LEFT_OUT: frozenset[bytes] = frozenset()
@@ -166,6 +166,32 @@ def test_a_rival_that_is_missing_stands_in_the_table_with_its_reason() -> None:
     (row,) = summary([NotThere()], [{"fold": 1.0}])
     assert row["skipped"] == "not installed"
     assert "events_per_s" not in row
+
+
+class Dying(NotThere):
+    def __init__(self, name: str) -> None:
+        self.name = self.title = name
+
+    def missing(self) -> str:
+        return ""
+
+    async def start(self, work: Work, counter: Counter) -> Any:
+        raise CannotRun(f"{self.name} ended with code 1")
+
+
+@pytest.mark.real
+async def test_a_rival_that_dies_is_left_out_aloud_and_ours_never(
+    kafka: str, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    options = Options(rounds=1, say=said.append)
+    work = Work(kafka, "bench-none", 0, PARTITIONS, tmp_path)
+    with pytest.raises(CannotRun, match="ours ended with code 1"):
+        await rounds_of([(Dying("ours"), work)], options)
+    assert await rounds_of([(NotThere(), work), (Dying("rival"), work)], options) == [{}]
+    assert said == ["round 1: left out: rival ended with code 1"]
+    (row,) = summary([Dying("rival")], [{}])
+    assert row["skipped"] == "it failed in every round"
 
 
 @pytest.mark.parametrize(
