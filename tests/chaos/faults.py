@@ -14,6 +14,7 @@ from tests.chaos.network import Trouble, Wire
 from tests.chaos.stage import Kept, Stage
 
 HIT_WITHIN_S = 5.0
+START_AND_HIT_WITHIN_S = 15.0
 STOP_WITHIN_S = 10.0
 WORKERS = ("worker-1", "worker-2", "worker-3")
 
@@ -94,8 +95,8 @@ async def _kill(fault: Fault, stage: Stage) -> str:
     return await _hit_or_kill(kept)
 
 
-async def _hit_or_kill(kept: Kept) -> str:
-    if await kept.hit(HIT_WITHIN_S):
+async def _hit_or_kill(kept: Kept, within_s: float = HIT_WITHIN_S) -> str:
+    if await kept.hit(within_s):
         return "killed at its moment"
     kept.tell(signal.SIGKILL)
     return "moment never came, killed"
@@ -105,7 +106,7 @@ async def _kill_recovering(fault: Fault, stage: Stage) -> str:
     kept = stage.roles[fault.target]
     kept.arm(fault.moment, fault.after)
     kept.tell(signal.SIGKILL)
-    return await _hit_or_kill(kept)
+    return await _hit_or_kill(kept, START_AND_HIT_WITHIN_S)
 
 
 async def _kill_rebalancing(fault: Fault, stage: Stage) -> str:
@@ -113,7 +114,7 @@ async def _kill_rebalancing(fault: Fault, stage: Stage) -> str:
     other = stage.roles[next(name for name in WORKERS if name != fault.target)]
     kept.arm(fault.moment, 1)
     other.tell(signal.SIGKILL)
-    return await _hit_or_kill(kept)
+    return await _hit_or_kill(kept, START_AND_HIT_WITHIN_S)
 
 
 async def _freeze(fault: Fault, stage: Stage) -> str:
