@@ -1,6 +1,6 @@
 """Benchmark `memory`: a million customers in one worker, against ten thousand.
 
-Both worlds are installations of their own: rows in the changelog, the days after in the log. A
+Both worlds are new installations in each round: rows in the changelog, the days after in the log. A
 worker recovers the rows and folds on, in turns with the other world's. A customer's memory is what
 the one process holds at the end of a window beyond the other, by the customers it knows beyond it;
 names that were merged into customers are not counted as customers, but weigh. A pause is the
@@ -15,7 +15,7 @@ import psutil
 
 from streams.servers.child import Child
 from streams.settings import Settings
-from tests.bench.broker import Counter
+from tests.bench.broker import Counter, delete_topics
 from tests.bench.crowd import PARTITIONS, Crowd, crowd
 from tests.bench.installations import folded_by, prepare, role, until_ready
 from tests.bench.pauses import longest_pause_ms
@@ -42,25 +42,24 @@ class World:
         self.name = name
         self.crowd = crowd_of
         self.events = events
-        self.settings = settings(running, name, partitions=PARTITIONS)
+        self._running = running
         self.windows: list[Window] = []
         self.rss_bytes: list[int] = []
         self.pauses_ms: list[float] = []
 
-    async def fill(self) -> None:
-        """Write rows and log."""
-        await prepare(self.settings, self.crowd.log(self.events), self.crowd.changelog())
-
-    async def measure(self, counter: Counter, warm_s: float, window_s: float) -> None:
-        """Recover, fold on, and look."""
-        progress = folded_by(counter, self.settings)
-        with role(self.settings, "worker") as child:
-            before = await progress()
-            await first_change(progress, child, before)
-            found = await window(progress, child, warm_s, window_s)
-            self.rss_bytes.append(rss_of(child))
+    async def measure(self, number: int, warm_s: float, window_s: float) -> None:
+        """Fill an installation, let a worker recover and fold on, and look."""
+        chosen = settings(self._running, f"{self.name}-{number}", partitions=PARTITIONS)
+        await prepare(chosen, self.crowd.log(self.events), self.crowd.changelog())
+        async with Counter(chosen.kafka_bootstrap) as counter:
+            progress = folded_by(counter, chosen)
+            with role(chosen, "worker") as child:
+                await first_change(progress, child, 0)
+                found = await window(progress, child, warm_s, window_s)
+                self.rss_bytes.append(rss_of(child))
         self.windows.append(found)
-        self.pauses_ms.append(await longest_pause_ms(self.settings, found))
+        self.pauses_ms.append(await longest_pause_ms(chosen, found))
+        await delete_topics(chosen.kafka_bootstrap, chosen.namespace)
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def run(options: Options) -> dict[str, Any]:
     )
     warm_s, window_s = min(WARM_S, options.warm_s), min(WINDOW_S, options.window_s)
     one = crowd(*sizes)
-    events = int(options.rounds * (warm_s + window_s) * EVENTS_PER_S_AT_MOST)
+    events = int((warm_s + window_s) * EVENTS_PER_S_AT_MOST)
     with servers() as running:
         worlds = [
             World("few", one.sized(few), events, running),
@@ -86,17 +85,13 @@ def run(options: Options) -> dict[str, Any]:
 
 
 async def _rounds(worlds: list[World], options: Options, warm_s: float, window_s: float) -> None:
-    async with Counter(worlds[0].settings.kafka_bootstrap) as counter:
-        for world in worlds:
-            await world.fill()
-            options.say(f"{world.crowd.customers} customers are on the log")
-        for number in range(options.rounds):
-            for world in worlds if number % 2 == 0 else reversed(worlds):
-                await world.measure(counter, warm_s, window_s)
-                options.say(
-                    f"round {number + 1}: {world.crowd.customers} customers: "
-                    f"{world.windows[-1].per_s:,.0f} events/s"
-                )
+    for number in range(options.rounds):
+        for world in worlds if number % 2 == 0 else reversed(worlds):
+            await world.measure(number, warm_s, window_s)
+            options.say(
+                f"round {number + 1}: {world.crowd.customers} customers: "
+                f"{world.windows[-1].per_s:,.0f} events/s"
+            )
 
 
 def _figures(worlds: list[World], empty_bytes: int) -> dict[str, Any]:
