@@ -70,13 +70,13 @@ def looks_like_free_text(text: str) -> bool:
 def looks_personal(text: str, *, measured: bool = False) -> bool:
     """Whether the look of a text alone says that it is personal.
 
-    `measured` digits are what their name says, unless they begin like a phone number.
+    `measured` digits are what their name says, unless a "+" says that they are a phone number.
     """
     if len(text) > _SCANNED_CHARS_MAX or looks_like_free_text(text) or looks_like_email(text):
         return True
     if "://" in text:
         return "?" in text or "#" in text
-    return (not measured or text.startswith("+")) and looks_like_phone(text)
+    return (not measured or "+" in text) and looks_like_phone(text)
 
 
 def masked(text: str) -> str:

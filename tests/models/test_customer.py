@@ -215,7 +215,7 @@ def test_the_first_order_is_found_when_a_cancelled_one_has_left_the_kept() -> No
 def test_categories_are_preferred_by_what_was_spent_and_looked_at() -> None:
     lines = (Line("p1", 900, category="tea"), Line("p2", 100, category="cups"), Line("p3", 50))
     customer = told(order(lines=lines), viewed(line={"category": "cups"}))
-    assert customer.categories == {"tea": 9.0, "cups": 1.5}
+    assert customer.categories["tea"] == pytest.approx(6 * customer.categories["cups"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from models.customer import Customer
 from models.decay import (
     CATEGORY_HALF_LIFE_DAYS,
     KEPT_CATEGORIES,
+    LANDMARK_DAYS,
     DecayedCounts,
     add,
     as_of,
@@ -61,11 +62,22 @@ def test_joined_counts_equal_those_of_one_history() -> None:
         assert as_of(counts, START_MS + 9 * DAY) == pytest.approx(as_of(both, START_MS + 9 * DAY))
 
 
-def test_preferences_fade_together() -> None:
+@pytest.mark.parametrize("landmarks", [0, 1, 3])
+def test_preferences_fade_together(landmarks: int) -> None:
+    half_lives = 1 + landmarks * LANDMARK_DAYS / CATEGORY_HALF_LIFE_DAYS
+    later_ms = START_MS + int(half_lives * CATEGORY_HALF_LIFE_DAYS * DAY)
     customer = Customer()
-    prefer(customer, {"tea": 2.0}, START_MS)
+    prefer(customer, {"tea": 2.0**half_lives}, START_MS)
+    prefer(customer, {"cups": 1.0}, later_ms)
+    assert customer.categories["tea"] == pytest.approx(customer.categories["cups"])
+    assert later_ms - customer.categories_at_ms < LANDMARK_DAYS * DAY
+
+
+def test_preferences_of_an_earlier_form_go_on_fading() -> None:
+    """Rows once kept weights as of their newest event."""
+    customer = Customer(categories={"tea": 2.0}, categories_at_ms=START_MS)
     prefer(customer, {"cups": 1.0}, START_MS + int(CATEGORY_HALF_LIFE_DAYS) * DAY)
-    assert customer.categories == pytest.approx({"tea": 1.0, "cups": 1.0})
+    assert customer.categories["tea"] == pytest.approx(customer.categories["cups"])
 
 
 def test_a_late_preference_joins_already_faded() -> None:

@@ -262,6 +262,15 @@ def test_digits_that_measure_something_stay(name: str, value: Any) -> None:
     assert event.extra == {name: value}
 
 
+@pytest.mark.parametrize("value", [PHONE_TEXT, f"tel {PHONE_TEXT}"])
+@pytest.mark.parametrize("name", ["ID", "ean", "amount"])
+def test_a_phone_number_is_none_the_less_one_under_a_name_that_measures(
+    name: str, value: str
+) -> None:
+    (draft,) = drafts(track("Something", {name: value}))
+    assert draft.extra is None
+
+
 @pytest.mark.parametrize("value", ["4006381333931", 13800138000, 13800138000.0])
 def test_digits_that_may_be_a_phone_number_are_sealed(value: Any) -> None:
     (draft,) = drafts(track("Something", {"reach_me": value}))
