@@ -101,6 +101,7 @@ async def _watched(chosen: Settings, due: int, options: Options) -> dict[str, An
     return {
         "others_delayed_ms": round(max(storm), 1),
         "others_p99_ms": round(quantile(storm, 0.99), 1),
+        "calm_p50_ms": round(quantile(calm, 0.5), 1),
         "calm_p99_ms": round(quantile(calm, 0.99), 1),
         "calm_max_ms": round(max(calm), 1),
         "all_fired_s": round(fired_s - marked_s, 2),
