@@ -6,6 +6,7 @@ forgetting what was decoded.
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, get_args
 
@@ -39,7 +40,7 @@ from models.step import Effect, fire, step
 from models.tokens import PARTITION_KEY, partition_of
 from models.view import View
 from streams import topics
-from streams.fold import Interval, Output, PoisonError
+from streams.fold import Interval, Output, Outputs, Place, PoisonError
 
 log = structlog.get_logger(__name__)
 
@@ -75,15 +76,15 @@ class CustomerFold:
         self._load_snapshot = load_snapshot
         self._seal_raw = seal_raw
         self._topic_of = topic_of
-        self._facts = topic_of(topics.FACTS)
-        self._actions = topic_of(topics.ACTIONS)
-        self._lessons = topic_of(topics.LESSONS)
-        self._metrics = topic_of(topics.METRICS)
+        self._facts: Place = topic_of(topics.FACTS), None
+        self._actions: Place = topic_of(topics.ACTIONS), None
+        self._lessons: Place = topic_of(topics.LESSONS), 0
+        self._metrics: Place = topic_of(topics.METRICS), 0
         self._events = topic_of(topics.EVENTS)
         self._packed: dict[bytes, bytes] = {}
         self._decoded: dict[bytes, Customer] = {}
         self._dirty: set[bytes] = set()
-        self._outputs: list[Output] = []
+        self._outputs: Outputs = defaultdict(list)
         self._due: list[tuple[int, bytes]] = []
         self._due_at: dict[bytes, int] = {}
         self._snapshots: dict[int, HazardSnapshot] = {0: NOTHING_LEARNED}
@@ -264,25 +265,25 @@ class CustomerFold:
 
     def _put(self, key: bytes, effects: list[Effect]) -> None:
         """Write effects of one customer's record for their topics."""
-        put = self._outputs.append
+        outputs = self._outputs
         for effect in effects:
             kind = type(effect)
             if kind in _FACTS:
-                put(Output(self._facts, key, encode(effect)))
+                outputs[self._facts].append((key, encode(effect)))
             elif kind is Action:
-                put(Output(self._actions, key, encode(effect)))
+                outputs[self._actions].append((key, encode(effect)))
             elif kind is HazardLesson:
-                put(Output(self._lessons, None, encode(effect), 0))
+                outputs[self._lessons].append((None, encode(effect)))
             else:
-                put(self._for_log(effect.event))  # type: ignore[union-attr, arg-type]
+                self._put_into_log(effect.event)  # type: ignore[union-attr, arg-type]
 
-    def _for_log(self, event: Event) -> Output:
-        target = partition_of(event.customer, self._partitions)
-        return Output(self._events, event.customer.encode(), encode_event(event), target)  # type: ignore[arg-type]
+    def _put_into_log(self, event: Event) -> None:
+        place = self._events, partition_of(event.customer, self._partitions)
+        self._outputs[place].append((event.customer.encode(), encode_event(event)))  # type: ignore[arg-type]
 
     def _say_ended(self, ended: HourEnded | DayEnded) -> None:
-        topic = self._metrics if type(ended) is HourEnded else self._lessons
-        self._outputs.append(Output(topic, None, encode(ended), 0))
+        place = self._metrics if type(ended) is HourEnded else self._lessons
+        self._outputs[place].append((None, encode(ended)))
 
     def seal(self) -> Interval:
         """Pack what was touched; it is what the changelog will say."""
@@ -295,7 +296,7 @@ class CustomerFold:
             self._packed[key] = packed
             rows.append((key, packed))
         rows.append((PARTITION_KEY, msgspec.msgpack.encode(self.clock)))
-        outputs, self._outputs = self._outputs, []
+        outputs, self._outputs = self._outputs, defaultdict(list)
         self._dirty.clear()
         if len(self._decoded) > DECODED_AT_MOST:
             self._decoded.clear()
@@ -313,7 +314,7 @@ class CustomerFold:
                 self._due_at[key] = due = first_due_ms(timers)
                 heapq.heappush(self._due, (due, key))
         self._dirty.clear()
-        self._outputs = []
+        self._outputs = defaultdict(list)
         self.clock = msgspec.structs.replace(self._sealed_clock)
 
     def dead_letter(self, record: Any, poison: PoisonError) -> Output:
@@ -323,7 +324,7 @@ class CustomerFold:
             reason=poison.reason,
             at_ms=self.clock.now_ms,
             sealed_raw=self._seal_raw(record.value or b""),
-            partition=record.partition,
+            partition=self.partition,
             offset=record.offset,
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), record.key, encode(letter))

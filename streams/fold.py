@@ -1,11 +1,18 @@
 """What a lane needs of a fold: state by key, effects as outputs, all of one source partition."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, Protocol
+
+Place = tuple[str, int | None]
+"""A topic and its partition; None: the fold's own."""
+Pair = tuple[bytes | None, bytes]
+"""Key and value of a record."""
+Outputs = dict[Place, list[Pair]]
+"""Records for other topics, in their order at each place."""
 
 
 class Output(NamedTuple):
-    """A record for another topic; `partition` None: the fold's own."""
+    """One record for another topic; `partition` None: the fold's own."""
 
     topic: str
     key: bytes | None
@@ -17,7 +24,15 @@ class Interval(NamedTuple):
     """All that one transaction takes: rows for the changelog (None: gone), and outputs."""
 
     rows: list[tuple[bytes, bytes | None]]
-    outputs: list[Output]
+    outputs: Outputs
+
+
+def placed(outputs: Iterable[Output]) -> Outputs:
+    """Put records to those that go to the same place."""
+    places: Outputs = {}
+    for topic, key, value, partition in outputs:
+        places.setdefault((topic, partition), []).append((key, value))
+    return places
 
 
 class PoisonError(Exception):

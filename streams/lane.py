@@ -10,6 +10,7 @@ import asyncio
 from typing import Any, Protocol
 
 import aiokafka
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
@@ -54,11 +55,31 @@ class OpenLanes(Protocol):
         """Next offset of each open partition."""
 
 
+def as_fetched(key: bytes) -> bytes:
+    """Stands for a key's deserializer, and asks for the client's own records (LaneRecords)."""
+    return key
+
+
+class LaneRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    """Records as the client's compiled reader makes them, where `as_fetched` asks for that.
+
+    They have offset, timestamp, key and value; the usual record with eleven fields costs a
+    microsecond more, a fifth of all that a small fold costs.
+    """
+
+    def _consumer_record(self, tp: Any, record: Any) -> Any:
+        if self._key_deserializer is as_fetched:
+            return record
+        return super()._consumer_record(tp, record)
+
+
 class LaneConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that fetches: committed records only, and without Faust's fixed 1.5 s wait."""
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
+        # The client looks its class of records up here; it takes none from outside.
+        fetcher.PartitionRecords = LaneRecords
         self._assignor = RoundRobinPartitionAssignor
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
@@ -76,6 +97,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             isolation_level="read_committed",
+            key_deserializer=as_fetched,
         )
 
     def verify_event_path(self, now: float, tp: TP) -> None:

@@ -17,7 +17,7 @@ from models.events import encode as encode_record
 from models.hazard import FEATURES, BadSnapshot, checksum
 from models.hazard_learner import HazardLearner, Learned
 from streams import topics
-from streams.fold import Interval, OneByOne, Output, PoisonError
+from streams.fold import Interval, OneByOne, Output, PoisonError, placed
 from streams.snapshots import SnapshotRecord
 
 log = structlog.get_logger(__name__)
@@ -40,6 +40,10 @@ class Considered(msgspec.Struct):
     """Word to a waiting replay: adopting after this log day was considered."""
 
     considered_day: int
+
+
+# Its source has no other.
+ONE_PARTITION = 0
 
 
 class LearnerFold(OneByOne):
@@ -151,7 +155,7 @@ class LearnerFold(OneByOne):
             self._changed = False
         rows.extend(self._lesson_rows())
         outputs, self._outputs = self._outputs, []
-        return Interval(rows, outputs)
+        return Interval(rows, placed(outputs))
 
     def _lesson_rows(self) -> list[tuple[bytes, bytes | None]]:
         """Give the lessons that wait since the last seal, and the names of those learned since."""
@@ -182,7 +186,7 @@ class LearnerFold(OneByOne):
             reason=poison.reason,
             at_ms=record.timestamp,
             sealed_raw="",
-            partition=record.partition,
+            partition=ONE_PARTITION,
             offset=record.offset,
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)

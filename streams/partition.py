@@ -8,13 +8,14 @@ that fails leaves memory ahead of the log: the worker ends, and whoever comes ne
 import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from streams.exit import end_process
-from streams.fold import Fold, Interval, Output, PoisonError
+from streams.fold import Fold, Interval, Output, PoisonError, placed
 from streams.measures import LaneMeasures
 
 log = structlog.get_logger(__name__)
@@ -257,11 +258,13 @@ class LanePartition:
             measures, began = self.spec.measures, time.perf_counter()
             interval = self.fold.seal()
             measures.stage_seconds["seal"] += time.perf_counter() - began
-            outputs = [*interval.outputs, *self._dead_letters]
+            letters, self._dead_letters = self._dead_letters, []
+            outputs = interval.outputs
+            for place, pairs in placed(letters).items():
+                outputs.setdefault(place, []).extend(pairs)
             offset, newest_ms = self.next_offset, self._newest_ms
             self._newest_ms = 0
             self._dirty = False
-            self._dead_letters = []
             self._interval_records = []
             for folded in [at for at in self._left_out if at < self.next_offset]:
                 del self._left_out[folded]
@@ -274,20 +277,16 @@ class LanePartition:
             self.committed_at = time.monotonic()
             self.commits += 1
             age_s = time.time() - newest_ms / 1000 if newest_ms else None
-            measures.committed(len(interval.rows), len(outputs), time.perf_counter() - began, age_s)
+            written = sum(map(len, outputs.values()))
+            measures.committed(len(interval.rows), written, time.perf_counter() - began, age_s)
 
     async def _send(self, interval: Interval, offset: int) -> None:
         producer = self._producer
         assert producer is not None  # noqa: S101  # opened before the first record
-        by_place: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = defaultdict(list)
-        if interval.rows:
-            by_place[self.spec.changelog, self.partition].extend(interval.rows)
-        for topic, key, value, partition in interval.outputs:
-            by_place[topic, self.partition if partition is None else partition].append((key, value))
         began = time.perf_counter()
         await producer.begin_transaction()
         delivered = []
-        for (topic, partition), records in by_place.items():
+        for (topic, partition), records in self._places(interval):
             for batch in _batches(producer, records):
                 future = await producer.send_batch(batch, topic, partition=partition)
                 delivered.append((topic, batch.record_count(), future))
@@ -302,6 +301,13 @@ class LanePartition:
             if topic == self.spec.changelog:
                 # the last row, and the commit marker behind it
                 self.changelog_end = base + count + 1
+
+    def _places(self, interval: Interval) -> Iterator[tuple[tuple[str, int], Sequence[Any]]]:
+        """Rows and outputs by topic and partition."""
+        if interval.rows:
+            yield (self.spec.changelog, self.partition), interval.rows
+        for (topic, partition), records in interval.outputs.items():
+            yield (topic, self.partition if partition is None else partition), records
 
     async def flush(self) -> None:
         """Commit all that is folded."""
@@ -320,7 +326,7 @@ class LanePartition:
             await self._producer.stop()
 
 
-def _batches(producer: AIOKafkaProducer, records: list[tuple[bytes | None, bytes | None]]) -> Any:
+def _batches(producer: AIOKafkaProducer, records: Sequence[Any]) -> Any:
     batch = producer.create_batch()
     for key, value in records:
         if batch.append(key=key, value=value, timestamp=None) is None:

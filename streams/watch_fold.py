@@ -9,7 +9,7 @@ from models.clock import HOUR_MS
 from models.effects import Alert, DeadLetter, HourEnded, encode
 from models.orders_alarm import Judged, OrdersAlarm, Turn, judge
 from streams import topics
-from streams.fold import Interval, OneByOne, Output, PoisonError
+from streams.fold import Interval, OneByOne, Output, PoisonError, placed
 
 KEY = b"orders"
 
@@ -27,6 +27,10 @@ class WatchRow(msgspec.Struct, kw_only=True):
 
     alarm: OrdersAlarm = msgspec.field(default_factory=OrdersAlarm)
     open_hours: dict[int, OpenHour] = {}
+
+
+# Its source has no other.
+ONE_PARTITION = 0
 
 
 class WatchFold(OneByOne):
@@ -91,7 +95,7 @@ class WatchFold(OneByOne):
         """Write the watch down."""
         self._sealed = msgspec.msgpack.encode(self._row)
         outputs, self._outputs = self._outputs, []
-        return Interval([(KEY, self._sealed)], outputs)
+        return Interval([(KEY, self._sealed)], placed(outputs))
 
     def rollback(self) -> None:
         """Stand where the last transaction ended."""
@@ -105,7 +109,7 @@ class WatchFold(OneByOne):
             reason=poison.reason,
             at_ms=record.timestamp,
             sealed_raw="",
-            partition=record.partition,
+            partition=ONE_PARTITION,
             offset=record.offset,
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)

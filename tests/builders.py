@@ -24,7 +24,7 @@ from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
 from models.view import View
 from streams.customer_fold import CustomerFold
-from streams.fold import Interval, Output
+from streams.fold import Interval, Output, Outputs
 
 # A Wednesday, 00:00 UTC.
 START_MS = 19_000 * DAY_MS
@@ -194,8 +194,13 @@ def rows_of(interval: Interval) -> dict[bytes, bytes | None]:
     return dict(interval.rows)
 
 
-def texts_of(outputs: list[Output]) -> list[tuple[str, bytes]]:
-    return [(one.topic, one.value) for one in outputs]
+def listed(outputs: Outputs) -> list[Output]:
+    """Records for other topics one by one, those of a place together."""
+    return [
+        Output(topic, key, value, partition)
+        for (topic, partition), pairs in outputs.items()
+        for key, value in pairs
+    ]
 
 
 DAY = DAY_MS

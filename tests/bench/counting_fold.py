@@ -12,7 +12,7 @@ import msgspec
 
 from streams import logging as logs
 from streams.app import build_app, quiet_logging
-from streams.fold import Interval, Output, PoisonError
+from streams.fold import Interval, Output, Pair, Place, PoisonError
 from streams.lanes import Lane, Lanes
 from streams.loop import run_role
 from streams.partition import LaneSpec
@@ -53,11 +53,11 @@ class CountingFold:
     """A `streams.fold.Fold`; what rows were at the last seal is kept until the next."""
 
     def __init__(self, output: str, dead_letters: str) -> None:
-        self._output = output
+        self._output: Place = output, None
         self._dead_letters = dead_letters
         self.rows: dict[bytes, Row] = {}
         self._before: dict[bytes, Row] = {}
-        self._outputs: list[Output] = []
+        self._outputs: list[Pair] = []
 
     def restore(self, key: bytes, row: bytes | None) -> None:
         if row is None:
@@ -94,14 +94,14 @@ class CountingFold:
         last_at_ms = max(before[2], purchase.occurred_at_ms)
         self.rows[key] = (events, total_cents, last_at_ms)
         tally = Tally(purchase.customer, events, total_cents, last_at_ms)
-        self._outputs.append(Output(self._output, key, encode_tally(tally)))
+        self._outputs.append((key, encode_tally(tally)))
 
     def seal(self) -> Interval:
         rows = self.rows
         touched: list[tuple[bytes, bytes | None]] = [
             (key, encode_row(rows[key])) for key in self._before
         ]
-        interval = Interval(touched, self._outputs)
+        interval = Interval(touched, {self._output: self._outputs})
         self._before, self._outputs = {}, []
         return interval
 

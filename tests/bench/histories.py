@@ -45,7 +45,7 @@ from streams.replay.contract import Contract
 from streams.replay.simulated_shop import SOURCE, SimulatedShop
 from streams.replay.slices import slices_of
 from streams.snapshots import SnapshotRecord
-from tests.builders import Record, customer_fold
+from tests.builders import Record, customer_fold, listed
 
 # A Sunday, 00:00 UTC, in autumn.
 FIRST_DAY = 19_990
@@ -210,8 +210,9 @@ class FoldedShop:
         while True:
             interval = self._of_partition.seal()
             self._rows.update(interval.rows)
-            settled.extend(interval.outputs)
-            again = [one.value for one in interval.outputs if one.topic == topics.EVENTS]
+            outputs = listed(interval.outputs)
+            settled.extend(outputs)
+            again = [one.value for one in outputs if one.topic == topics.EVENTS]
             if not again:
                 return settled
             for value in again:

@@ -27,6 +27,7 @@ from tests.bench.report import missed, show
 from tests.bench.rig import PROJECT, CannotRun, Options, Target, targets_of
 from tests.bench.rivals.line_up import ALL
 from tests.bench.rounds import Engine, Work, ratio, rounds_of, summary
+from tests.builders import listed
 
 SMALL_WITHIN_S = 400
 NOTHING_LEFT_OUT: frozenset[bytes] = frozenset()
@@ -122,7 +123,7 @@ def test_the_counting_fold_counts_as_a_dictionary_does() -> None:
     folded(fold, written)
     interval = fold.seal()
     assert {key: decode_row(row or b"") for key, row in interval.rows} == plainly_counted(written)
-    assert [output.key for output in interval.outputs] == [key for _, key, _ in written]
+    assert [output.key for output in listed(interval.outputs)] == [key for _, key, _ in written]
 
 
 def test_a_rollback_brings_the_last_seal_back() -> None:

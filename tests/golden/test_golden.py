@@ -19,7 +19,7 @@ from models.events import CustomerEvent, LogRecord, decode
 from models.tokens import is_customer_key
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval, Output
-from tests.builders import Record, customer_fold, fold_through, snapshot
+from tests.builders import Record, customer_fold, fold_through, listed, snapshot
 
 HERE = Path(__file__).parent
 EVENTS = HERE / "events.jsonl"
@@ -43,12 +43,12 @@ def folded(fold: CustomerFold, records: list[Record]) -> Interval:
 
 
 def lines_of(outputs: list[Output]) -> list[bytes]:
-    """Effects as lines to read: the topic, the key, and the record as JSON."""
+    """Effects as lines to read, place by place: the topic, the key, and the record as JSON."""
     return [
         msgspec.json.encode(
             {"topic": topic, "key": (key or b"").decode(), "value": msgspec.Raw(value)}
         )
-        for topic, key, value, _ in outputs
+        for topic, key, value, _ in sorted(outputs, key=lambda one: one.topic)
     ]
 
 
@@ -64,7 +64,7 @@ def rows_after(intervals: list[Interval]) -> dict[bytes, Any]:
 @pytest.fixture(scope="module")
 def straight() -> tuple[list[bytes], dict[bytes, Any]]:
     interval = folded(new_fold(), log_of_everything())
-    return lines_of(interval.outputs), rows_after([interval])
+    return lines_of(listed(interval.outputs)), rows_after([interval])
 
 
 def test_the_log_holds_every_type_there_is() -> None:
@@ -91,7 +91,7 @@ def test_every_record_told_twice_at_once_answers_the_same(
 ) -> None:
     twice = [record for record in log_of_everything() for _ in range(2)]
     interval = folded(new_fold(), twice)
-    assert lines_of(interval.outputs) == straight[0]
+    assert lines_of(listed(interval.outputs)) == straight[0]
     assert rows_after([interval]) == straight[1]
 
 
@@ -106,7 +106,9 @@ def test_a_new_owner_at_any_record_answers_the_same(
             owner.restore(key, row)
         owner.restored()
         second = folded(owner, log[at:])
-        assert lines_of([*first.outputs, *second.outputs]) == straight[0], f"cut at {at}"
+        assert lines_of([*listed(first.outputs), *listed(second.outputs)]) == straight[0], (
+            f"cut at {at}"
+        )
         assert rows_after([first, second]) == straight[1], f"cut at {at}"
 
 
@@ -121,7 +123,7 @@ def test_a_new_owner_at_every_record_answers_the_same(
                 owner.restore(key, row)
         owner.restored()
         intervals.append(folded(owner, [record]))
-    assert lines_of([one for i in intervals for one in i.outputs]) == straight[0]
+    assert lines_of([one for i in intervals for one in listed(i.outputs)]) == straight[0]
     assert rows_after(intervals) == straight[1]
 
 
@@ -142,7 +144,7 @@ def test_batches_cut_anywhere_answer_the_same(
     for batch in cut_at_random(log_of_everything(), seed):
         intervals.append(folded(fold, batch))
         folded(fold, [])
-    assert lines_of([one for i in intervals for one in i.outputs]) == straight[0]
+    assert lines_of([one for i in intervals for one in listed(i.outputs)]) == straight[0]
     assert rows_after(intervals) == straight[1]
 
 
@@ -156,7 +158,7 @@ def test_a_rollback_before_every_record_answers_the_same(
         fold_through(fold, record, frozenset())
         fold.rollback()
         intervals.append(folded(fold, [record]))
-    assert lines_of([one for i in intervals for one in i.outputs]) == straight[0]
+    assert lines_of([one for i in intervals for one in listed(i.outputs)]) == straight[0]
     assert rows_after(intervals) == straight[1]
 
 
@@ -171,5 +173,5 @@ def test_what_the_merges_put_into_the_log_is_what_stands_there() -> None:
 
 
 if __name__ == "__main__":
-    outputs = folded(new_fold(), log_of_everything()).outputs
+    outputs = listed(folded(new_fold(), log_of_everything()).outputs)
     EXPECTED.write_bytes(b"\n".join(lines_of(outputs)) + b"\n")

@@ -9,7 +9,7 @@ from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval
 from streams.partition import LanePartition, LaneSpec
-from tests.builders import Record
+from tests.builders import Record, listed
 
 
 class Died(Exception):
@@ -30,7 +30,7 @@ class Broker:
     def commit(self, partition: int, interval: Interval, offset: int) -> None:
         for key, row in interval.rows:
             self.append(topics.CUSTOMERS, partition, key, row)
-        for topic, key, value, place in interval.outputs:
+        for topic, key, value, place in listed(interval.outputs):
             self.append(topic, partition if place is None else place, key, value)
         self.committed[partition] = offset
 

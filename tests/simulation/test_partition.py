@@ -29,6 +29,7 @@ from tests.builders import (
     customer_fold,
     fold_through,
     identified,
+    listed,
     named,
     order,
     records_of,
@@ -93,7 +94,7 @@ async def straight(
     await fold.prepare(log)
     for record in log:
         fold_through(fold, record, left_out.get(record.offset, frozenset()))
-    return fold, fold.seal().outputs, left_out
+    return fold, listed(fold.seal().outputs), left_out
 
 
 async def left_out_of(log: list[Record]) -> dict[int, frozenset[bytes]]:

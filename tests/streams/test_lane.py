@@ -5,9 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
-from streams.lane import NEVER, LaneConsumer
+from streams.lane import NEVER, LaneConsumer, LaneRecords, as_fetched
 
 PLACE = TP("events", 0)
 
@@ -50,6 +54,23 @@ class Fetching:
     async def seek(self, place: TP, offset: int) -> None:
         assert place == PLACE
         self.position = offset
+
+
+def records_read(key_deserializer: Any) -> list[Any]:
+    """What the client makes of a batch it has fetched."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_000)
+    for number in range(3):
+        builder.append(number, 1_000 + number, b"anna", b"%d" % number, [])
+    fetched = MemoryRecords(bytes(builder.build()))
+    return list(LaneRecords(PLACE, fetched, [], 0, key_deserializer, None, False, READ_COMMITTED))
+
+
+def test_the_lane_gets_records_as_they_were_read_and_others_the_usual_ones() -> None:
+    lane, others = records_read(as_fetched), records_read(None)
+    assert {type(one) for one in others} == {ConsumerRecord}
+    assert not any(isinstance(one, ConsumerRecord) for one in lane)
+    read = [[(r.offset, r.timestamp, r.key, r.value) for r in some] for some in (lane, others)]
+    assert read[0] == read[1] == [(n, 1_000 + n, b"anna", b"%d" % n) for n in range(3)]
 
 
 @pytest.mark.parametrize("flow_active", [True, False])

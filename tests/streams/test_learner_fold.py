@@ -14,7 +14,7 @@ from streams import topics
 from streams.fold import Interval, PoisonError
 from streams.learner_fold import LearnerFold
 from streams.snapshots import SnapshotRecord
-from tests.builders import Record, named
+from tests.builders import Record, listed, named
 
 DAYS = range(100, 121)
 PARTITIONS = 2
@@ -71,7 +71,7 @@ def fold_all(fold: LearnerFold, records: list[Record]) -> None:
 def snapshots_in(interval: Interval) -> list[SnapshotRecord]:
     return [
         msgspec.json.decode(one.value, type=SnapshotRecord)
-        for one in interval.outputs
+        for one in listed(interval.outputs)
         if one.topic == topics.SNAPSHOTS
     ]
 
@@ -102,11 +102,13 @@ def test_a_snapshot_is_published_checked_and_adopted_on_every_partition_of_event
     for one in records:
         check(one.snapshot)
         assert one.checksum == checksum(one.snapshot)
-    adopted = [(o.partition, decode(o.value)) for o in interval.outputs if o.topic == topics.EVENTS]
+    adopted = [
+        (o.partition, decode(o.value)) for o in listed(interval.outputs) if o.topic == topics.EVENTS
+    ]
     assert adopted == [
         (partition, Adopted("hazard", one.snapshot.version, one.checksum))
-        for one in records
         for partition in range(3)
+        for one in records
     ]
 
 
@@ -141,7 +143,7 @@ def test_several_days_closed_at_once_give_the_same_snapshots_as_one_by_one() -> 
 def test_waiting_replays_are_told_which_day_was_considered() -> None:
     fold = learner_fold()
     fold_all(fold, [Record(n, encode(ended(n, 112))) for n in range(PARTITIONS)])
-    told = [one for one in fold.seal().outputs if one.topic == topics.CONTROL]
+    told = [one for one in listed(fold.seal().outputs) if one.topic == topics.CONTROL]
     assert [(one.key, one.value, one.partition) for one in told] == [
         (b"learner", b'{"considered_day":112}', 0)
     ]
@@ -155,7 +157,7 @@ def test_nothing_new_learned_is_nothing_to_adopt() -> None:
     fold_all(fold, [Record(9_010 + n, encode(ended(n, 133))) for n in range(PARTITIONS)])
     interval = fold.seal()
     assert snapshots_in(interval) == []
-    assert [one.topic for one in interval.outputs] == [topics.CONTROL]
+    assert [one.topic for one in listed(interval.outputs)] == [topics.CONTROL]
 
 
 def test_lessons_of_an_open_day_are_rows_until_they_are_learned() -> None:
@@ -186,7 +188,7 @@ def test_a_crash_after_any_transaction_changes_no_snapshot(every: int) -> None:
         for key, row in table.items():
             fold.restore(key, row)
         fold.restored()
-        assert fold.seal() == Interval([], []), "what was restored is no news"
+        assert fold.seal() == Interval([], {}), "what was restored is no news"
     assert found == expected
 
 
@@ -244,7 +246,7 @@ def test_a_model_that_must_not_be_adopted_is_not_and_the_day_is_closed(
         patched.setattr(HazardLearner, "snapshot", refuse)
         fold_all(fold, [Record(2, encode(ended(1, 100)))])
     interval = fold.seal()
-    assert {one.topic for one in interval.outputs} == {topics.CONTROL}
+    assert {one.topic for one in listed(interval.outputs)} == {topics.CONTROL}
     fold_all(fold, [Record(3, encode(lesson(101, 0)))])
     fold_all(fold, [Record(4 + n, encode(ended(n, 101))) for n in range(PARTITIONS)])
     assert [one.snapshot.version for one in snapshots_in(fold.seal())] == [1]

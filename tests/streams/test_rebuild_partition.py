@@ -82,8 +82,8 @@ def test_the_state_is_the_workers_and_effects_are_off() -> None:
         fold_through(fold, record, frozenset())
         fold_through(loud, record, frozenset())
     silent, sent = fold.seal(), loud.seal()
-    assert silent.outputs == []
-    assert sent.outputs != []
+    assert silent.outputs == {}
+    assert sent.outputs != {}
     assert rows_of(silent) == rows_of(sent)
 
 

@@ -9,7 +9,7 @@ from models.orders_alarm import WARM_UP_HOURS, WEEK_HOURS
 from streams import topics
 from streams.fold import PoisonError
 from streams.watch_fold import WatchFold
-from tests.builders import START_MS, Record
+from tests.builders import START_MS, Record, listed
 
 NOTHING: frozenset[bytes] = frozenset()
 USUAL = 20
@@ -37,7 +37,7 @@ def fold_all(fold: WatchFold, records: list[Record]) -> None:
 
 
 def alerts_of(fold: WatchFold) -> list[Alert]:
-    outputs = fold.seal().outputs
+    outputs = listed(fold.seal().outputs)
     assert {(one.topic, one.partition) for one in outputs} <= {(topics.ALERTS, 0)}
     alerts = [msgspec.json.decode(one.value, type=Alert) for one in outputs]
     assert [one.key for one in outputs] == [one.fingerprint.encode() for one in alerts]
@@ -135,7 +135,7 @@ def test_a_rollback_returns_to_the_last_transaction() -> None:
     fold_all(fold, [ended(1, 1)])
     fold.rollback()
     assert msgspec.msgpack.encode(fold._row) == before
-    assert fold.seal().outputs == []
+    assert fold.seal().outputs == {}
 
 
 def test_an_unreadable_hour_is_left_out_with_a_dead_letter() -> None:
