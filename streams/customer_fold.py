@@ -46,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 DECODED_AT_MOST = 20_000
 CUSTOMERS_PER_SLICE = 1_000
+CUSTOMERS_PER_LIVE_MARK = 2_000
 _NOTHING_MORE: Iterator[None] = iter(())
 _FACTS = frozenset(get_args(Fact))
 _ADOPTED = b'"type":"adopted"'
@@ -199,19 +200,34 @@ class CustomerFold:
         if not partition_clock.is_news(self.clock, mark):
             return
         self._view.now_ms = mark.at_ms
-        while self._due and self._due[0][0] <= mark.at_ms:
-            keys = self._pop_due(mark.at_ms)
-            for key in keys:
-                self._fire_due(key, mark.at_ms, leave_out=key in left_out)
-            if self._due and self._due[0][0] <= mark.at_ms:
-                yield
+        if mark.wall_offset_ms is not None:
+            # A live mark leaves what is too much to the next, which comes at once and behind the
+            # events that came in meanwhile (streams/marks.py). It is folded whole or not at all,
+            # so that no crash can change what it leaves.
+            self._fire(self._pop_due(mark.at_ms, CUSTOMERS_PER_LIVE_MARK), mark.at_ms, left_out)
+        else:
+            while self._is_due(mark.at_ms):
+                self._fire(self._pop_due(mark.at_ms, CUSTOMERS_PER_SLICE), mark.at_ms, left_out)
+                if self._is_due(mark.at_ms):
+                    yield
         for ended in partition_clock.advance(self.clock, mark, self.partition, self._partitions):
             self._say_ended(ended)
 
-    def _pop_due(self, now_ms: int) -> list[bytes]:
-        """Next customers whose first timer is due, by (due, customer), at most a slice of them."""
+    def due_ms(self) -> int | None:
+        """When the first timer of this partition is due, or was."""
+        return self._due[0][0] if self._due else None
+
+    def _is_due(self, now_ms: int) -> bool:
+        return bool(self._due) and self._due[0][0] <= now_ms
+
+    def _fire(self, keys: list[bytes], now_ms: int, left_out: frozenset[bytes]) -> None:
+        for key in keys:
+            self._fire_due(key, now_ms, leave_out=key in left_out)
+
+    def _pop_due(self, now_ms: int, at_most: int) -> list[bytes]:
+        """Next customers whose first timer is due, by (due, customer)."""
         keys: list[bytes] = []
-        while self._due and self._due[0][0] <= now_ms and len(keys) < CUSTOMERS_PER_SLICE:
+        while self._is_due(now_ms) and len(keys) < at_most:
             due, key = heapq.heappop(self._due)
             if self._due_at.get(key) != due:
                 continue

@@ -56,6 +56,9 @@ class Fold(Protocol):
     async def prepare(self, records: list[Any]) -> None:
         """Get what these records will need from elsewhere (an adopted snapshot)."""
 
+    def due_ms(self) -> int | None:
+        """When a clock mark will have work to do, in the log's time; None: never as things are."""
+
     def fold_many(self, records: list[Any]) -> int:
         """Fold records up to the first that asks for `fold`; returns how many those were.
 
@@ -79,7 +82,10 @@ class Fold(Protocol):
 
 
 class OneByOne:
-    """A fold that has no quicker way for many records than `fold` for each."""
+    """A fold without timers, and with no quicker way for many records than `fold` for each."""
+
+    def due_ms(self) -> None:
+        """Nothing is ever due."""
 
     def fold_many(self, records: list[Any]) -> int:
         """Leave them all to `fold`."""

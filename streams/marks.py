@@ -10,8 +10,12 @@ from aiokafka import AIOKafkaProducer
 from models.events import ClockMark, encode
 from sinks.log_clock import LogClockReader
 from streams.lanes import Lanes
+from streams.partition import LanePartition
 
 log = structlog.get_logger(__name__)
+
+LOOK_S = 0.02
+"""How often a partition is looked at for timers that are due."""
 
 CaughtUp = Callable[[str, int], Awaitable[bool]]
 
@@ -21,7 +25,8 @@ class MarkWriter:
 
     Nothing is written while a replay runs, which brings its own marks; nor before the log has a
     clock at all, for an empty log may yet be given a history. A partition with a backlog gets
-    none, so silence is judged only after everything that was said has been read.
+    none, so silence is judged only after everything that was said has been read. A partition with
+    a timer that is due gets its mark at once.
     """
 
     def __init__(
@@ -41,29 +46,43 @@ class MarkWriter:
         self._lanes = lanes
         self._clock = clock
         self._caught_up = caught_up
+        self._last: dict[int, int] = {}
 
     async def run(self) -> None:
         """Write until cancelled."""
         try:
             await self._producer.start()
+            round_at = 0.0
             while True:
-                await asyncio.sleep(self._interval_s)
-                await self._write_round()
+                await asyncio.sleep(min(LOOK_S, self._interval_s))
+                is_round = time.monotonic() >= round_at
+                if is_round:
+                    round_at = time.monotonic() + self._interval_s
+                await self._write_marks(only_due=not is_round)
         finally:
             await self._producer.stop()
 
-    async def _write_round(self) -> None:
+    async def _write_marks(self, *, only_due: bool) -> None:
         if not self._lanes.ready.is_set():
             return
-        for topic, partition in list(self._lanes.open):
-            if topic != self._topic or not await self._caught_up(topic, partition):
+        for (topic, partition), opened in list(self._lanes.open.items()):
+            if topic != self._topic or (only_due and not self._is_due(opened)):
+                continue
+            if not await self._caught_up(topic, partition):
                 continue
             # The clock is asked last: a replay may have begun meanwhile.
             clock = self._clock.clock
             if clock.mode != "wall":
                 return
-            mark = ClockMark(
-                at_ms=clock.now_ms(time.time_ns() // 1_000_000),
-                wall_offset_ms=clock.wall_offset_ms,
-            )
-            await self._producer.send_and_wait(topic, encode(mark), partition=partition)
+            mark = ClockMark(at_ms=self._now_ms(), wall_offset_ms=clock.wall_offset_ms)
+            written = await self._producer.send_and_wait(topic, encode(mark), partition=partition)
+            self._last[partition] = written.offset
+
+    def _is_due(self, partition: LanePartition) -> bool:
+        """Whether a timer is due that the last mark, which is folded already, left."""
+        due_ms = partition.fold.due_ms()
+        is_folded = partition.next_offset > self._last.get(partition.partition, -1)
+        return is_folded and due_ms is not None and due_ms <= self._now_ms()
+
+    def _now_ms(self) -> int:
+        return self._clock.clock.now_ms(time.time_ns() // 1_000_000)

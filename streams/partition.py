@@ -25,6 +25,7 @@ PENDING_AT_MOST = 20_000
 RECOVERY_POLL_MS = 500
 TRANSACTION_TIMEOUT_MS = 60_000
 BACKLOG_INTERVALS = 4
+SLICE_RECORDS = 256
 
 
 class LaneSpec:
@@ -65,7 +66,7 @@ class LanePartition:
         self.changelog_end = 0
         self.recovered_to = 0
         self._newest_ms = 0
-        self._poison_before = 0
+        self._careful_before = 0
         self._is_behind = False
         self._producer: AIOKafkaProducer | None = None
         self._dirty = False
@@ -159,14 +160,20 @@ class LanePartition:
         began = time.perf_counter()
         await self.fold.prepare(records)
         prepared = time.perf_counter()
-        folded = self._fold_many(records)
+        folded = 0
         while folded < len(records):
+            some = 0
+            if records[folded].offset >= self._careful_before:
+                some = self._fold_many(records[folded : folded + SLICE_RECORDS])
+                folded += some
+                if some == SLICE_RECORDS:
+                    # Transactions under way have steps to take; each waits for its turn here.
+                    await asyncio.sleep(0)
+            if folded < len(records) and some < SLICE_RECORDS:
+                await self._fold_one(records[folded])
+                folded += 1
             if self._closed:
                 return
-            await self._fold_one(records[folded])
-            folded += 1
-            if folded < len(records) and not self._has_poison(records):
-                folded += self._fold_many(records[folded:])
         self.folded_events += len(records)
         self._newest_ms = records[-1].timestamp
         self.spec.measures.folded(len(records), prepared - began, time.perf_counter() - prepared)
@@ -181,7 +188,7 @@ class LanePartition:
             folded = self.fold.fold_many(records)
         except PoisonError:
             # Which one it is, and what it must leave out, is found one by one.
-            self._poison_before = records[-1].offset + 1
+            self._careful_before = records[-1].offset + 1
             self.fold.rollback()
             self._fold_again(self._interval_records)
             return 0
@@ -190,9 +197,6 @@ class LanePartition:
             self.next_offset = records[folded - 1].offset + 1
             self._dirty = True
         return folded
-
-    def _has_poison(self, records: list[Any]) -> bool:
-        return bool(records[-1].offset < self._poison_before)
 
     async def _fold_one(self, record: Any) -> None:
         # Known before the record is folded: a mark may commit before it is whole.

@@ -71,6 +71,9 @@ class CountingFold:
     async def prepare(self, records: list[Any]) -> None:
         pass
 
+    def due_ms(self) -> None:
+        pass
+
     def fold_many(self, records: list[Any]) -> int:
         for record in records:
             self._count(record)

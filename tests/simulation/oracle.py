@@ -17,6 +17,7 @@ from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
 from models.step import ForLog, fire, step
 from models.view import View
+from streams import customer_fold as folds
 from streams import topics
 
 
@@ -79,11 +80,15 @@ class Oracle:
         if not partition_clock.is_news(self.clock, mark):
             return
         self._view.now_ms = mark.at_ms
-        while due := [
-            (min(timer.due_ms for timer in timers), token)
-            for token, customer in self.customers.items()
-            if (timers := _due(customer, mark.at_ms))
-        ]:
+        is_live = mark.wall_offset_ms is not None
+        left = folds.CUSTOMERS_PER_LIVE_MARK if is_live else len(self.customers) * 1_000
+        while (left := left - 1) >= 0 and (
+            due := [
+                (min(timer.due_ms for timer in timers), token)
+                for token, customer in self.customers.items()
+                if (timers := _due(customer, mark.at_ms))
+            ]
+        ):
             self._fire(min(due)[1], mark.at_ms)
         view = self._view
         for ended in partition_clock.advance(self.clock, mark, view.partition, view.partitions):

@@ -178,6 +178,20 @@ def test_a_row_of_a_newer_release_stops_the_start() -> None:
         fold.restored()
 
 
+def test_a_live_mark_leaves_what_is_too_much_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folds, "CUSTOMERS_PER_LIVE_MARK", 2)
+    fold = customer_fold()
+    looks = [viewed("p1", customer=named(str(number))) for number in range(5)]
+    folded(fold, mark(START_MS), *looks)
+    later_ms = START_MS + DAY
+    fired = []
+    for number in range(4):
+        live = ClockMark(at_ms=later_ms + number, wall_offset_ms=0)
+        fired.append(len(folded(fold, live, offset=10 + number).rows) - 1)
+        assert (fold.due_ms() == later_ms) is (number < 2)
+    assert fired == [2, 2, 1, 0]
+
+
 def test_many_due_customers_are_folded_in_slices_between_transactions() -> None:
     fold = customer_fold()
     names = [named(str(number)) for number in range(2 * folds.CUSTOMERS_PER_SLICE + 1)]

@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from faust.types import TP
 
-from models.events import Event, Line, ProductViewed
+from models.events import ClockMark, Event, Line, ProductViewed, decode
 from models.tokens import partition_of, token_of
 from streams import lanes as lanes_module
 from streams import partition as partition_module
@@ -306,6 +306,36 @@ async def test_marks_wait_for_the_backlog_the_replay_and_a_clock(
         await asyncio.gather(writing, return_exceptions=True)
         assert bool(await log.records(topics.EVENTS)) is marks
         await lanes.close()
+
+
+async def test_a_timer_that_is_due_gets_its_mark_at_once(settings: Settings) -> None:
+    topic = settings.named(topics.EVENTS)
+    wall_ms = BASE_MS
+    async with Log(settings) as log:
+        lanes = lanes_of(settings)
+        await lanes.assign({(topic, 0), (topic, 1)}, generation=1)
+        clock = SimpleNamespace(
+            clock=SimpleNamespace(mode="wall", wall_offset_ms=0, now_ms=lambda wall: wall_ms)
+        )
+
+        async def caught_up(topic: str, partition: int) -> bool:
+            return True
+
+        writer = MarkWriter(settings.kafka_bootstrap, topic, 3_600_000, lanes, clock, caught_up)  # type: ignore[arg-type]
+        writing = asyncio.create_task(writer.run())
+        await until(lambda: _some(log, 2), "the hour's marks")
+        await log.write(looks(1))
+        (look,) = [r for r in await log.records(topics.EVENTS) if r.key is not None]
+        of_look = [r for r in await log.records(topics.EVENTS) if r.partition == look.partition]
+        await lanes.take(Batch(TP(topic, look.partition), 1, of_look))
+        wall_ms += 25 * 3_600_000
+        await until(lambda: _some(log, 4), "a mark for what is due")
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        *_, last = [r for r in await log.records(topics.EVENTS) if r.partition == look.partition]
+        await lanes.close()
+    assert decode(last.value) == ClockMark(at_ms=wall_ms, wall_offset_ms=0)
+    assert last.offset == look.offset + 1
 
 
 async def test_defect_14_the_broker_fences_a_former_owner(
