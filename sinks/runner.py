@@ -64,6 +64,7 @@ class SinkRunner:
         self._landing = asyncio.Lock()
         self._interrupted = asyncio.Event()
         self._stop = asyncio.Event()
+        self._gave_up = False
         self._fresh: set[TopicPartition] = set()
         self._batch: list[Record] = []
         self._positions: dict[TopicPartition, int] = {}
@@ -170,12 +171,14 @@ class SinkRunner:
             found = await consumer.getmany(
                 timeout_ms=int(min(left_s, POLL_S) * 1000), max_records=room
             )
-            if self._fresh or self._interrupted.is_set():
+            if self._fresh or self._gave_up:
                 # Dropped, so the positions behind these records must not be committed.
                 return
             for records in found.values():
                 self._batch.extend(records)
                 size_bytes += sum(len(one.value) for one in records if one.value)
+            if self._interrupted.is_set():
+                break
         await self._note_positions(consumer)
 
     async def _note_positions(self, consumer: AIOKafkaConsumer) -> None:
@@ -251,6 +254,7 @@ class SinkRunner:
 
     async def give_up(self) -> None:
         """Let the running write end and drop what is not written: others will read it again."""
+        self._gave_up = True
         self._interrupted.set()
         async with self._landing:
             self._forget()
@@ -263,6 +267,7 @@ class SinkRunner:
         self._resume_work()
 
     def _resume_work(self) -> None:
+        self._gave_up = False
         if not self._stop.is_set():
             self._interrupted.clear()
 
