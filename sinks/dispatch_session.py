@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from sinks.dispatch_lanes import Lanes
 from sinks.dispatch_offsets import OpenOffsets
+from sinks.patience import METADATA_AGE_MS
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +83,7 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="earliest",
             session_timeout_ms=self._config.session_timeout_ms,
             heartbeat_interval_ms=self._config.session_timeout_ms // 4,
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
         try:
             await self._consumer.start()

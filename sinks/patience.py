@@ -6,6 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
+METADATA_AGE_MS = 10_000
+"""How often a member of a group looks at its topics anew.
+
+A broker that starts may answer before it knows its topics: a group that shares out then gives
+everybody nothing, and by itself the client would look again only after five minutes.
+"""
 
 
 def pauses() -> Iterator[float]:

@@ -19,7 +19,7 @@ from clickhouse_connect.driver.client import Client
 
 from models.effects import Alert, encode
 from sinks.clickhouse import INSERT_SETTINGS, ClickHouseAddress, connect
-from sinks.patience import cancelled_means_failed, close_each, pause
+from sinks.patience import METADATA_AGE_MS, cancelled_means_failed, close_each, pause
 from sinks.pipeline_judge import PipelineJudge, Rules
 from sinks.pipeline_lag import LagBook, Progress
 from sinks.pipeline_probe import Answer, PipelineProbe, within
@@ -97,6 +97,7 @@ class PipelineWatch:
             auto_offset_reset="earliest",
             session_timeout_ms=config.session_timeout_ms,
             heartbeat_interval_ms=config.session_timeout_ms // 4,
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
         producer = AIOKafkaProducer(
             bootstrap_servers=config.bootstrap, enable_idempotence=True, acks="all"

@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from sinks.patience import cancelled_means_failed, pause, pauses
+from sinks.patience import METADATA_AGE_MS, cancelled_means_failed, pause, pauses
 from sinks.port import Record, Sink
 
 POLL_S = 0.1
@@ -107,7 +107,7 @@ class SinkRunner:
             rebalance_timeout_ms=REVOKE_LIMIT_MS,
             max_poll_interval_ms=NO_POLL_LIMIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
-            metadata_max_age_ms=10_000,
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
         consumer.subscribe([self.feed.topic], listener=_Rebalances(self))
         self._resume_work()

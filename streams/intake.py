@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from sinks.keys import KeyStoreBusy
 from sinks.log import LogError
 from sinks.log_clock import ClockUnknown
+from sinks.patience import METADATA_AGE_MS
 from streams.gateway_admission import Admission, Place
 from streams.settings import Settings
 from streams.webhooks import batch_of
@@ -36,6 +37,7 @@ async def follow_intake(settings: Settings, admission: Admission, stop: asyncio.
             settings.intake_topic,
             bootstrap_servers=settings.kafka_bootstrap,
             group_id=settings.named("gateway-intake"),
+            metadata_max_age_ms=METADATA_AGE_MS,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

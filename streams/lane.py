@@ -17,6 +17,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
 
+from sinks.patience import METADATA_AGE_MS
+
 RECORDS_PER_BATCH = 2_000
 FETCH_WAIT_MS = 500
 RETRY_S = 0.05
@@ -97,6 +99,7 @@ class LaneConsumerThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             isolation_level="read_committed",
+            metadata_max_age_ms=METADATA_AGE_MS,
             key_deserializer=as_fetched,
         )
 

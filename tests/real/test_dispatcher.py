@@ -5,11 +5,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from models.clock import DAY_MS, HOUR_MS, LogClock
 from models.effects import encode
 from models.events import Channel, MessageBounced, MessageChannel, MessageDelivered, MessageSent
+from sinks import dispatch_session
+from sinks.dispatch_session import Session, SessionConfig
+from streams import topics
+from streams.prepare import ensure_topics
+from streams.settings import Settings
+from tests.contract.records import dead_letters
 from tests.real.dispatch_rig import House, bounce, files_that_hold, pair, settings_of, token
+from tests.real.rig import until
+from tests.real.sink_rig import fill
 
 pytestmark = pytest.mark.real
 
@@ -293,3 +304,41 @@ async def test_names_and_addresses_are_in_no_file_of_the_cache_or_the_broker(
     assert any(name.startswith("kafka") for name in found["planted-in-the-clear"])
     assert any(name.startswith("valkey") for name in found[token("anna")])
     assert {text: found[text] for text in secret} == {text: [] for text in secret}
+
+
+async def test_a_group_that_was_formed_before_its_topic_was_known_reads_it_soon(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chaos seed 4: a broker that had just started shared out nothing, for five minutes."""
+    monkeypatch.setattr(dispatch_session, "METADATA_AGE_MS", 300)
+    taken: list[int] = []
+    stop = asyncio.Event()
+
+    async def take(partition: TopicPartition, offset: int, value: bytes) -> None:
+        taken.append(offset)
+
+    topic = settings.named(topics.DEAD_LETTERS)
+    config = SessionConfig(settings.kafka_bootstrap, topic, settings.named("late"))
+    session = asyncio.create_task(Session(config, take, stop).run())
+    await until(lambda: _has_begun(settings, config.group), "a group without a topic")
+    await ensure_topics(settings)
+    await fill(settings, topics.DEAD_LETTERS, dead_letters(0, range(3)))
+    await until(lambda: _are(taken, [0, 1, 2]), "what is in the topic", 20.0)
+    stop.set()
+    await session
+
+
+async def _has_begun(settings: Settings, group: str) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        [described] = await admin.describe_consumer_groups([group])
+        return described.groups[0][2] == "Stable"
+    except GroupCoordinatorNotAvailableError:
+        return False
+    finally:
+        await admin.close()
+
+
+async def _are(found: list[int], wanted: list[int]) -> bool:
+    return found == wanted
