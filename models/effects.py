@@ -5,6 +5,7 @@ Lesson, `metrics`: HourEnded, `alerts`: Alert, `dead-letters`: DeadLetter). Ids 
 so that a replay asks for the same things under the same names (decision 1).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -186,9 +187,5 @@ def action_id(customer: str, rule: str, occasion: str) -> str:
     return xxhash.xxh3_128_hexdigest(f"{customer}\x00{rule}\x00{occasion}".encode())
 
 
-_encoder = msgspec.json.Encoder()
-
-
-def encode(record: msgspec.Struct) -> bytes:
-    """Write one effect for its topic."""
-    return _encoder.encode(record)
+encode: Callable[[msgspec.Struct], bytes] = msgspec.json.Encoder().encode
+"""Write one effect for its topic."""

@@ -8,6 +8,7 @@ is kept in `extra` as it came.
 `models/segment.py` makes these from Segment v2 bodies.
 """
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, Any, Literal, get_args
 
@@ -352,23 +353,14 @@ CustomerEvent = (
 )
 LogRecord = CustomerEvent | ClockMark | Adopted
 
-_decoder = msgspec.json.Decoder(LogRecord)
-_encoder = msgspec.json.Encoder()
+# The codecs' own methods: a function around them would cost each event as much as a look-up.
+decode: Callable[[bytes], LogRecord] = msgspec.json.Decoder(LogRecord).decode
+"""Read one record of the log.
 
-
-def decode(raw: bytes) -> LogRecord:
-    """Read one record of the log.
-
-    Raises msgspec.DecodeError (or its ValidationError, which names the path and what was expected).
-    """
-    record: LogRecord = _decoder.decode(raw)
-    return record
-
-
-def encode(record: LogRecord) -> bytes:
-    """Write one record for the log; `decode` gives it back equal."""
-    return _encoder.encode(record)
-
+Raises msgspec.DecodeError (or its ValidationError, which names the path and what was expected).
+"""
+encode: Callable[[LogRecord], bytes] = msgspec.json.Encoder().encode
+"""Write one record for the log; `decode` gives it back equal."""
 
 TYPES: dict[type, str] = {kind: str(kind.__struct_config__.tag) for kind in get_args(LogRecord)}
 

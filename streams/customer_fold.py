@@ -114,7 +114,11 @@ class CustomerFold:
     async def prepare(self, records: list[Any]) -> None:
         """Load the snapshots that these records adopt, and the one adopted before."""
         wanted = {self.clock.hazard_version, self._sealed_clock.hazard_version}
-        wanted |= {version for record in records if (version := _adopted_version(record.value))}
+        wanted |= {
+            version
+            for record in records
+            if record.key is None and (version := _adopted_version(record.value))
+        }
         for version in sorted(wanted - self._snapshots.keys()):
             snapshot = await self._load_snapshot(version)
             if snapshot is not None:
