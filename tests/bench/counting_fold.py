@@ -104,7 +104,7 @@ class CountingFold:
         touched: list[tuple[bytes, bytes | None]] = [
             (key, encode_row(rows[key])) for key in self._before
         ]
-        interval = Interval(touched, {self._output: self._outputs})
+        interval = Interval(touched, {self._output: self._outputs} if self._outputs else {})
         self._before, self._outputs = {}, []
         return interval
 

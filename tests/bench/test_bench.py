@@ -135,7 +135,7 @@ def test_a_rollback_brings_the_last_seal_back() -> None:
     folded(fold, written[10:])
     fold.rollback()
     assert fold.rows == before
-    assert fold.seal() == ([], [])
+    assert fold.seal() == ([], {})
 
 
 def test_a_purchase_that_is_no_json_is_poison_and_leaves_no_trace() -> None:
