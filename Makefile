@@ -34,7 +34,7 @@ fast: setup  ## the tests that need no server
 	@$(BIN)/python -m pytest -m "not real and not browser"
 
 test: check  ## everything that .ci/run checks
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench-setup: setup .bench/.ready  ## install the rivals of the benchmarks into .bench
 
