@@ -18,7 +18,7 @@ from streams.servers.child import Child
 from streams.servers.ports import free_port
 from streams.settings import Settings
 from tests.bench.broker import Counter
-from tests.bench.installations import folded_by, prepare, role, until_ready
+from tests.bench.installations import folded_by, prepare, role, until_answering, until_ready
 from tests.bench.rig import Options, Servers, median, servers, settings
 from tests.bench.shop import Shop, opened
 from tests.bench.speed import first_change, require_life, window
@@ -97,6 +97,7 @@ def _measured(trial: Trial, number: int, shop: Shop, running: Servers, options: 
 async def _cost(chosen: Settings, children: list[Child], options: Options) -> Cost:
     for number, child in enumerate(children, 1):
         await until_ready(chosen, child, number=number)
+        await until_answering(_metrics_url(chosen, number - 1))
     async with Counter(chosen.kafka_bootstrap) as counter:
         progress = folded_by(counter, chosen)
         await first_change(progress, children[0], 0)
@@ -116,9 +117,13 @@ async def _cost(chosen: Settings, children: list[Child], options: Options) -> Co
     return Cost(found.ended_s - found.began_s, records, commits, worker_s, broker_s)
 
 
+def _metrics_url(chosen: Settings, number: int) -> str:
+    return f"http://127.0.0.1:{chosen.metrics_port + number}/metrics"
+
+
 async def _standing(chosen: Settings, number: int, child: Child) -> tuple[float, float, float]:
     """Records a worker has folded, transactions it has committed, CPU seconds it has taken."""
-    url = f"http://127.0.0.1:{chosen.metrics_port + number}/metrics"
+    url = _metrics_url(chosen, number)
     async with ClientSession() as session, session.get(url) as response:
         page = await response.text()
     found = {

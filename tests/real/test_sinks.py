@@ -128,7 +128,7 @@ async def test_a_sink_that_is_down_holds_little_and_catches_up(settings: Setting
         assert runner.status.error == "the memory is down"
         assert runner.status.lag > 150
         assert len(runner._batch) <= 20
-        assert await committed(settings, "sink-memory", topics.DEAD_LETTERS) == {}
+        assert not any((await committed(settings, "sink-memory", topics.DEAD_LETTERS)).values())
         sink.is_down = False
         await until(lambda: has_landed(store, 200), "200 records")
         await until(lambda: _state_is(runner, "running"), "a sink that is well")
@@ -149,7 +149,7 @@ async def test_a_sink_that_is_down_can_be_stopped(settings: Settings) -> None:
         await until(lambda: _state_is(runner, "failing"), "a failing sink")
     assert runner.status.state == "stopped"
     assert store == []
-    assert await committed(settings, "sink-memory", topics.DEAD_LETTERS) == {}
+    assert not any((await committed(settings, "sink-memory", topics.DEAD_LETTERS)).values())
 
 
 async def test_an_outage_of_clickhouse_stops_nothing_else_and_leaves_no_duplicate(
