@@ -17,6 +17,7 @@ from sinks.redis_profiles import folded_at_ms
 from streams.learner_fold import LearnerFold
 from streams.snapshots import SnapshotRecord
 from streams.topics import EVENTS, SNAPSHOTS
+from tests.builders import listed
 from tests.chaos.harvest import TABLES, Topics, Warehouse
 from tests.chaos.oracle import Oracle, effects_by_value, facts_by_value, passed_on
 
@@ -101,7 +102,7 @@ def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None
     fold = LearnerFold(adopt_every_days=1, events_partitions=partitions, topic_of=str)
     for record in topics.lesson_records:
         list(fold.fold(record, frozenset()))
-    outputs = fold.seal().outputs
+    outputs = listed(fold.seal().outputs)
     records = [
         msgspec.json.decode(one.value, type=SnapshotRecord)
         for one in outputs

@@ -15,7 +15,7 @@ from models.customer import decode_row
 from models.effects import Action, EventFolded, Fact, HourEnded, Lesson
 from models.partition_clock import PartitionClock
 from models.tokens import is_customer_key
-from tests.builders import customer_fold, fold_through, order, records_of, snapshot, viewed
+from tests.builders import customer_fold, fold_through, listed, order, records_of, snapshot, viewed
 from tests.chaos import guards
 from tests.chaos.compare import Counters, compare_log, compare_provider
 from tests.chaos.faults import DECK, HAPPEN, Fault, as_json, plan_of
@@ -107,13 +107,14 @@ def harvested(fold: Any, records: list[Any]) -> Topics:
         else:
             topics.clocks[0] = msgspec.msgpack.decode(row, type=PartitionClock)
     decoder = msgspec.json.Decoder(Fact)
-    topics.facts = [decoder.decode(o.value) for o in interval.outputs if o.topic == "facts"]
+    outputs = listed(interval.outputs)
+    topics.facts = [decoder.decode(o.value) for o in outputs if o.topic == "facts"]
     actions = msgspec.json.Decoder(Action)
-    topics.actions = [actions.decode(o.value) for o in interval.outputs if o.topic == "actions"]
+    topics.actions = [actions.decode(o.value) for o in outputs if o.topic == "actions"]
     lessons = msgspec.json.Decoder(Lesson)
-    topics.lessons = [lessons.decode(o.value) for o in interval.outputs if o.topic == "lessons"]
+    topics.lessons = [lessons.decode(o.value) for o in outputs if o.topic == "lessons"]
     hours = msgspec.json.Decoder(HourEnded)
-    topics.hours = [hours.decode(o.value) for o in interval.outputs if o.topic == "metrics"]
+    topics.hours = [hours.decode(o.value) for o in outputs if o.topic == "metrics"]
     topics.events = records
     return topics
 
