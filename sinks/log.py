@@ -21,6 +21,7 @@ from models import effects, events
 from models.effects import DeadLetter
 from models.events import Adopted, ClockMark, Event
 from models.tokens import partition_of
+from sinks.patience import cancelled_means_failed
 
 EVENT_BYTES_MAX = 900_000
 _BATCH_BYTES = 1_000_000
@@ -103,8 +104,9 @@ class _Lane:
         batch, parcels = self._fill(producer)
         try:
             if parcels:
-                delivery = await producer.send_batch(batch, self._topic, partition=self._partition)
-                await delivery
+                with cancelled_means_failed():
+                    send = producer.send_batch(batch, self._topic, partition=self._partition)
+                    await (await send)
         except Exception as error:
             for parcel in parcels:
                 _fail(parcel, error)
@@ -311,9 +313,13 @@ class LogWriter:
                 retry_backoff_ms=50,
             )
             try:
-                async with asyncio.timeout(10):
-                    await producer.start()
-                    await self._check_topics(producer)
+                with cancelled_means_failed():
+                    async with asyncio.timeout(10):
+                        await producer.start()
+                        await self._check_topics(producer)
+            except asyncio.CancelledError:
+                self._retire(producer)
+                raise
             except (KafkaError, LogUnreachable, TimeoutError, OSError) as error:
                 self._failure = str(error) or repr(error)
                 _log.warning("broker_unreachable", broker=self._bootstrap, error=self._failure)

@@ -189,7 +189,12 @@ async def test_no_broker_is_said_quickly(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="stops the broker thread by thread: /proc")
 async def test_what_nobody_waits_for_any_more_does_not_pile_up(tmp_path: Path) -> None:
     """A broker that takes the connection and never answers: ten seconds of not knowing yet."""
-    silent = await asyncio.start_server(lambda *_: None, "127.0.0.1", free_port())
+
+    async def listen(reader: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        await reader.read()
+        answers.close()
+
+    silent = await asyncio.start_server(listen, "127.0.0.1", free_port())
     port = silent.sockets[0].getsockname()[1]
     settings = Settings(data_dir=tmp_path, kafka=f"127.0.0.1:{port}", partitions=2)
     async with a_writer(settings, confirm_timeout_ms=50) as writer:
@@ -199,6 +204,7 @@ async def test_what_nobody_waits_for_any_more_does_not_pile_up(tmp_path: Path) -
         assert sum(len(lane._waiting) for lane in writer._lanes.values()) == 0
         assert writer.pending_bytes == 0
     silent.close()
+    await silent.wait_closed()
 
 
 async def test_a_broker_that_stalls_or_dies_costs_errors_but_no_confirmed_event(
