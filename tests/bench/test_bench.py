@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -50,9 +51,10 @@ def test_every_benchmark_runs_in_small(name: str) -> None:
     skipped = {f"ratio_{rival.name}" for rival in ALL if rival.missing()}
     for target in targets_of(import_module(command.NAMES[name]).MUST, Options(small=True)):
         if target.field not in skipped:
-            assert figures[target.field] >= 0, target.field
+            # In small a figure means nothing: a small crowd's memory is less than its noise.
+            assert isfinite(figures[target.field]), target.field
     for one in figures.get("rounds", []):
-        assert all(value > 0 for value in one.values())
+        assert all(value >= 0 for value in one.values())
 
 
 @pytest.mark.real
