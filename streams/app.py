@@ -34,7 +34,7 @@ def build_app(settings: Settings, role: str, lanes: Lanes) -> faust.App:
         key_serializer="raw",
         table_standby_replicas=0,
         stream_wait_empty=False,
-        stream_buffer_maxsize=8,
+        stream_buffer_maxsize=32,
         stream_recovery_delay=0.0,
         broker_session_timeout=session_s,
         broker_heartbeat_interval=session_s / HEARTBEATS_PER_SESSION,

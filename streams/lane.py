@@ -22,6 +22,7 @@ from sinks.patience import METADATA_AGE_MS
 RECORDS_PER_BATCH = 2_000
 FETCH_WAIT_MS = 500
 RETRY_S = 0.05
+FULL_S = 0.002
 NEVER = -1
 
 
@@ -160,6 +161,10 @@ class LaneConsumer(driver.Consumer):
             generation = self.lanes.generation
             if generation != self._begun and not await self._begin(generation):
                 await asyncio.sleep(RETRY_S)
+                continue
+            if self._buffered_partitions and not self._get_active_partitions():
+                # The agent has plenty to do; Faust would sleep for a second.
+                await asyncio.sleep(FULL_S)
                 continue
             try:
                 records, active = await self._wait_next_records(1.0)

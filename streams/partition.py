@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from sinks.patience import pause
 from streams.exit import end_process
 from streams.fold import Fold, Interval, Output, PoisonError, placed
 from streams.measures import LaneMeasures
@@ -21,7 +22,8 @@ from streams.measures import LaneMeasures
 log = structlog.get_logger(__name__)
 
 MAX_BATCH_BYTES = 900_000
-PENDING_AT_MOST = 20_000
+PENDING_AT_MOST = 40_000
+ENOUGH_FOR_A_TRANSACTION = 10_000
 RECOVERY_POLL_MS = 500
 TRANSACTION_TIMEOUT_MS = 60_000
 BACKLOG_INTERVALS = 4
@@ -75,6 +77,7 @@ class LanePartition:
         self._dead_letters: list[Output] = []
         self._wake = asyncio.Event()
         self._below = asyncio.Event()
+        self._enough = asyncio.Event()
         self._committing = asyncio.Lock()
         self._committer: asyncio.Task[None] | None = None
         self._closed = False
@@ -178,6 +181,8 @@ class LanePartition:
         self._newest_ms = records[-1].timestamp
         self.spec.measures.folded(len(records), prepared - began, time.perf_counter() - prepared)
         self._wake.set()
+        if len(self._interval_records) >= ENOUGH_FOR_A_TRANSACTION:
+            self._enough.set()
         if len(self._interval_records) > PENDING_AT_MOST:
             self._below.clear()
             await self._below.wait()
@@ -247,13 +252,18 @@ class LanePartition:
         while not self._closed:
             await self._wake.wait()
             self._wake.clear()
-            wait_s = self.committed_at + interval_s - time.monotonic()
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
+            await self._rest(self.committed_at + interval_s - time.monotonic())
             patient_until = self.committed_at + BACKLOG_INTERVALS * interval_s
             while self._is_behind and time.monotonic() < patient_until:
-                await asyncio.sleep(interval_s)
+                if self._enough.is_set():
+                    break
+                await self._rest(interval_s)
             await self._commit()
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, unless there is enough for a transaction: the fold must never wait for that."""
+        if seconds > 0:
+            await pause(self._enough, seconds)
 
     async def _commit(self) -> None:
         async with self._committing:
@@ -270,6 +280,7 @@ class LanePartition:
             self._newest_ms = 0
             self._dirty = False
             self._interval_records = []
+            self._enough.clear()
             for folded in [at for at in self._left_out if at < self.next_offset]:
                 del self._left_out[folded]
             self._below.set()
