@@ -353,6 +353,8 @@ async def test_defect_14_the_broker_fences_a_former_owner(
         heir.open[topic, 0].next_offset = records[10].offset
         await heir.take(Batch(TP(topic, 0), 2, records[10:]))
         await heir.flush()
+        # A reader sees a transaction once its marker is written, a little after it is committed.
+        await until(lambda: _folds(log, len(records)), "the heir's rows to be seen")
         before = await log.customers()
         await zombie.take(Batch(TP(topic, 0), 1, records[10:]))
         await until(lambda: _truth(bool(ended)), "the zombie's end")
