@@ -237,6 +237,20 @@ def simulate(
         )
 
 
+EVALUATE = "evaluate"
+
+
+@app.command(
+    EVALUATE,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def evaluate(context: typer.Context) -> None:
+    """Judge the models on a history, as if it had been live."""
+    command = import_module("streams.evaluate.command")
+    command.app(context.args, prog_name=f"huitou {EVALUATE}")
+
+
 deadletters = typer.Typer(help="What could not be taken: list, show, put back.")
 app.add_typer(deadletters, name="deadletters", no_args_is_help=True)
 Source = Annotated[str, typer.Option(help="gateway, webhook, intake, replay, worker, …")]

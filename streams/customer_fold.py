@@ -353,6 +353,23 @@ class CustomerFold:
         """How many customers this partition knows."""
         return len(self._packed) + sum(1 for key in self._decoded if key not in self._packed)
 
+    def known(self) -> list[bytes]:
+        """Name every customer of this partition."""
+        return [*self._packed, *(key for key in self._decoded if key not in self._packed)]
+
+    def customer(self, key: bytes) -> Customer | None:
+        """State of a customer for whoever only looks; None: never seen."""
+        customer = self._decoded.get(key)
+        if customer is None and (packed := self._packed.get(key)) is not None:
+            customer = decode_row(packed)
+        return customer
+
+    def view(self) -> View:
+        """What the next step would look at."""
+        self._view.now_ms = self.clock.now_ms
+        self._view.hazard = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
+        return self._view
+
     def _keep_clock(self) -> None:
         self._sealed_clock = msgspec.structs.replace(self.clock)
 

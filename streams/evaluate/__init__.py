@@ -1,0 +1,1 @@
+"""`huitou evaluate`: the live product's own models, judged on a shop's own history."""

@@ -1,0 +1,92 @@
+"""Command line `huitou evaluate`: one command a question, each with --json and --html."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from streams.evaluate.outcome import BadQuestion, Outcome, Say
+from streams.evaluate.report import page
+
+WRONG_USE = 2
+
+app = typer.Typer(help="Judge the models on a history, as if it had been live.")
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, JSON lines or Parquet; .gz too.")]
+Customer = Annotated[str, typer.Option("--customer", help="Column that names the customer.")]
+Time = Annotated[str, typer.Option("--time", help="Column with the time.")]
+Amount = Annotated[
+    str, typer.Option("--amount", help="Column with what was paid, if there is one.")
+]
+Basket = Annotated[str, typer.Option("--basket", help="Column that names the order.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a report page with plots.")
+]
+
+
+def answer(
+    name: str, question: Callable[[Say], Outcome], *, as_json: bool, html: Path | None
+) -> None:
+    """Ask, and say what came of it; what cannot be evaluated is one sentence and exit code 2."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    began_s = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began_s:6.1f} s  {text}", markup=False)
+
+    try:
+        outcome = question(say)
+    except BadQuestion as error:
+        console.print(str(error), markup=False)
+        sys.exit(WRONG_USE)
+    figures = {**outcome.figures, "seconds": round(time.monotonic() - began_s, 1)}
+    if html is not None:
+        html.write_text(page(name, figures, outcome.plots), encoding="utf-8")
+        say(f"report: {html}")
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        Console().print(as_table(name, figures))
+
+
+def as_table(name: str, figures: dict[str, Any]) -> Table:
+    """Show figures, those of the baselines below."""
+    table = Table(title=f"huitou evaluate {name}")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for field, value in flat(figures):
+        table.add_row(field, value)
+    return table
+
+
+def flat(figures: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Name every figure by its path and write it as people read it."""
+    rows: list[tuple[str, str]] = []
+    for field, value in figures.items():
+        if isinstance(value, dict):
+            rows += flat(value, f"{prefix}{field}.")
+        else:
+            rows.append((f"{prefix}{field}", spoken(value)))
+    return rows
+
+
+def spoken(value: Any) -> str:
+    """Write one figure.
+
+    >>> spoken(0.123456), spoken(None), spoken([0.5, 1.0]), spoken(12345)
+    ('0.1235', '–', '0.5, 1', '12,345')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(spoken(one) for one in value)
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

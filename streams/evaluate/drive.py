@@ -1,0 +1,181 @@
+"""The live engine without servers: the worker's fold and the learner's, fed in time order.
+
+Events go through their encoding into `CustomerFold`; its lessons into `LearnerFold`; what that
+adopts comes back into `CustomerFold`, as it would through Kafka. Marks stand at every full hour, as
+in a replay. So what an evaluation asks is answered by what would have answered it live.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import count
+from typing import NamedTuple
+
+import msgspec
+
+from models.clock import HOUR_MS
+from models.customer import Customer
+from models.events import ClockMark, CustomerEvent, Line, OrderCompleted, encode
+from models.hazard import HazardSnapshot
+from models.tokens import token_of
+from models.view import View
+from streams import topics
+from streams.customer_fold import CustomerFold
+from streams.fold import Interval
+from streams.learner_fold import LearnerFold
+from streams.snapshots import SnapshotRecord
+
+RECORDS_AT_ONCE = 4_096
+_KEY = b"evaluate".ljust(32, b"\x00")
+
+
+class Record(NamedTuple):
+    """A record of the log, as much of it as the folds look at."""
+
+    value: bytes
+    offset: int
+    timestamp: int
+    key: bytes | None
+
+
+@lru_cache(maxsize=1_000_000)
+def token(customer: str) -> str:
+    """Name a customer as the log does."""
+    return token_of(_KEY, "customer", customer)
+
+
+class Drive:
+    """One partition of the live product, played as fast as it goes.
+
+    `at_ms` is its clock: the time of the last mark. What is given may not lie before it.
+    """
+
+    def __init__(self, *, adopt_every_days: int = 7) -> None:
+        self.at_ms = 0
+        self._numbers = count()
+        self._waiting: list[Record] = []
+        self._snapshots: dict[int, HazardSnapshot] = {}
+        self._fold = CustomerFold(
+            partition=0,
+            partitions=1,
+            incarnation=1,
+            topic_of=str,
+            load_snapshot=self._load,
+            seal_raw=bytes.hex,
+        )
+        self._learner = LearnerFold(
+            adopt_every_days=adopt_every_days, events_partitions=1, topic_of=str
+        )
+
+    async def _load(self, version: int) -> HazardSnapshot | None:
+        return self._snapshots.get(version)
+
+    def order(
+        self,
+        customer: str,
+        at_ms: int,
+        *,
+        basket: str,
+        lines: tuple[Line, ...] = (),
+        total_cents: int = 0,
+        currency: str = "USD",
+    ) -> None:
+        """Take an order; `basket` is its id."""
+        self.event(
+            OrderCompleted(
+                id=basket,
+                customer=token(customer),
+                occurred_at_ms=at_ms,
+                received_at_ms=at_ms,
+                order_id=basket,
+                total_cents=total_cents,
+                currency=currency,
+                lines=lines,
+            )
+        )
+
+    def event(self, event: CustomerEvent) -> None:
+        """Take any event of the log's; marks up to its time are folded before it."""
+        self.advance(event.occurred_at_ms // HOUR_MS * HOUR_MS)
+        self._append(encode(event), event.customer.encode())
+        if len(self._waiting) >= RECORDS_AT_ONCE:
+            self._fold_waiting()
+
+    def advance(self, to_ms: int) -> None:
+        """Let time pass: a mark at every full hour up to `to_ms`, and one there."""
+        if not self.at_ms:
+            self._mark(to_ms)
+        while self.at_ms < to_ms:
+            self._mark(min(to_ms, self.at_ms // HOUR_MS * HOUR_MS + HOUR_MS))
+
+    def row(self, customer: str) -> Customer | None:
+        """State of a customer, not to be changed; None: never seen."""
+        self._fold_waiting()
+        return self._fold.customer(token(customer).encode())
+
+    def rows(self) -> Iterator[tuple[str, Customer]]:
+        """State of each customer, by token; not to be changed."""
+        self._fold_waiting()
+        for key in self._fold.known():
+            customer = self._fold.customer(key)
+            if customer is not None:
+                yield key.decode(), customer
+
+    @property
+    def view(self) -> View:
+        """What the next step would look at: the time and the adopted models."""
+        self._fold_waiting()
+        return self._fold.view()
+
+    def _append(self, value: bytes, key: bytes | None) -> None:
+        self._waiting.append(Record(value, next(self._numbers), self.at_ms, key))
+
+    def _mark(self, at_ms: int) -> None:
+        self._fold_waiting()
+        self.at_ms = at_ms
+        self._fold_one(encode(ClockMark(at_ms=at_ms)))
+        self._seal()
+
+    def _fold_waiting(self) -> None:
+        """Fold what was given, and what merges add to it."""
+        while self._waiting:
+            records, self._waiting = self._waiting, []
+            # All of them are customers' events, so none is left for `fold`.
+            self._fold.fold_many(records)
+            self._seal()
+
+    def _fold_one(self, value: bytes) -> None:
+        record = Record(value, next(self._numbers), self.at_ms, None)
+        if self._snapshots:
+            asyncio.run(self._fold.prepare([record]))
+        for _ in self._fold.fold(record, frozenset()):
+            pass
+
+    def _seal(self) -> None:
+        interval = self._fold.seal()
+        for (topic, _), pairs in interval.outputs.items():
+            if topic == topics.EVENTS:
+                for key, value in pairs:
+                    self._append(value, key)
+            elif topic == topics.LESSONS:
+                for _, value in pairs:
+                    self._learn(value)
+
+    def _learn(self, lesson: bytes) -> None:
+        record = Record(lesson, next(self._numbers), self.at_ms, None)
+        for _ in self._learner.fold(record, frozenset()):
+            pass
+        self._take(self._learner.seal())
+
+    def _take(self, interval: Interval) -> None:
+        """Keep the learner's snapshots, then fold what it adopts."""
+        adoptions: list[bytes] = []
+        for (topic, _), pairs in interval.outputs.items():
+            if topic == topics.SNAPSHOTS:
+                for _, value in pairs:
+                    record = msgspec.json.decode(value, type=SnapshotRecord)
+                    self._snapshots[record.snapshot.version] = record.snapshot
+            elif topic == topics.EVENTS:
+                adoptions += [value for _, value in pairs]
+        for value in adoptions:
+            self._fold_one(value)
