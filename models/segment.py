@@ -136,7 +136,7 @@ def _take_channel(message: Message, track: Track) -> None:
     """A channel that the event itself names wins over the client's."""
     channel = track.channel
     if channel is None:
-        channel = channel_named(track.reader.rest().get("channel"))
+        channel = channel_named(track.reader.peek("channel"))
         if channel is not None:
             track.reader.drop("channel")
     message.channel = channel or message.channel
@@ -201,8 +201,10 @@ def _beside(message: Message) -> list[Draft]:
 
 
 def _beside_traits(message: Message) -> dict[str, Any]:
+    if "traits" not in message.context:
+        return {}
     try:
-        return object_of(message.context.get("traits"))
+        return object_of(message.context["traits"])
     except Refusal as refusal:
         raise refusal.under("context.traits") from None
 
@@ -278,6 +280,8 @@ def _drafts(
 
 def _unknown(body: dict[str, Any]) -> dict[str, Any]:
     """List what stands beside the contract's own fields."""
+    if _PLUMBING.issuperset(body):
+        return {}
     return {name: value for name, value in body.items() if name not in _PLUMBING}
 
 
@@ -322,6 +326,8 @@ def _with_json(
     sealed = dict(personal)
     if unknown:
         sealed["extra"] = msgspec.json.encode(unknown).decode()
+    if _CONTEXT_PLUMBING.issuperset(context):
+        return sealed
     place = {
         name: value
         for name, value in context.items()

@@ -6,7 +6,14 @@ import msgspec
 import xxhash
 
 from models.events import Channel, Event, Released
-from models.segment_values import EARLIEST_MS, Refusal, identifier, object_of, time_ms
+from models.segment_values import (
+    EARLIEST_MS,
+    ID_CHARS_MAX,
+    Refusal,
+    identifier,
+    object_of,
+    time_ms,
+)
 from models.segment_words import NAME_CHARS_MAX
 
 ANONYMOUS = "anon:"
@@ -84,8 +91,11 @@ class Message:
 
     def object(self, name: str) -> dict[str, Any]:
         """Take an object of the message; an absent one is empty."""
+        value = self.body.get(name)
+        if type(value) is dict:
+            return value
         try:
-            return object_of(self.body.get(name))
+            return object_of(value)
         except Refusal as refusal:
             raise refusal.under(name) from None
 
@@ -135,8 +145,11 @@ def channel_named(name: Any) -> Channel | None:
 
 
 def _identifier(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if type(value) is str and 0 < len(value) <= ID_CHARS_MAX and not value.isspace():
+        return value
     try:
-        return identifier(body.get(name))
+        return identifier(value)
     except Refusal as refusal:
         raise refusal.under(name) from None
 

@@ -1,7 +1,7 @@
 """The named events of the contract: from their properties to the fields of our own types."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from models import events
@@ -16,6 +16,7 @@ from models.segment_values import (
     identifier,
     minor_units,
 )
+from models.segment_words import NAME_CHARS_MAX
 
 LINES_MAX = 1_000
 SHORT_CHARS = 60
@@ -473,4 +474,11 @@ def maker_of(event: str) -> Maker | None:
     >>> maker_of("Order Completed") is maker_of("order_completed")
     True
     """
+    return _known_maker_of(event) if len(event) <= NAME_CHARS_MAX else _maker_of(event)
+
+
+def _maker_of(event: str) -> Maker | None:
     return MAKERS.get(" ".join(event.lower().replace("_", " ").replace("-", " ").split()))
+
+
+_known_maker_of = lru_cache(maxsize=1_024)(_maker_of)

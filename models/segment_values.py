@@ -252,10 +252,12 @@ class Reader:
 
     def find(self, *names: str) -> tuple[str, Any]:
         """Take the first that is there, with its name; (first name, None) when none is."""
+        left = self._left
         for name in names:
-            value = self._left.pop(name, None)
-            if value is not None:
-                return name, value
+            if name in left:
+                value = left.pop(name)
+                if value is not None:
+                    return name, value
         return names[0], None
 
     def peek(self, *names: str) -> Any:
@@ -276,7 +278,11 @@ class Reader:
     def optional_identifier(self, *names: str) -> str:
         """Take an id, or empty text."""
         name, value = self.find(*names)
-        return "" if value is None or value == "" else _taken(name, value, identifier)
+        if value is None:
+            return ""
+        if type(value) is str and len(value) <= ID_CHARS_MAX and not value.isspace():
+            return value
+        return _taken(name, value, identifier)
 
     def label(self, *names: str) -> str:
         """Take descriptive text, or empty text."""
@@ -292,7 +298,10 @@ class Reader:
         name, value = self.find(*names)
         if value is None or value == "":
             return None
-        return _taken(name, value, lambda amount: minor_units(amount, exponent))
+        try:
+            return minor_units(value, exponent)
+        except Refusal as refusal:
+            raise refusal.under(name) from None
 
     def rating(self, *names: str) -> float:
         """Take a rating that must be there."""

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 
 TOKEN_CHARS = 22
 # "=" is no character of a token, so a partition's own row can never be taken for a customer's.
@@ -30,6 +31,7 @@ def token_of(token_key: bytes, kind: str, identifier: str) -> str:
     return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
+@lru_cache(maxsize=65_536)
 def partition_of(token: str, partitions: int) -> int:
     """Partition that owns a customer: the token's first bytes, already uniform, modulo the count.
 
