@@ -1,8 +1,10 @@
 """Benchmark `gateway`: batches of 100 events through the real gateway, against mere forwarding.
 
 The gateway checks, names, seals and writes each event to its customer's partition; the forwarder
-(`forwarding.py`) is the same server that puts a request's bytes into the log as they are. Both run
-as one process, in turns, fed by the same connections with the same bodies of the invented shop.
+(`forwarding.py`) is the same server that puts a request's bytes into the log as they are, and,
+as `ratio_forwarding_records`, splits the batch and forwards each event as a record of its own, as
+any gateway must whose log is read by the event. Each runs as one process, in turns, fed by the same
+connections with the same bodies of the invented shop.
 """
 
 import asyncio
@@ -28,7 +30,7 @@ MUST = [("ratio_forwarding", ">=", 0.4), ("events_per_s", ">=", 10_000)]
 EVENTS_PER_REQUEST = 100
 PEOPLE, DAYS = 1_000, 20
 SMALL_PEOPLE, SMALL_DAYS = 50, 10
-OURS, THEIRS = "gateway", "forwarding"
+OURS, THEIRS, RECORDS = "gateway", "forwarding", "forwarding_records"
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -49,17 +51,21 @@ def run(options: Options) -> dict[str, Any]:
         stack.enter_context(role(chosen, "gateway"))
         port = free_port()
         _start_forwarding(chosen, port, stack)
-        requests = _requests(bodies, chosen.write_key.get_secret_value())
+        write_key = chosen.write_key.get_secret_value()
+        requests = _requests("/v1/batch", bodies, write_key)
         loops = {
             OURS: ClosedLoop(chosen.gateway_port, requests),
             THEIRS: ClosedLoop(port, requests),
+            RECORDS: ClosedLoop(port, _requests("/v1/records", bodies, write_key)),
         }
         rounds = asyncio.run(_rounds(loops, (chosen.gateway_port, port), options))
     speeds = {name: [one[name] for one in rounds] for name in loops}
     return {
         "events_per_s": round(median(speeds[OURS])),
-        "ratio_forwarding": round(median([one[OURS] / one[THEIRS] for one in rounds]), 3),
+        "ratio_forwarding": _ratio(rounds, THEIRS),
+        "ratio_forwarding_records": _ratio(rounds, RECORDS),
         "forwarding_events_per_s": round(median(speeds[THEIRS])),
+        "forwarding_records_events_per_s": round(median(speeds[RECORDS])),
         "spread": round(spread(speeds[OURS]), 3),
         "bytes_per_event": round(sum(map(len, requests)) / len(requests) / EVENTS_PER_REQUEST),
         "rounds": rounds,
@@ -82,13 +88,17 @@ def _start_forwarding(chosen: Settings, port: int, stack: ExitStack) -> None:
     stack.callback(child.stop, 10.0)
 
 
-def _requests(bodies: Sequence[Any], write_key: str) -> list[bytes]:
+def _ratio(rounds: Sequence[dict[str, float]], other: str) -> float:
+    return round(median([one[OURS] / one[other] for one in rounds]), 3)
+
+
+def _requests(path: str, bodies: Sequence[Any], write_key: str) -> list[bytes]:
     """Whole requests of 100 bodies each; what is left over at the end is left out."""
     starts = range(0, len(bodies) - EVENTS_PER_REQUEST + 1, EVENTS_PER_REQUEST)
     contents = [
         orjson.dumps({"batch": bodies[start : start + EVENTS_PER_REQUEST]}) for start in starts
     ]
-    return [request_of("/v1/batch", write_key, content) for content in contents]
+    return [request_of(path, write_key, content) for content in contents]
 
 
 async def _rounds(
