@@ -95,6 +95,14 @@ def without_emails(text: str) -> str:
     return _AROUND_AT.sub("…", text) if "@" in text or "%40" in text or "＠" in text else text
 
 
+def apart_from_emails(texts: list[str]) -> list[str]:
+    """Put … where an e-mail address stands in one of these; most often there is none in any."""
+    whole = "\n".join(texts)
+    if "@" in whole or "%40" in whole or "＠" in whole:
+        return [without_emails(text) for text in texts]
+    return texts
+
+
 def search_query(text: str) -> str:
     """Normalise a search: lower case, single spaces, masked, at most 100 characters."""
     plain = " ".join(text[:_SCANNED_CHARS_MAX].lower().split())

@@ -6,7 +6,12 @@ from typing import Any
 
 from models import events
 from models.events import Channel, Event, Line, MessageChannel
-from models.segment_personal import looks_personal, search_query, without_emails
+from models.segment_personal import (
+    apart_from_emails,
+    looks_personal,
+    search_query,
+    without_emails,
+)
 from models.segment_values import (
     MINOR_UNITS_MAX,
     Reader,
@@ -28,6 +33,11 @@ _ORDER_ID = ("order_id", "orderId", "transaction_id")
 _COUPON = ("coupon", "coupon_id", "coupon_code", "code", "coupon_name")
 _CAMPAIGN = ("campaign", "campaign_id", "promotion_id")
 _PRODUCT_ID = ("product_id", "productId", "item_id", "id")
+_TEXTS = ("product_id", "sku", "name", "category", "brand", "variant")
+_OTHER_TEXTS = frozenset(
+    {"productId", "item_id", "id", "item_name", "title", "item_category", "product_category"}
+    | {"item_brand", "vendor", "item_variant", "variant_title"}
+)
 _PRICES = {"total", "line_total", "price", "unit_price"}
 _NOT_KEPT_OF_PRODUCTS = ("url", "image_url", "position", "index", "currency")
 
@@ -138,19 +148,37 @@ def read_line(value: Any, exponent: int) -> tuple[Line, dict[str, Any]]:
 def _line_of(reader: Reader, exponent: int) -> Line:
     quantity = reader.quantity("quantity", "qty")
     price_cents, total_cents = _prices(reader, exponent, quantity)
-    sku = reader.optional_identifier("sku")
-    name = reader.label("name", "item_name", "title")
+    texts = reader.plain_texts(_TEXTS, _OTHER_TEXTS)
+    if texts is None:
+        texts = _texts_of(reader)
+    elif not texts[0]:
+        texts[0] = _named_by(texts[1], texts[2])
+    product_id, sku, name, category, brand, variant = apart_from_emails(texts)
     return Line(
-        product_id=without_emails(reader.optional_identifier(*_PRODUCT_ID) or _named_by(sku, name)),
+        product_id=product_id,
         total_cents=total_cents,
         quantity=quantity,
         price_cents=price_cents,
-        category=without_emails(reader.label("category", "item_category", "product_category")),
-        sku=without_emails(sku),
-        name=without_emails(name),
-        brand=without_emails(reader.label("brand", "item_brand", "vendor")),
-        variant=without_emails(reader.label("variant", "item_variant", "variant_title")),
+        category=category,
+        sku=sku,
+        name=name,
+        brand=brand,
+        variant=variant,
     )
+
+
+def _texts_of(reader: Reader) -> list[str]:
+    """Take what `_TEXTS` names, under any of its names."""
+    sku = reader.optional_identifier("sku")
+    name = reader.label("name", "item_name", "title")
+    return [
+        reader.optional_identifier(*_PRODUCT_ID) or _named_by(sku, name),
+        sku,
+        name,
+        reader.label("category", "item_category", "product_category"),
+        reader.label("brand", "item_brand", "vendor"),
+        reader.label("variant", "item_variant", "variant_title"),
+    ]
 
 
 def _named_by(sku: str, name: str) -> str:

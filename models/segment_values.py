@@ -293,6 +293,22 @@ class Reader:
             return value
         return _taken(name, value, label)
 
+    def plain_texts(self, names: tuple[str, ...], others: frozenset[str]) -> list[str] | None:
+        """Take these at once, absent ones as empty text.
+
+        None, and nothing is taken, where one is no short text, or one of `others` is there too.
+        """
+        left = self._left
+        if not others.isdisjoint(left):
+            return None
+        texts = [left.get(name, "") for name in names]
+        for text in texts:
+            if type(text) is not str or len(text) > LABEL_CHARS_MAX or text.isspace():
+                return None
+        for name in names:
+            left.pop(name, None)
+        return texts
+
     def money(self, exponent: int, *names: str) -> int | None:
         """Take an amount in minor units, or None."""
         name, value = self.find(*names)
