@@ -133,14 +133,19 @@ class DayEnded(msgspec.Struct, kw_only=True, tag_field="kind", tag="day_ended"):
 Lesson = HazardLesson | DayEnded
 
 
-class HourEnded(msgspec.Struct, kw_only=True):
-    """A partition's clock passed the end of an hour: what was folded between its marks."""
+class HourEnded(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A partition's clock passed the end of an hour: what was folded between its marks.
+
+    `others` counts what is no order, `slices` orders by slice (models/hour_counts.py).
+    """
 
     partition: int
     partitions: int
     hour_ms: int
     orders: int
     revenue_cents: int
+    others: dict[str, int] = {}
+    slices: dict[str, int] = {}
 
 
 class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):

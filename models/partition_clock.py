@@ -5,24 +5,31 @@ import msgspec
 from models.clock import DAY_MS, HOUR_MS, day_of
 from models.effects import DayEnded, HourEnded
 from models.events import ClockMark
+from models.hour_counts import HourCounts
 
 HOURS_SAID_AT_MOST = 48
 
 
 class PartitionClock(msgspec.Struct, array_like=True):
-    """The partition's own row, kept in the changelog beside its customers'."""
+    """The partition's own row, kept in the changelog beside its customers'.
+
+    `orders_before` and `revenue_before_cents` are the running hour's from a release that counted
+    nothing else.
+    """
 
     now_ms: int = 0
     wall_offset_ms: int | None = None
     hazard_version: int = 0
-    orders_this_hour: int = 0
-    revenue_this_hour_cents: int = 0
+    orders_before: int = 0
+    revenue_before_cents: int = 0
+    running: HourCounts = msgspec.field(default_factory=HourCounts)
 
 
-def count_order(clock: PartitionClock, total_cents: int) -> None:
-    """Count an order in the running hour."""
-    clock.orders_this_hour += 1
-    clock.revenue_this_hour_cents += total_cents
+def copied(clock: PartitionClock) -> PartitionClock:
+    """Give a clock of its own, counts and all."""
+    counts = clock.running
+    own = HourCounts(counts.orders, counts.revenue_cents, dict(counts.others), dict(counts.slices))
+    return msgspec.structs.replace(clock, running=own)
 
 
 def is_news(clock: PartitionClock, mark: ClockMark) -> bool:
@@ -46,8 +53,10 @@ def advance(
     ended: list[HourEnded | DayEnded] = []
     running_hour, new_hour = before_ms // HOUR_MS, mark.at_ms // HOUR_MS
     if new_hour > running_hour:
-        orders, revenue_cents = clock.orders_this_hour, clock.revenue_this_hour_cents
-        clock.orders_this_hour = clock.revenue_this_hour_cents = 0
+        running, clock.running = clock.running, HourCounts()
+        orders = clock.orders_before + running.orders
+        revenue_cents = clock.revenue_before_cents + running.revenue_cents
+        clock.orders_before = clock.revenue_before_cents = 0
         ended.append(
             HourEnded(
                 partition=partition,
@@ -55,6 +64,8 @@ def advance(
                 hour_ms=running_hour * HOUR_MS,
                 orders=orders,
                 revenue_cents=revenue_cents,
+                others=running.others,
+                slices=running.slices,
             )
         )
     for hour in range(max(running_hour + 1, new_hour - HOURS_SAID_AT_MOST), new_hour):

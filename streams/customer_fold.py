@@ -13,7 +13,7 @@ from typing import Any, get_args
 import msgspec
 import structlog
 
-from models import partition_clock
+from models import hour_counts, partition_clock
 from models.customer import (
     Customer,
     NewerState,
@@ -32,7 +32,7 @@ from models.effects import (
     HourEnded,
     encode,
 )
-from models.events import Adopted, ClockMark, CustomerEvent, Event, OrderCompleted, decode
+from models.events import Adopted, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
@@ -195,10 +195,8 @@ class CustomerFold:
             raise
         except Exception as error:
             raise PoisonError(key, f"{type(error).__name__}: {error}") from error
-        if effects and type(event) is OrderCompleted:
-            folded = effects[0]
-            if type(folded) is EventFolded and folded.order_state == "counted":
-                partition_clock.count_order(self.clock, event.total_cents)
+        if effects and type(effects[0]) is EventFolded:
+            hour_counts.count(self.clock.running, event, effects[0])
 
     def _mark(self, mark: ClockMark, left_out: frozenset[bytes]) -> Iterator[None]:
         if not partition_clock.is_news(self.clock, mark):
@@ -335,7 +333,7 @@ class CustomerFold:
                 heapq.heappush(self._due, (due, key))
         self._dirty.clear()
         self._outputs = defaultdict(list)
-        self.clock = msgspec.structs.replace(self._sealed_clock)
+        self.clock = partition_clock.copied(self._sealed_clock)
 
     def dead_letter(self, record: Any, poison: PoisonError) -> Output:
         """Write down what was left out, with the sealed record and its place in the log."""
@@ -371,7 +369,7 @@ class CustomerFold:
         return self._view
 
     def _keep_clock(self) -> None:
-        self._sealed_clock = msgspec.structs.replace(self.clock)
+        self._sealed_clock = partition_clock.copied(self.clock)
 
 
 def _adopted_version(raw: bytes | None) -> int | None:

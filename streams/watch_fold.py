@@ -1,17 +1,36 @@
-"""The fold of topic `metrics`: an hour closes when every partition's clock has passed it."""
+"""The fold of topic `metrics`: an hour closes when every partition's clock has passed it.
+
+Each count of a closed hour goes to its alarm; what an alarm says becomes an alert with the slices
+that drive it.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
+from models import hour_counts, slice_watch
 from models.clock import HOUR_MS
+from models.count_alarm import CountAlarm, Firing, Turn, judge
 from models.effects import Alert, DeadLetter, HourEnded, encode
-from models.orders_alarm import Judged, OrdersAlarm, Turn, judge
+from models.slice_watch import Driver, Slice
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
 
 KEY = b"orders"
+WATCHED = (
+    hour_counts.ORDERS,
+    hour_counts.REPEAT_ORDERS,
+    hour_counts.SIGN_UPS,
+    hour_counts.RETURNS,
+    hour_counts.COMPLAINTS,
+    hour_counts.MESSAGE_FAILURES,
+)
+# Of these more is the trouble, of the others less.
+WORSE_WHEN_MORE = {hour_counts.RETURNS, hour_counts.COMPLAINTS, hour_counts.MESSAGE_FAILURES}
+CRITICAL_BELOW = 0.3
+# Its source has no other.
+ONE_PARTITION = 0
 
 
 class OpenHour(msgspec.Struct, array_like=True):
@@ -20,17 +39,17 @@ class OpenHour(msgspec.Struct, array_like=True):
     partitions: list[int] = []
     orders: int = 0
     revenue_cents: int = 0
+    others: dict[str, int] = {}
+    slices: dict[str, int] = {}
 
 
 class WatchRow(msgspec.Struct, kw_only=True):
     """The watch between two transactions."""
 
-    alarm: OrdersAlarm = msgspec.field(default_factory=OrdersAlarm)
+    hour_ms: int = 0
+    alarms: dict[str, CountAlarm] = {}
+    slices: dict[str, Slice] = {}
     open_hours: dict[int, OpenHour] = {}
-
-
-# Its source has no other.
-ONE_PARTITION = 0
 
 
 class WatchFold(OneByOne):
@@ -64,30 +83,37 @@ class WatchFold(OneByOne):
         except msgspec.DecodeError as error:
             raise PoisonError(KEY, f"undecodable: {error}") from None
         hours = self._row.open_hours
-        if ended.hour_ms > self._row.alarm.hour_ms:
+        if ended.hour_ms > self._row.hour_ms:
             hour = hours.setdefault(ended.hour_ms, OpenHour())
-            if ended.partition not in hour.partitions:
-                hour.partitions.append(ended.partition)
-                hour.orders += ended.orders
-                hour.revenue_cents += ended.revenue_cents
+            _add(hour, ended)
             if len(hour.partitions) >= ended.partitions:
                 # An earlier hour that is still open jumped over a partition: no evidence.
                 for stale in [one for one in hours if one < ended.hour_ms]:
                     del hours[stale]
                 del hours[ended.hour_ms]
-                self._judge(ended.hour_ms, hour.orders)
+                self._judge(ended.hour_ms, hour)
         return iter(())
 
-    def _judge(self, hour_ms: int, orders: int) -> None:
-        alarm = self._row.alarm
-        began_ms, expected, actual = alarm.since_ms, alarm.expected_since, alarm.actual_since
-        judged = judge(alarm, hour_ms, orders)
-        if judged.turn is Turn.FIRED:
-            self._say(_fired(alarm, judged))
-        elif judged.turn is Turn.RESOLVED:
-            self._say(_resolved(began_ms, hour_ms, expected, actual))
+    def _judge(self, hour_ms: int, hour: OpenHour) -> None:
+        row = self._row
+        row.hour_ms = hour_ms
+        orders = row.alarms.setdefault(hour_counts.ORDERS, CountAlarm())
+        slice_watch.take(row.slices, hour_ms, hour.slices, orders)
+        for metric in WATCHED:
+            alarm = row.alarms.setdefault(metric, CountAlarm())
+            count = hour.orders if metric == hour_counts.ORDERS else hour.others.get(metric, 0)
+            exposure = hour.orders if metric == hour_counts.REPEAT_ORDERS else None
+            judged = judge(alarm, hour_ms, count, exposure=exposure)
+            self._turned(metric, judged.fall, judged.falling, hour_ms)
+            self._turned(metric, judged.rise, judged.rising, hour_ms)
 
-    def _say(self, alert: Alert) -> None:
+    def _turned(self, metric: str, turn: Turn, firing: Firing | None, hour_ms: int) -> None:
+        if firing is None or turn is Turn.NOTHING:
+            return
+        drivers: list[Driver] = []
+        if metric == hour_counts.ORDERS:
+            drivers = slice_watch.drivers(self._row.slices, of_a_fall=firing.share < 1.0)
+        alert = _alert(metric, turn, firing, hour_ms, drivers)
         topic = self._topic_of(topics.ALERTS)
         self._outputs.append(Output(topic, alert.fingerprint.encode(), encode(alert), 0))
 
@@ -115,38 +141,73 @@ class WatchFold(OneByOne):
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)
 
 
-def _fired(alarm: OrdersAlarm, judged: Judged) -> Alert:
-    share = alarm.actual_since / max(alarm.expected_since, 1e-9)
-    hours = (alarm.hour_ms - alarm.since_ms) // HOUR_MS + 1
+def _add(hour: OpenHour, ended: HourEnded) -> None:
+    if ended.partition in hour.partitions:
+        return
+    hour.partitions.append(ended.partition)
+    hour.orders += ended.orders
+    hour.revenue_cents += ended.revenue_cents
+    for counts, more in ((hour.others, ended.others), (hour.slices, ended.slices)):
+        for name, count in more.items():
+            counts[name] = counts.get(name, 0) + count
+
+
+def _alert(metric: str, turn: Turn, firing: Firing, hour_ms: int, drivers: list[Driver]) -> Alert:
+    """Say since when, how big, how sure, and which slices drive it."""
+    is_fall = firing.share < 1.0
+    name = f"{metric}_per_hour"
+    side = "" if is_fall else "rise:"
+    share = firing.actual / max(firing.expected, 1e-9)
+    is_over = turn is Turn.RESOLVED
+    values = {
+        "expected": firing.expected,
+        "actual": firing.actual,
+        "evidence": firing.evidence,
+        "threshold": firing.threshold,
+    }
+    for driver in drivers:
+        values[f"{driver.name} expected"] = driver.expected
+        values[f"{driver.name} actual"] = driver.actual
     return Alert(
-        fingerprint=f"orders_per_hour:{alarm.since_ms}",
-        status="firing",
-        name="orders_per_hour",
-        severity="critical" if share < 0.3 else "warning",
-        starts_at_ms=alarm.since_ms,
-        summary=(
-            f"{alarm.actual_since} orders in {hours} h where {alarm.expected_since:.0f} "
-            f"were expected ({share:.0%})"
-        ),
-        labels={"metric": "orders_per_hour"},
-        values={
-            "expected": alarm.expected_since,
-            "actual": float(alarm.actual_since),
-            "expected_last_hour": judged.expected,
-            "actual_last_hour": float(judged.actual),
+        fingerprint=f"{name}:{side}{firing.since_ms}",
+        status="resolved" if is_over else "firing",
+        name=name,
+        severity="info" if is_over else _severity(metric, is_fall, share),
+        starts_at_ms=firing.since_ms,
+        ends_at_ms=hour_ms + HOUR_MS if is_over else 0,
+        summary=_summary(metric, is_over, firing, share, hour_ms, drivers),
+        labels={
+            "metric": name,
+            "direction": "fall" if is_fall else "rise",
+            **{f"driver_{at}": one.name for at, one in enumerate(drivers, 1)},
         },
+        values=values,
     )
 
 
-def _resolved(began_ms: int, hour_ms: int, expected: float, actual: int) -> Alert:
-    return Alert(
-        fingerprint=f"orders_per_hour:{began_ms}",
-        status="resolved",
-        name="orders_per_hour",
-        severity="info",
-        starts_at_ms=began_ms,
-        ends_at_ms=hour_ms + HOUR_MS,
-        summary=f"orders are back: {actual} came where {expected:.0f} were expected meanwhile",
-        labels={"metric": "orders_per_hour"},
-        values={"expected": expected, "actual": float(actual)},
+def _severity(metric: str, is_fall: bool, share: float) -> str:
+    if is_fall == (metric in WORSE_WHEN_MORE):
+        return "info"
+    if is_fall:
+        return "critical" if share < CRITICAL_BELOW else "warning"
+    return "warning"
+
+
+def _summary(
+    metric: str, is_over: bool, firing: Firing, share: float, hour_ms: int, drivers: list[Driver]
+) -> str:
+    what = metric.replace("_", " ")
+    if is_over:
+        return (
+            f"{what} are as usual again: {firing.actual:.0f} came where {firing.expected:.0f} "
+            "were expected meanwhile"
+        )
+    hours = (hour_ms - firing.since_ms) // HOUR_MS + 1
+    text = (
+        f"{firing.actual:.0f} {what} in {hours} h where {firing.expected:.0f} "
+        f"were expected ({share:.0%})"
     )
+    if drivers:
+        parts = [f"{one.name} {one.actual:.0f} of {one.expected:.0f}" for one in drivers[:3]]
+        text += f"; most of it: {', '.join(parts)}"
+    return text

@@ -90,3 +90,36 @@ def spoken(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+Seed = Annotated[int, typer.Option("--seed", help="The same seed asks the same.")]
+
+
+@app.callback()
+def _commands() -> None:
+    """Judge the models on a history, as if it had been live."""
+
+
+@app.command("drops")
+def drops(  # noqa: PLR0913  (one option for each thing that can be chosen)
+    file: File,
+    *,
+    time_column: Time = "occurred_at",
+    basket_column: Basket = "basket",
+    size: Annotated[float, typer.Option(help="Share of the orders that is taken out.")] = 0.5,
+    hours: Annotated[int, typer.Option(help="How long a drop lasts.")] = 24,
+    positions: Annotated[int, typer.Option(help="How many drops.")] = 60,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Take orders out of a history and see whether, and when, the watch notices."""
+    from streams.evaluate.drops import Injection, question  # noqa: PLC0415
+
+    injection = Injection(size, hours, positions, seed)
+    answer(
+        "drops",
+        lambda say: question(file, time_column, basket_column, injection, say),
+        as_json=as_json,
+        html=html,
+    )

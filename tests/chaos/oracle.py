@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from models import partition_clock
+from models import hour_counts, partition_clock
 from models.customer import Customer, Timer
 from models.effects import (
     Action,
@@ -18,7 +18,7 @@ from models.effects import (
     Lesson,
 )
 from models.effects import encode as encode_effect
-from models.events import Absorbed, Adopted, ClockMark, Event, OrderCompleted, decode
+from models.events import Absorbed, Adopted, ClockMark, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
@@ -72,8 +72,8 @@ class Oracle:
                 effects = step(row, event, record.value, view)
                 settle(row, view.hazard)
                 self._keep(effects)
-                if isinstance(event, OrderCompleted) and _counted(effects):
-                    partition_clock.count_order(clock, event.total_cents)
+                if effects and isinstance(effects[0], EventFolded):
+                    hour_counts.count(clock.running, event, effects[0])
         self.customers |= rows
 
     def _mark(
@@ -113,11 +113,6 @@ class Oracle:
                 self.lessons.append(effect)
             else:
                 self.facts.append(effect)
-
-
-def _counted(effects: list[Effect]) -> bool:
-    first = effects[0] if effects else None
-    return isinstance(first, EventFolded) and first.order_state == "counted"
 
 
 def _in_order(timer: Timer) -> tuple[int, str, str]:

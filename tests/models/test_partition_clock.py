@@ -5,15 +5,15 @@ import pytest
 from models.clock import DAY_MS, HOUR_MS
 from models.effects import DayEnded, HourEnded
 from models.events import ClockMark
-from models.partition_clock import HOURS_SAID_AT_MOST, PartitionClock, advance, count_order, is_news
+from models.hour_counts import HourCounts
+from models.partition_clock import HOURS_SAID_AT_MOST, PartitionClock, advance, copied, is_news
 from tests.builders import START_MS
 
 
 def moved(to_ms: int, before_ms: int = START_MS, orders: int = 0) -> tuple[list[int], list[int]]:
     """Hours (as hours after START_MS) and days (likewise) that a mark ends."""
     clock = PartitionClock(now_ms=before_ms)
-    for _ in range(orders):
-        count_order(clock, 100)
+    clock.running.orders = orders
     ended = advance(clock, ClockMark(at_ms=to_ms), 1, 4)
     hours = [(one.hour_ms - START_MS) // HOUR_MS for one in ended if type(one) is HourEnded]
     days = [one.day - START_MS // DAY_MS for one in ended if type(one) is DayEnded]
@@ -44,21 +44,21 @@ def test_the_first_mark_of_all_ends_nothing() -> None:
 
 def test_the_running_hours_orders_are_said_once_even_before_a_jump() -> None:
     clock = PartitionClock(now_ms=START_MS)
-    count_order(clock, 100)
-    count_order(clock, -30)
+    clock.running = HourCounts(2, 70, {"returns": 1}, {"tier:new": 2})
     jump = ClockMark(at_ms=START_MS + 10 * DAY_MS)
     first, *others = [one for one in advance(clock, jump, 0, 1) if type(one) is HourEnded]
     assert (first.hour_ms, first.orders, first.revenue_cents) == (START_MS, 2, 70)
     assert len(others) == HOURS_SAID_AT_MOST
     assert {(one.orders, one.revenue_cents) for one in others} == {(0, 0)}
-    assert (clock.orders_this_hour, clock.revenue_this_hour_cents) == (0, 0)
+    assert (first.others, first.slices) == ({"returns": 1}, {"tier:new": 2})
+    assert clock.running == HourCounts()
 
 
 def test_orders_stay_counted_while_the_hour_runs() -> None:
     clock = PartitionClock(now_ms=START_MS)
-    count_order(clock, 100)
+    clock.running.orders = 1
     assert advance(clock, ClockMark(at_ms=START_MS + 1), 0, 1) == []
-    assert clock.orders_this_hour == 1
+    assert clock.running.orders == 1
 
 
 def test_what_ended_says_whose_it_is() -> None:
@@ -79,3 +79,22 @@ def test_the_offset_from_the_wall_is_kept_until_another_comes() -> None:
         advance(clock, ClockMark(at_ms=START_MS + minute, wall_offset_ms=offset), 0, 1)
         offsets.append(clock.wall_offset_ms)
     assert offsets == [None, -5, -5, 7]
+
+
+def test_orders_counted_by_the_last_release_are_said_with_the_others() -> None:
+    clock = PartitionClock(
+        now_ms=START_MS, orders_before=3, revenue_before_cents=300, running=HourCounts(1, 50)
+    )
+    (first,) = advance(clock, ClockMark(at_ms=START_MS + HOUR_MS), 0, 1)
+    assert isinstance(first, HourEnded)
+    assert (first.orders, first.revenue_cents) == (4, 350)
+    assert (clock.orders_before, clock.revenue_before_cents) == (0, 0)
+
+
+def test_a_copy_counts_for_itself() -> None:
+    clock = PartitionClock(now_ms=START_MS, running=HourCounts(1, 2, {"returns": 1}, {"a": 1}))
+    own = copied(clock)
+    own.running.others["returns"] = 9
+    own.running.slices["a"] = 9
+    own.running.orders = 9
+    assert clock.running == HourCounts(1, 2, {"returns": 1}, {"a": 1})

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from models import partition_clock
+from models import hour_counts, partition_clock
 from models.customer import Customer, Timer, decode_row, encode_row
 from models.effects import Action, EventFolded, HazardLesson, HourEnded, encode
-from models.events import Adopted, ClockMark, OrderCompleted, decode
+from models.events import Adopted, ClockMark, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock
@@ -72,9 +72,8 @@ class Oracle:
         self.customers[event.customer] = customer
         self._put(effects)
         first = effects[0] if effects else None
-        was_order = isinstance(event, OrderCompleted) and isinstance(first, EventFolded)
-        if was_order and first.order_state == "counted":
-            partition_clock.count_order(self.clock, event.total_cents)
+        if isinstance(first, EventFolded):
+            hour_counts.count(self.clock.running, event, first)
 
     def _mark(self, mark: ClockMark) -> None:
         if not partition_clock.is_news(self.clock, mark):

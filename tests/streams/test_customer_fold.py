@@ -103,6 +103,20 @@ def test_a_mark_fires_what_is_due_by_due_time_and_customer() -> None:
     assert {one.decided_at_ms for one in actions} == {START_MS + DAY + HOUR}
 
 
+def test_actions_are_urgent_until_they_are_sealed_or_undone() -> None:
+    fold = customer_fold()
+    events = mark(START_MS), viewed("p", START_MS), mark(START_MS + DAY + HOUR)
+    seen = []
+    for record in records_of(list(events), 0):
+        fold_through(fold, record, NOBODY)
+        seen.append(fold.is_urgent())
+    assert seen == [False, False, True]
+    fold.rollback()
+    assert not fold.is_urgent()
+    folded(fold, *events)
+    assert not fold.is_urgent()
+
+
 def test_a_mark_that_is_no_news_fires_nothing() -> None:
     fold = customer_fold()
     folded(fold, mark(START_MS + 2 * DAY), viewed("p", START_MS))
@@ -140,7 +154,7 @@ def test_orders_passed_on_count_where_they_end() -> None:
     interval = folded(old, released(named("bert")), order("o1", 700))
     passed = [decode(one) for one in values(interval, topics.EVENTS)]
     folded(new, *passed)
-    assert (old.clock.orders_this_hour, new.clock.orders_this_hour) == (0, 1)
+    assert (old.clock.running.orders, new.clock.running.orders) == (0, 1)
 
 
 def test_a_new_owner_goes_on_where_the_old_one_stopped() -> None:

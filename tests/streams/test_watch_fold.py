@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from models.clock import HOUR_MS
+from models.count_alarm import SILENT_HOURS
 from models.effects import Alert, DeadLetter, HourEnded, encode
-from models.orders_alarm import WARM_UP_HOURS, WEEK_HOURS
+from models.hour_rates import WEEK_HOURS
 from streams import topics
 from streams.fold import PoisonError
 from streams.watch_fold import WatchFold
@@ -13,20 +14,29 @@ from tests.builders import START_MS, Record, listed
 
 NOTHING: frozenset[bytes] = frozenset()
 USUAL = 20
-LEARNED = WARM_UP_HOURS + WEEK_HOURS
+LEARNED = SILENT_HOURS + 3 * WEEK_HOURS
 
 
 def watch_fold() -> WatchFold:
     return WatchFold(topic_of=lambda name: name)
 
 
-def ended(hour: int, orders: int, partition: int = 0, partitions: int = 1) -> Record:
+def ended(
+    hour: int,
+    orders: int,
+    partition: int = 0,
+    partitions: int = 1,
+    others: dict[str, int] | None = None,
+    slices: dict[str, int] | None = None,
+) -> Record:
     record = HourEnded(
         partition=partition,
         partitions=partitions,
         hour_ms=START_MS + hour * HOUR_MS,
         orders=orders,
         revenue_cents=orders * 100,
+        others=others or {},
+        slices=slices or {},
     )
     return Record(hour * partitions + partition, encode(record))
 
@@ -66,7 +76,7 @@ def test_a_fall_is_one_alert_from_its_firing_to_its_end() -> None:
     assert fired.starts_at_ms == resolved.starts_at_ms == began_ms
     assert resolved.ends_at_ms > began_ms + 6 * HOUR_MS
     assert fired.summary == "0 orders in 1 h where 20 were expected (0%)"
-    assert resolved.summary.startswith("orders are back: ")
+    assert resolved.summary.startswith("orders are as usual again: ")
     assert fired.values["expected"] == pytest.approx(20.0, rel=0.01)
     assert fired.values["actual"] == 0.0
 
@@ -86,7 +96,7 @@ def test_an_hour_waits_for_every_partition() -> None:
         assert len(two._row.open_hours) == 1
         fold_all(two, [ended(hour, 6, 1, 2)])
     assert two._row.open_hours == {}
-    assert two._row.alarm == one._row.alarm
+    assert two._row.alarms == one._row.alarms
 
 
 def test_a_partition_far_ahead_changes_nothing() -> None:
@@ -94,7 +104,7 @@ def test_a_partition_far_ahead_changes_nothing() -> None:
     fold_all(one, [ended(hour, 10) for hour in range(50)])
     fold_all(two, [ended(hour, 4, 0, 2) for hour in range(50)])
     fold_all(two, [ended(hour, 6, 1, 2) for hour in range(50)])
-    assert two._row.alarm == one._row.alarm
+    assert two._row.alarms == one._row.alarms
 
 
 def test_an_hour_told_twice_counts_once() -> None:
@@ -108,7 +118,7 @@ def test_an_hour_that_a_partition_jumped_over_is_no_evidence() -> None:
     fold = watch_fold()
     fold_all(fold, [ended(0, 4, 0, 2), ended(1, 4, 0, 2), ended(1, 4, 1, 2)])
     assert fold._row.open_hours == {}
-    assert fold._row.alarm.hours == 1
+    assert fold._row.alarms["orders"].hours == 1
 
 
 @pytest.mark.parametrize("every", [1, 2, 50])
@@ -152,3 +162,53 @@ def test_an_unreadable_hour_is_left_out_with_a_dead_letter() -> None:
         99,
     )
     assert list(fold.fold(record, frozenset([raised.value.key]))) == []
+
+
+def test_an_alert_names_the_slices_that_drive_it() -> None:
+    fold = watch_fold()
+    both = {"category:shoes": 12, "category:hats": 8, "tier:new": 20}
+    fold_all(fold, [ended(hour, USUAL, slices=both) for hour in range(LEARNED)])
+    # Shoes stop selling: hats go on.
+    fallen = {"category:hats": 8, "tier:new": 9}
+    fold_all(fold, [ended(LEARNED + hour, 8, slices=fallen) for hour in range(8)])
+    (fired,) = alerts_of(fold)
+    assert (fired.labels["driver_1"], fired.labels["driver_2"]) == ("category:shoes", "tier:new")
+    assert "category:hats" not in fired.labels.values()
+    assert fired.values["category:shoes actual"] == 0.0
+    assert fired.values["category:shoes expected"] == pytest.approx(
+        12.0 * fired.values["expected"] / USUAL, rel=0.1
+    )
+    assert "most of it: category:shoes 0 of " in fired.summary
+
+
+@pytest.mark.parametrize(
+    ("metric", "usual", "then", "direction", "severity"),
+    [
+        ("complaints", 2, 12, "rise", "warning"),
+        ("returns", 3, 15, "rise", "warning"),
+        ("message_failures", 2, 20, "rise", "warning"),
+        ("sign_ups", 6, 0, "fall", "critical"),
+        ("sign_ups", 6, 30, "rise", "info"),
+        ("repeat_orders", 15, 3, "fall", "critical"),
+    ],
+)
+def test_every_count_has_its_own_alarm(
+    metric: str, usual: int, then: int, direction: str, severity: str
+) -> None:
+    fold = watch_fold()
+    fold_all(fold, [ended(hour, USUAL, others={metric: usual}) for hour in range(LEARNED)])
+    fold_all(fold, [ended(LEARNED + at, USUAL, others={metric: then}) for at in range(24)])
+    found = [one for one in alerts_of(fold) if one.status == "firing"]
+    assert [(one.name, one.labels["direction"]) for one in found] == [
+        (f"{metric}_per_hour", direction)
+    ]
+    assert found[0].severity in {severity, "warning"}
+
+
+def test_the_last_releases_row_is_read_and_the_hours_are_learned_anew() -> None:
+    fold = watch_fold()
+    old = {"alarm": {"hour_ms": 5, "rates": [1.0]}, "open_hours": {}}
+    fold.restore(b"orders", msgspec.msgpack.encode(old))
+    fold.restored()
+    fold_all(fold, [ended(0, 3)])
+    assert fold._row.alarms["orders"].hours == 1
