@@ -45,8 +45,8 @@ from streams.fold import Interval, Output, Outputs, Place, PoisonError
 log = structlog.get_logger(__name__)
 
 DECODED_AT_MOST = 20_000
-CUSTOMERS_PER_SLICE = 1_000
-CUSTOMERS_PER_LIVE_MARK = 2_000
+CUSTOMERS_PER_SLICE = 100
+CUSTOMERS_PER_LIVE_MARK = 200
 _NOTHING_MORE: Iterator[None] = iter(())
 _FACTS = frozenset(get_args(Fact))
 _ADOPTED = b'"type":"adopted"'

@@ -28,6 +28,8 @@ RECOVERY_POLL_MS = 500
 TRANSACTION_TIMEOUT_MS = 60_000
 BACKLOG_INTERVALS = 4
 SLICE_RECORDS = 256
+SLICES_PER_TRANSACTION = 20
+"""Slices of one mark after which a transaction must end, lest effects heap up."""
 
 
 class LaneSpec:
@@ -206,10 +208,13 @@ class LanePartition:
     async def _fold_one(self, record: Any) -> None:
         # Known before the record is folded: a mark may commit before it is whole.
         self.next_offset = record.offset
-        for _ in self._fold_safely(record):
+        for slices, _ in enumerate(self._fold_safely(record), 1):
             self._dirty = True
             self._wake.set()
-            await self._commit()
+            if slices % SLICES_PER_TRANSACTION == 0:
+                await self._commit()
+            else:
+                await asyncio.sleep(0)
         self.next_offset = record.offset + 1
         self._dirty = True
 

@@ -89,3 +89,37 @@ async def test_without_going_back_it_is_lost() -> None:
     fetching.seek = stay  # type: ignore[method-assign]
     await LaneConsumer._drain_messages(fetching, SimpleNamespace(should_stop=False))  # type: ignore[arg-type]
     assert fetching.handed_over == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("highwater", "position", "expected"),
+    [(5, 5, True), (5, 4, False), (None, 5, False), (5, None, False)],
+)
+async def test_a_partition_is_caught_up_when_all_of_it_is_fetched(
+    highwater: int | None, position: int | None, expected: bool
+) -> None:
+    async def position_of(_place: TP) -> int | None:
+        return position
+
+    consumer: Any = SimpleNamespace(
+        highwater=lambda _place: highwater, assignment=lambda: {PLACE}, position=position_of
+    )
+    assert await LaneConsumer.caught_up(consumer, "events", 0) is expected
+
+
+@pytest.mark.parametrize("asserts", ["highwater", "position"])
+async def test_a_partition_given_away_meanwhile_is_not_caught_up(asserts: str) -> None:
+    """The client asserts that a partition is assigned; a rebalance may come between questions."""
+
+    def given_away(_place: TP) -> Any:
+        raise AssertionError("Partition is not assigned")
+
+    async def position_of(place: TP) -> int:
+        return given_away(place) if asserts == "position" else 5
+
+    consumer: Any = SimpleNamespace(
+        highwater=given_away if asserts == "highwater" else lambda _place: 5,
+        assignment=lambda: {PLACE},
+        position=position_of,
+    )
+    assert await LaneConsumer.caught_up(consumer, "events", 0) is False
