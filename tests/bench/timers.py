@@ -1,4 +1,4 @@
-"""Benchmark `timers`: a million pending timers, and one mark at which a tenth of them is due.
+"""Benchmark `timers`: a million pending timers, and one moment at which a tenth of them is due.
 
 Each customer has looked at a product once; a reminder waits. While the timers fire, other
 customers' events enter the log at a steady rate, each at its own moment; `others_delayed_ms` is the
@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.browse_reminder import WAIT_MS
-from models.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from models.events import ClockMark, CustomerIdentified, Line, PageViewed, ProductViewed, encode
+from models.clock import DAY_MS, HOUR_MS, MINUTE_MS, LogClock
+from models.events import CustomerIdentified, Line, PageViewed, ProductViewed, encode
 from models.tokens import partition_of, token_of
+from sinks.log_clock import CLOCK_KEY
 from streams import topics
 from streams.settings import Settings
 from tests.bench.crowd import PARTITIONS
@@ -44,7 +46,7 @@ _OTHER = re.compile(rb'"id":"other-(\d+)"')
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Fill the table, let a mark come, and watch the others."""
+    """Fill the table, let the moment come, and watch the others."""
     customers = options.customers or (SMALL_CUSTOMERS if options.small else CUSTOMERS)
     copies = max(1, customers // TEMPLATES)
     shop = waiting_shop()
@@ -86,7 +88,7 @@ async def _watched(chosen: Settings, due: int, options: Options) -> dict[str, An
     fired = asyncio.create_task(_until_fired(chosen, due))
     await asyncio.sleep(1.0 if not options.small else 0.5)
     async with AIOKafkaProducer(bootstrap_servers=chosen.kafka_bootstrap, linger_ms=0) as producer:
-        mark = asyncio.create_task(_mark_later(producer, chosen, before_s))
+        mark = asyncio.create_task(_due_later(producer, chosen, before_s))
         await others.send(producer, int((before_s + after_s) * rate))
         marked_s = await mark
     deadline = time.monotonic() + DRAIN_S
@@ -110,14 +112,17 @@ async def _watched(chosen: Settings, due: int, options: Options) -> dict[str, An
     }
 
 
-async def _mark_later(producer: AIOKafkaProducer, chosen: Settings, wait_s: float) -> float:
-    """Write the mark into every partition; when, in wall seconds."""
+async def _due_later(producer: AIOKafkaProducer, chosen: Settings, wait_s: float) -> float:
+    """Set the log's clock to when the timers are due; from when on, in wall seconds.
+
+    The worker writes its marks by it, as on every day.
+    """
     await asyncio.sleep(wait_s)
     at_s = time.time()
-    for partition in range(chosen.partitions):
-        await producer.send_and_wait(
-            chosen.named(topics.EVENTS), encode(ClockMark(MARK_MS)), partition=partition
-        )
+    clock = LogClock(mode="wall", wall_offset_ms=MARK_MS - int(at_s * 1000))
+    await producer.send_and_wait(
+        chosen.named(topics.CONTROL), msgspec.json.encode(clock), CLOCK_KEY, partition=0
+    )
     return at_s
 
 
