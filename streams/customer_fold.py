@@ -219,6 +219,10 @@ class CustomerFold:
         """When the first timer of this partition is due, or was."""
         return self._due[0][0] if self._due else None
 
+    def is_urgent(self) -> bool:
+        """Whether actions wait to be committed."""
+        return self._actions in self._outputs
+
     def _is_due(self, now_ms: int) -> bool:
         return bool(self._due) and self._due[0][0] <= now_ms
 

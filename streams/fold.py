@@ -59,6 +59,9 @@ class Fold(Protocol):
     def due_ms(self) -> int | None:
         """When a clock mark will have work to do, in the log's time; None: never as things are."""
 
+    def is_urgent(self) -> bool:
+        """Whether something waits to be committed that a customer is to notice."""
+
     def fold_many(self, records: list[Any]) -> int:
         """Fold records up to the first that asks for `fold`; returns how many those were.
 
@@ -86,6 +89,10 @@ class OneByOne:
 
     def due_ms(self) -> None:
         """Nothing is ever due."""
+
+    def is_urgent(self) -> bool:
+        """Nothing is."""
+        return False
 
     def fold_many(self, records: list[Any]) -> int:
         """Leave them all to `fold`."""

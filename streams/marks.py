@@ -14,7 +14,7 @@ from streams.partition import LanePartition
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 0.02
+LOOK_S = 0.01
 """How often a partition is looked at for timers that are due."""
 
 CaughtUp = Callable[[str, int], Awaitable[bool]]
@@ -65,18 +65,24 @@ class MarkWriter:
     async def _write_marks(self, *, only_due: bool) -> None:
         if not self._lanes.ready.is_set():
             return
-        for (topic, partition), opened in list(self._lanes.open.items()):
-            if topic != self._topic or (only_due and not self._is_due(opened)):
-                continue
-            if not await self._caught_up(topic, partition):
-                continue
-            # The clock is asked last: a replay may have begun meanwhile.
-            clock = self._clock.clock
-            if clock.mode != "wall":
-                return
-            mark = ClockMark(at_ms=self._now_ms(), wall_offset_ms=clock.wall_offset_ms)
-            written = await self._producer.send_and_wait(topic, encode(mark), partition=partition)
-            self._last[partition] = written.offset
+        wanted = [
+            partition
+            for (topic, partition), opened in self._lanes.open.items()
+            if topic == self._topic and not (only_due and not self._is_due(opened))
+        ]
+        # Together: what is due in one partition does not wait for the broker's word on another.
+        await asyncio.gather(*(self._write_mark(partition) for partition in wanted))
+
+    async def _write_mark(self, partition: int) -> None:
+        if not await self._caught_up(self._topic, partition):
+            return
+        # The clock is asked last: a replay may have begun meanwhile.
+        clock = self._clock.clock
+        if clock.mode != "wall":
+            return
+        mark = ClockMark(at_ms=self._now_ms(), wall_offset_ms=clock.wall_offset_ms)
+        sent = self._producer.send_and_wait(self._topic, encode(mark), partition=partition)
+        self._last[partition] = (await sent).offset
 
     def _is_due(self, partition: LanePartition) -> bool:
         """Whether a timer is due that the last mark, which is folded already, left."""

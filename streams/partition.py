@@ -183,7 +183,8 @@ class LanePartition:
         self._newest_ms = records[-1].timestamp
         self.spec.measures.folded(len(records), prepared - began, time.perf_counter() - prepared)
         self._wake.set()
-        if len(self._interval_records) >= ENOUGH_FOR_A_TRANSACTION:
+        is_urgent = self.fold.is_urgent() and not is_backlog
+        if is_urgent or len(self._interval_records) >= ENOUGH_FOR_A_TRANSACTION:
             self._enough.set()
         if len(self._interval_records) > PENDING_AT_MOST:
             self._below.clear()

@@ -74,6 +74,9 @@ class CountingFold:
     def due_ms(self) -> None:
         pass
 
+    def is_urgent(self) -> bool:
+        return False
+
     def fold_many(self, records: list[Any]) -> int:
         for record in records:
             self._count(record)

@@ -3,8 +3,10 @@
 Seeds are printed with a failure; SIMULATION_SEED (a number) begins elsewhere.
 """
 
+import asyncio
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -174,3 +176,24 @@ async def test_a_new_owners_first_mark_cut_short_is_committed_at_its_own_offset(
     with pytest.raises(Died):
         await new_owner.take(mark)
     assert broker.committed[0] == len(events)
+
+
+async def committed_soon(owner: SimulatedPartition, broker: Broker, records: list[Record]) -> bool:
+    """Whether a transaction takes these records long before the interval is over."""
+    await owner.take(records)
+    await asyncio.sleep(0.05)
+    return broker.committed[0] == records[-1].offset + 1
+
+
+async def test_actions_are_committed_without_waiting_for_the_interval_to_end() -> None:
+    broker = Broker()
+    owner = SimulatedPartition(broker, 0, customer_fold(), random.Random(1))
+    owner.spec.commit_interval_ms = 60_000
+    owner.committed_at = time.monotonic()
+    committer = asyncio.create_task(owner._commit_when_due())
+    looked = records_of([ClockMark(at_ms=START_MS), viewed("p", START_MS)])
+    due = records_of([ClockMark(at_ms=START_MS + DAY + HOUR)], first_offset=len(looked))
+    assert not await committed_soon(owner, broker, looked)
+    assert await committed_soon(owner, broker, due)
+    assert len(broker.values(topics.ACTIONS, 0)) == 1
+    committer.cancel()
