@@ -146,7 +146,15 @@ class Watchers:
         }
 
     async def _read(self, topic: str, what: str, occasion: "re.Pattern[bytes]") -> None:
+        """A consumer for each partition: a fetch that waits for one holds up no other."""
         name = self._chosen.named(topic)
+        async with asyncio.TaskGroup() as readers:
+            for one in range(self._chosen.partitions):
+                readers.create_task(self._read_one(TopicPartition(name, one), what, occasion))
+
+    async def _read_one(
+        self, place: TopicPartition, what: str, occasion: "re.Pattern[bytes]"
+    ) -> None:
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._chosen.kafka_bootstrap,
             isolation_level="read_committed",
@@ -154,9 +162,8 @@ class Watchers:
             fetch_max_wait_ms=100,
         )
         async with consumer:
-            places = [TopicPartition(name, one) for one in range(self._chosen.partitions)]
-            consumer.assign(places)
-            await consumer.seek_to_beginning(*places)
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
             while True:
                 for records in (await consumer.getmany(timeout_ms=100)).values():
                     at_s = time.time()
