@@ -123,3 +123,25 @@ def drops(  # noqa: PLR0913  (one option for each thing that can be chosen)
         as_json=as_json,
         html=html,
     )
+
+
+@app.command("anomaly")
+def anomaly(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="A series a file.")],
+    *,
+    time_column: Time = "timestamp",
+    value_column: Annotated[str, typer.Option("--value", help="Column with the value.")] = "value",
+    labels: Annotated[
+        Path | None, typer.Option(help="JSON: file name -> list of [first, last] times.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write every point's score here.")
+    ] = None,
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Score how strange each value of a series is; with labels, judge the scores."""
+    from streams.evaluate.anomaly import Asked, question  # noqa: PLC0415
+
+    asked = Asked(files, time_column, value_column, labels, scores)
+    answer("anomaly", lambda say: question(asked, say), as_json=as_json, html=html)

@@ -72,7 +72,7 @@ def _raw(path: Path, columns: Sequence[Column]) -> tuple[pd.DataFrame, int]:
             frame = pd.read_csv(path, usecols=lambda name: name in names, dtype=texts)
             first_line = _FIRST_LINE_OF_CSV
         elif suffix in (".jsonl", ".ndjson"):
-            frame, first_line = pd.read_json(path, lines=True, convert_dates=False), 1
+            frame, first_line = pd.read_json(path, lines=True, dtype=False), 1
             there = list(frame.columns)
         else:
             raise BadQuestion(f"{path}: unknown kind of file, expected {FORMATS}, or one and .gz")
