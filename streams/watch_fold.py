@@ -9,11 +9,12 @@ from typing import Any
 
 import msgspec
 
-from models import hour_counts, slice_watch
+from models import hour_counts, slice_watch, value_watch
 from models.clock import HOUR_MS
 from models.count_alarm import CountAlarm, Firing, Turn, judge
 from models.effects import Alert, DeadLetter, HourEnded, encode
 from models.slice_watch import Driver, Slice
+from models.value_watch import Valued, ValueWatch
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
 
@@ -29,6 +30,7 @@ WATCHED = (
 # Of these more is the trouble, of the others less.
 WORSE_WHEN_MORE = {hour_counts.RETURNS, hour_counts.COMPLAINTS, hour_counts.MESSAGE_FAILURES}
 CRITICAL_BELOW = 0.3
+ORDER_VALUE = "order_value"
 # Its source has no other.
 ONE_PARTITION = 0
 
@@ -49,6 +51,7 @@ class WatchRow(msgspec.Struct, kw_only=True):
     hour_ms: int = 0
     alarms: dict[str, CountAlarm] = {}
     slices: dict[str, Slice] = {}
+    order_value: ValueWatch = msgspec.field(default_factory=ValueWatch)
     open_hours: dict[int, OpenHour] = {}
 
 
@@ -106,6 +109,9 @@ class WatchFold(OneByOne):
             judged = judge(alarm, hour_ms, count, exposure=exposure)
             self._turned(metric, judged.fall, judged.falling, hour_ms)
             self._turned(metric, judged.rise, judged.rising, hour_ms)
+        valued = value_watch.judge(row.order_value, hour_ms, hour.orders, hour.revenue_cents)
+        if valued.turn is not Turn.NOTHING:
+            self._say(_value_alert(valued, hour_ms))
 
     def _turned(self, metric: str, turn: Turn, firing: Firing | None, hour_ms: int) -> None:
         if firing is None or turn is Turn.NOTHING:
@@ -113,7 +119,9 @@ class WatchFold(OneByOne):
         drivers: list[Driver] = []
         if metric == hour_counts.ORDERS:
             drivers = slice_watch.drivers(self._row.slices, of_a_fall=firing.share < 1.0)
-        alert = _alert(metric, turn, firing, hour_ms, drivers)
+        self._say(_alert(metric, turn, firing, hour_ms, drivers))
+
+    def _say(self, alert: Alert) -> None:
         topic = self._topic_of(topics.ALERTS)
         self._outputs.append(Output(topic, alert.fingerprint.encode(), encode(alert), 0))
 
@@ -211,3 +219,21 @@ def _summary(
         parts = [f"{one.name} {one.actual:.0f} of {one.expected:.0f}" for one in drivers[:3]]
         text += f"; most of it: {', '.join(parts)}"
     return text
+
+
+def _value_alert(valued: Valued, hour_ms: int) -> Alert:
+    is_over = valued.turn is Turn.RESOLVED
+    direction = "rise" if valued.value_cents > valued.usual_cents else "fall"
+    usual, value = valued.usual_cents / 100, valued.value_cents / 100
+    said = f"{value:.2f} an order where {usual:.2f} was usual"
+    return Alert(
+        fingerprint=f"{ORDER_VALUE}:{valued.since_ms}",
+        status="resolved" if is_over else "firing",
+        name=ORDER_VALUE,
+        severity="info" if is_over or direction == "rise" else "warning",
+        starts_at_ms=valued.since_ms,
+        ends_at_ms=hour_ms + HOUR_MS if is_over else 0,
+        summary=f"a day without a strange order value, after {said}" if is_over else said,
+        labels={"metric": ORDER_VALUE, "direction": direction},
+        values={"expected": usual, "actual": value},
+    )

@@ -212,3 +212,21 @@ def test_the_last_releases_row_is_read_and_the_hours_are_learned_anew() -> None:
     fold.restored()
     fold_all(fold, [ended(0, 3)])
     assert fold._row.alarms["orders"].hours == 1
+
+
+def test_a_strange_order_value_is_an_alert_of_its_own() -> None:
+    fold = watch_fold()
+    for hour in range(LEARNED + 30):
+        cents = 9_000 if hour == LEARNED else 2_000 + hour % 7 * 20
+        record = HourEnded(
+            partition=0,
+            partitions=1,
+            hour_ms=START_MS + hour * HOUR_MS,
+            orders=USUAL,
+            revenue_cents=USUAL * cents,
+        )
+        fold_all(fold, [Record(hour, encode(record))])
+    fired, resolved = [one for one in alerts_of(fold) if one.name == "order_value"]
+    assert (fired.status, fired.severity, resolved.status) == ("firing", "info", "resolved")
+    assert fired.summary.startswith("90.00 an order where 20.")
+    assert resolved.ends_at_ms > fired.starts_at_ms + 23 * HOUR_MS
