@@ -60,7 +60,7 @@ def _count_order(counts: HourCounts, order: OrderCompleted, folded: EventFolded)
     slices = counts.slices
     _add(slices, f"tier:{folded.tier or 'new'}")
     _add(slices, f"channel:{order.channel.value}")
-    for category in {line.category for line in order.lines if line.category}:
+    for category in sorted({line.category for line in order.lines if line.category}):
         name = CATEGORY + category
         # Tiers and channels are few, so nearly all of the room is the categories'.
         _add(slices, name if name in slices or len(slices) < KEPT_CATEGORIES else OTHER)
