@@ -168,10 +168,7 @@ class Timer(msgspec.Struct, array_like=True, gc=False):
 
 
 class Question(msgspec.Struct, array_like=True, gc=False):
-    """What was known at `asked_at_ms`, kept until it is known whether an order followed.
-
-    `features` are packed to four bytes each (models/hazard_question.py).
-    """
+    """A question as the first release kept it; it is not answered any more."""
 
     asked_at_ms: int
     features: bytes
@@ -194,6 +191,7 @@ class Service(msgspec.Struct, array_like=True, gc=False):
     open_tickets: list[str] = []
     closed_early: list[str] = []
     last_complaint_ms: int = 0
+    last_trouble_ms: int = 0
 
 
 class Customer(msgspec.Struct, array_like=True, gc=False):
@@ -254,6 +252,9 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     hazard_version: int = 0
     hazard_at_ms: int = 0
     identified_ms: int = 0
+    questions: bytes = b""
+    outlook: bytes = b""
+    dormancy: str = ""
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):
@@ -489,6 +490,7 @@ def _order_cancelled(customer: Customer, event: OrderCancelled, at_ms: int) -> A
 
 def _order_refunded(customer: Customer, event: OrderRefunded, at_ms: int) -> Applied:
     void = VoidRef(ref_of(event.order_id), False, event.amount_cents)
+    _met_trouble(customer, at_ms)
     return _take_back(customer, event, void, at_ms)
 
 
@@ -640,10 +642,17 @@ def _coupon_denied(customer: Customer, event: CouponDenied, at_ms: int) -> Appli
     return NOTHING
 
 
+def _met_trouble(customer: Customer, at_ms: int) -> None:
+    """Note when something last went wrong: a complaint (a late delivery is one), a return."""
+    service = customer.service
+    service.last_trouble_ms = max(service.last_trouble_ms, at_ms)
+
+
 def _ticket_opened(customer: Customer, event: TicketOpened, at_ms: int) -> Applied:
     service = customer.service
     service.opened += 1
     service.last_complaint_ms = max(service.last_complaint_ms, at_ms)
+    _met_trouble(customer, at_ms)
     if event.ticket_id in service.closed_early:
         service.closed_early = [one for one in service.closed_early if one != event.ticket_id]
     else:
@@ -683,6 +692,7 @@ def _product_reviewed(customer: Customer, event: ProductReviewed, at_ms: int) ->
 
 def _return_requested(customer: Customer, event: ReturnRequested, at_ms: int) -> Applied:
     customer.service.returns += 1
+    _met_trouble(customer, at_ms)
     _remember(customer, event, at_ms, event.product_id or event.order_id)
     return NOTHING
 

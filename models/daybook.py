@@ -104,3 +104,15 @@ def extent(book: DayBook) -> tuple[int, int]:
     """Number of order days, and days from the first to the last of them."""
     days = array("H", book.days)
     return (len(days), days[-1] - days[0]) if days else (0, 0)
+
+
+def orders_between(book: DayBook, first: int, last: int) -> int:
+    """Orders of the days from `first` to `last`, both counted.
+
+    >>> book = DayBook()
+    >>> add(book, 100, 1, 500); add(book, 130, 2, 900)
+    >>> orders_between(book, 100, 129), orders_between(book, 101, 130)
+    (1, 2)
+    """
+    days, counts, _ = _unpack(book)
+    return sum(counts[bisect_left(days, max(0, first)) : bisect_left(days, max(0, last + 1))])

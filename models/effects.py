@@ -109,7 +109,8 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard", gc=False):
     """A matured example: what was known when it was asked, and whether an order came in time.
 
-    `day` is the log day in which the lesson was written (days since the epoch).
+    `day` is the log day in which the lesson was written (days since the epoch); `orders` came
+    within `horizon_days`.
     """
 
     partition: int
@@ -120,6 +121,8 @@ class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard",
     bought: bool
     foretold: float
     foretold_version: int
+    horizon_days: int = 30
+    orders: int = 0
 
 
 class DayEnded(msgspec.Struct, kw_only=True, tag_field="kind", tag="day_ended"):

@@ -1,25 +1,26 @@
-"""Purchase hazard: the probability that a customer orders again within the horizon.
+"""Purchase hazard: the probability that a customer orders again within 30, 60 and 90 days.
 
-Features are O(1) from the row. Until enough lessons were learned the answer is a closed form
-(order rate, fading with silence over three mean gaps); afterwards it is the adopted snapshot of the
-learner's logistic regression (`models/hazard_learner.py`), computed here without river. What an
-event outdates is foretold when it is next needed: by a decision, or when the row is written.
-Why these: ARCHITECTURE.md, decision 14.
+Features are O(1) from the row. Until a horizon has enough lessons its answer is a closed form
+(order rate, fading with silence over three mean gaps, less after trouble); afterwards it is the
+adopted snapshot of the learner's logistic regression (`models/hazard_learner.py`), computed here
+without river, scales folded into the weights. What an event outdates is foretold when it is next
+needed: by a decision, or when the row is written. Why these: ARCHITECTURE.md, decision 14.
 """
 
-from math import exp, isfinite, log, log1p
+from math import exp, expm1, isfinite, log, log1p
 from typing import NamedTuple
 
 import msgspec
 import xxhash
 
-from models import daybook, decay
+from models import outlook
 from models.clock import DAY_MS
 from models.customer import Customer
 
-HORIZON_DAYS = 30
+HORIZONS_DAYS = (30, 60, 90)
+HORIZON_DAYS = HORIZONS_DAYS[0]
 LESSONS_BEFORE_USE = 500
-UNKNOWN_GAP_DAYS = 30.0
+UNKNOWN_GAP_DAYS = 60.0
 FEATURES = (
     "orders",
     "silence",
@@ -31,33 +32,62 @@ FEATURES = (
     "quarter",
     "mean_value",
     "closed_form",
+    "trouble",
 )
+# Halves the odds on the day of a complaint or a return, where a shop has not shown what it does.
+TROUBLE_WEIGHT = -0.7
+TROUBLE_DAYS = 30.0
 _SMALLEST = 1e-4
 _GAPS_AT_MOST = 20.0
+_WEIGHT_AT_MOST = 1e6
+_DAYS_PER_MS = 1.0 / DAY_MS
+_WEEK_PER_MS = log(2) / (7 * DAY_MS)
+_QUARTER_PER_MS = log(2) / (90 * DAY_MS)
+# Worse than the closed form by so much: what was foretold and what came no longer agree.
+_BRIER_AT_MOST = 0.03
 OUTDATED = -1
 """In place of a version: the hazard is to be foretold as of `hazard_at_ms` before it is read."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What was learned about one horizon; `weights` go with FEATURES as they stand, unscaled.
+
+    `brier` and `brier_closed_form` are mean squared errors on the newest lessons, before learning
+    from them.
+    """
+
+    horizon_days: int
+    lessons: int = 0
+    weights: tuple[float, ...] = ()
+    intercept: float = 0.0
+    brier: float = 0.0
+    brier_closed_form: float = 0.0
 
 
 class HazardSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What the learner knew at the end of log day `trained_to_day`; version 0 knows nothing.
 
-    `means`, `scales` and `weights` go with FEATURES.
+    `gap_days` is the shop's own mean gap; `level` is orders that came over orders expected;
+    `edges` are the probabilities below which a customer is cooling, dormant, lost
+    (`models/dormancy.py`), empty for the plain rule of `dormant_after_days`.
     """
 
     version: int = 0
     trained_to_day: int = 0
     lessons: int = 0
-    means: tuple[float, ...] = ()
-    scales: tuple[float, ...] = ()
-    weights: tuple[float, ...] = ()
-    intercept: float = 0.0
+    horizons_days: tuple[int, ...] = HORIZONS_DAYS
+    heads: tuple[Head, ...] = ()
+    gap_days: float = UNKNOWN_GAP_DAYS
+    level: float = 1.0
+    edges: tuple[float, ...] = ()
+    dormant_after_days: int = 30
 
 
 NOTHING_LEARNED = HazardSnapshot()
 
 
 class BadSnapshot(ValueError):
-    """A snapshot that must not be adopted: numbers missing, not finite, or scales of zero."""
+    """A snapshot that must not be adopted: numbers missing, not finite, or foretelling badly."""
 
 
 def checksum(snapshot: HazardSnapshot) -> str:
@@ -67,19 +97,40 @@ def checksum(snapshot: HazardSnapshot) -> str:
 
 def check(snapshot: HazardSnapshot) -> None:
     """Raise BadSnapshot for what would make predictions meaningless."""
-    for name, numbers in (
-        ("means", snapshot.means),
-        ("scales", snapshot.scales),
-        ("weights", snapshot.weights),
+    horizons = tuple(head.horizon_days for head in snapshot.heads)
+    if horizons != snapshot.horizons_days:
+        raise BadSnapshot(f"heads: horizons {horizons}, expected {snapshot.horizons_days}")
+    for head in snapshot.heads:
+        _check_head(head)
+    for name in ("gap_days", "level", "dormant_after_days"):
+        number = getattr(snapshot, name)
+        if not (isfinite(number) and number > 0):
+            raise BadSnapshot(f"{name}: {number}, expected a number above 0")
+    edges = snapshot.edges
+    if len(edges) not in (0, 3) or not all(isfinite(edge) for edge in edges):
+        raise BadSnapshot(f"edges: {edges}, expected none or three probabilities")
+    if edges and not 1.0 >= edges[0] >= edges[1] >= edges[2] >= 0.0:
+        raise BadSnapshot(f"edges: {edges}, expected three probabilities, falling")
+
+
+def _check_head(head: Head) -> None:
+    name = f"{head.horizon_days} days"
+    if len(head.weights) != len(FEATURES):
+        raise BadSnapshot(f"weights, {name}: {len(head.weights)} numbers, expected {len(FEATURES)}")
+    if not all(isfinite(number) for number in head.weights):
+        raise BadSnapshot(f"weights, {name}: a number is not finite")
+    if max(map(abs, head.weights)) > _WEIGHT_AT_MOST:
+        raise BadSnapshot(f"weights, {name}: expected none above {_WEIGHT_AT_MOST:.0f}")
+    if not isfinite(head.intercept):
+        raise BadSnapshot(f"intercept, {name}: it is not finite")
+    if (
+        head.lessons >= LESSONS_BEFORE_USE
+        and not head.brier <= head.brier_closed_form + _BRIER_AT_MOST
     ):
-        if len(numbers) != len(FEATURES):
-            raise BadSnapshot(f"{name}: {len(numbers)} numbers, expected {len(FEATURES)}")
-        if not all(isfinite(number) for number in numbers):
-            raise BadSnapshot(f"{name}: a number is not finite")
-    if not isfinite(snapshot.intercept):
-        raise BadSnapshot("intercept is not finite")
-    if min(snapshot.scales) <= 0.0:
-        raise BadSnapshot("scales: expected numbers above 0")
+        raise BadSnapshot(
+            f"calibration, {name}: Brier {head.brier:.3f}, the closed form has "
+            f"{head.brier_closed_form:.3f}"
+        )
 
 
 class Foretold(NamedTuple):
@@ -89,32 +140,51 @@ class Foretold(NamedTuple):
     version: int
 
 
-def features_of(customer: Customer, now_ms: int) -> tuple[float, ...]:
-    """What is known of a customer with at least one order, in the order of FEATURES."""
-    # Conditional expressions: as calls of max and min they would cost more than the rest.
+def features_of(
+    customer: Customer, now_ms: int, gap_days: float = UNKNOWN_GAP_DAYS
+) -> tuple[float, ...]:
+    """What is known of a customer with at least one order, in the order of FEATURES.
+
+    `gap_days`, the shop's own, counts like one gap of the customer's.
+    """
+    # Conditional expressions, and no calls that can be spared: this is asked most of all.
     last_ms, first_ms = customer.last_order_ms, customer.first_order_ms
-    silence = (now_ms - last_ms) / DAY_MS if now_ms > last_ms else 0.0
-    tenure = (now_ms - first_ms) / DAY_MS if now_ms > first_ms else 0.0
+    silence = (now_ms - last_ms) * _DAYS_PER_MS if now_ms > last_ms else 0.0
+    tenure = (now_ms - first_ms) * _DAYS_PER_MS if now_ms > first_ms else 0.0
     orders, value_cents = customer.orders, customer.value_cents
-    order_days, span_days = daybook.extent(customer.daybook)
-    gap = span_days / (order_days - 1) if order_days > 1 else UNKNOWN_GAP_DAYS
+    days = customer.daybook.days
+    span = days[-2] - days[0] + (days[-1] - days[1]) * 256 if days else 0
+    gap = (span + gap_days) / (len(days) // 2 or 1)
     gap = gap if gap > 1.0 else 1.0
     gaps = silence / gap
-    week, month, quarter = decay.as_of(customer.decayed, now_ms)
-    expected = orders / (tenure + UNKNOWN_GAP_DAYS) * HORIZON_DAYS
-    fading = expected * exp(-silence / (3.0 * gap))
+    counts = customer.decayed
+    age_ms = now_ms - counts.at_ms
+    if age_ms > 0:
+        faded = exp(-_QUARTER_PER_MS * age_ms)
+        week = counts.week * exp(-_WEEK_PER_MS * age_ms)
+        month, quarter = counts.month * faded * faded * faded, counts.quarter * faded
+    else:
+        week, month, quarter = counts.week, counts.month, counts.quarter
+    expected = orders / (tenure + gap_days) * HORIZON_DAYS
+    fading = expected * exp(-gaps / 3.0)
+    trouble_ms = customer.service.last_trouble_ms
     return (
         log1p(orders),
         log1p(silence),
         gaps if gaps < _GAPS_AT_MOST else _GAPS_AT_MOST,
         log1p(tenure),
         log1p(expected),
-        log1p(week if week > 0.0 else 0.0),
-        log1p(month if month > 0.0 else 0.0),
-        log1p(quarter if quarter > 0.0 else 0.0),
-        log1p(value_cents / 100 / orders if value_cents > 0 else 0.0),
+        log1p(week) if week > 0.0 else 0.0,
+        log1p(month) if month > 0.0 else 0.0,
+        log1p(quarter) if quarter > 0.0 else 0.0,
+        log1p(value_cents / 100 / orders) if value_cents > 0 else 0.0,
         log(fading if fading > _SMALLEST else _SMALLEST),
+        _trouble(now_ms - trouble_ms) if trouble_ms else 0.0,
     )
+
+
+def _trouble(age_ms: int) -> float:
+    return exp(-age_ms / (TROUBLE_DAYS * DAY_MS)) if age_ms > 0 else 1.0
 
 
 def outdate(customer: Customer, now_ms: int) -> None:
@@ -127,27 +197,73 @@ def settle(customer: Customer, snapshot: HazardSnapshot) -> None:
     if customer.hazard_version != OUTDATED:
         return
     if customer.orders > 0:
-        features = features_of(customer, customer.hazard_at_ms)
-        customer.hazard, customer.hazard_version = foretell(features, snapshot)
+        features = features_of(customer, customer.hazard_at_ms, snapshot.gap_days)
+        hazards = foretell_all(features, snapshot)
+        customer.hazard = hazards[0]
+        customer.hazard_version = foretell(features, snapshot).version
+        alive = outlook.alive(features, snapshot.gap_days)
+        orders_a_day = outlook.orders_a_day(features) * snapshot.level
+        customer.outlook = outlook.pack(outlook.Outlook(hazards, alive, orders_a_day))
     else:
         customer.hazard, customer.hazard_version = 0.0, snapshot.version
+        customer.outlook = b""
 
 
-def closed_form(features: tuple[float, ...]) -> float:
+def closed_form(features: tuple[float, ...], horizon_days: int = HORIZON_DAYS) -> float:
     """Probability without any learning: one minus the chance of no order at the fading rate."""
-    return 1.0 - exp(-exp(features[-1]))
+    expected = exp(features[9] + TROUBLE_WEIGHT * features[10]) * horizon_days / HORIZON_DAYS
+    return -expm1(-expected)
 
 
-def foretell(features: tuple[float, ...], snapshot: HazardSnapshot) -> Foretold:
-    """Probability of an order within the horizon, 0..1."""
-    if snapshot.lessons < LESSONS_BEFORE_USE:
-        return Foretold(closed_form(features), 0)
-    z = snapshot.intercept
-    for value, mean, scale, weight in zip(
-        features, snapshot.means, snapshot.scales, snapshot.weights, strict=True
-    ):
-        z += weight * (value - mean) / scale
-    return Foretold(1.0 / (1.0 + exp(-max(-30.0, min(30.0, z)))), snapshot.version)
+def foretell(features: tuple[float, ...], snapshot: HazardSnapshot, place: int = 0) -> Foretold:
+    """Probability of an order within the snapshot's horizon number `place`, 0..1."""
+    has_learned = snapshot.heads and snapshot.heads[place].lessons >= LESSONS_BEFORE_USE
+    version = snapshot.version if has_learned else 0
+    return Foretold(probability(features, snapshot, place), version)
+
+
+def probability(features: tuple[float, ...], snapshot: HazardSnapshot, place: int = 0) -> float:
+    """The same without the version."""
+    heads = snapshot.heads
+    if heads:
+        head = heads[place]
+        if head.lessons >= LESSONS_BEFORE_USE:
+            return weighed(features, head)
+    return closed_form(features, snapshot.horizons_days[place])
+
+
+def weighed(features: tuple[float, ...], head: Head) -> float:
+    """Logistic answer of one head."""
+    # Unrolled: a loop over pairs would cost four times as much.
+    f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10 = features
+    w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10 = head.weights
+    z = (
+        head.intercept
+        + f0 * w0
+        + f1 * w1
+        + f2 * w2
+        + f3 * w3
+        + f4 * w4
+        + f5 * w5
+        + f6 * w6
+        + f7 * w7
+        + f8 * w8
+        + f9 * w9
+        + f10 * w10
+    )
+    if z > 30.0:
+        return 1.0 / (1.0 + exp(-30.0))
+    return 1.0 / (1.0 + exp(-z)) if z > -30.0 else exp(-30.0)
+
+
+def foretell_all(features: tuple[float, ...], snapshot: HazardSnapshot) -> tuple[float, ...]:
+    """Probability for each of the snapshot's horizons; a longer one is never less likely."""
+    hazards: list[float] = []
+    at_least = 0.0
+    for place in range(len(snapshot.horizons_days)):
+        at_least = max(at_least, probability(features, snapshot, place))
+        hazards.append(at_least)
+    return tuple(hazards)
 
 
 def expected_days(hazard: float) -> float | None:
@@ -158,4 +274,4 @@ def expected_days(hazard: float) -> float | None:
     """
     rate = -log(1.0 - min(hazard, 1.0 - 1e-9)) / HORIZON_DAYS
     days = log(2) / rate if rate > 0 else float("inf")
-    return days if days < 3650 else None
+    return days if days < outlook.TEN_YEARS_DAYS else None

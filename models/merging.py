@@ -139,10 +139,11 @@ def _settle_common_orders(customer: Customer, other: Customer) -> None:
 
 
 def _add_timers(customer: Customer, other: Customer) -> None:
-    if customer.question is None and other.question is not None:
-        # A question goes with its own timer, or it would be answered too early.
+    customer.question = None
+    if not customer.questions and other.questions:
+        # Questions go with their own timer, or they would be answered late.
         drop_timers(customer, hazard_question.NAME)
-        customer.question = other.question
+        customer.questions = other.questions
     for timer in other.timers:
         if find_timer(customer, timer.rule, timer.item) is None:
             customer.timers.append(timer)
@@ -224,3 +225,4 @@ def _add_service(customer: Customer, other: Customer) -> None:
     mine.open_tickets = [one for one in opened if one not in closed][-KEPT_TICKETS:]
     mine.closed_early = [one for one in closed if one not in opened][-KEPT_TICKETS:]
     mine.last_complaint_ms = max(mine.last_complaint_ms, theirs.last_complaint_ms)
+    mine.last_trouble_ms = max(mine.last_trouble_ms, theirs.last_trouble_ms)

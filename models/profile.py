@@ -1,8 +1,8 @@
 """The profile: what a row says about its customer, in words and numbers for people and programs.
 
 Built from the row alone, so the profile sinks read the table's changelog and the worker sends
-nothing twice. What depends on the moment (`silence_days`, `dormancy`, windows) is as of `now_ms`;
-times are milliseconds UTC, amounts cents.
+nothing twice. What depends on the moment (`silence_days`, windows) is as of `now_ms`, what was
+foretold as of `hazard_at_ms`; times are milliseconds UTC, amounts cents.
 """
 
 from typing import Any
@@ -10,10 +10,12 @@ from typing import Any
 from models import daybook
 from models.clock import DAY_MS, day_of
 from models.customer import Customer, mean_gap_days
-from models.dormancy import dormancy_of, silence_days
-from models.hazard import HORIZON_DAYS, expected_days
+from models.dormancy import by_days, silence_days
+from models.hazard import HORIZON_DAYS, HORIZONS_DAYS, expected_days
+from models.outlook import unpack, window_days
 
 WINDOWS_DAYS = (30, 90, 365)
+EXPECTED_OVER_DAYS = (90, 365)
 SPENDING_EDGES_CENTS = (1_000, 3_000, 10_000)
 SPENDING_WORDS = ("low", "middle", "high", "very high")
 
@@ -30,7 +32,8 @@ def profile_of(customer: Customer, now_ms: int) -> dict[str, Any]:
         "tier": customer.tier or "new",
         "tier_since_ms": customer.tier_since_ms,
         "tier_reason": customer.tier_reason,
-        "dormancy": dormancy_of(customer.last_order_ms, now_ms).value if customer.orders else None,
+        "dormancy": _dormancy(customer, now_ms),
+        "dormancy_reason": _dormancy_reason(customer, now_ms),
         "silence_days": silence,
         "first_seen_ms": customer.first_seen_ms,
         "last_seen_ms": customer.last_seen_ms,
@@ -51,6 +54,7 @@ def profile_of(customer: Customer, now_ms: int) -> dict[str, Any]:
         "hazard_horizon_days": HORIZON_DAYS,
         "hazard_at_ms": customer.hazard_at_ms,
         "next_order_expected_ms": _next_order_ms(customer),
+        "outlook": _outlook(customer),
         "favourite_categories": _favourites(customer),
         "channels": customer.channels,
         "views": customer.views,
@@ -112,6 +116,51 @@ def _next_order_ms(customer: Customer) -> int | None:
         return None
     days = expected_days(customer.hazard)
     return None if days is None else customer.hazard_at_ms + int(days * DAY_MS)
+
+
+def _dormancy(customer: Customer, now_ms: int) -> str | None:
+    """State when last looked at; a timer looks when silence moves it (models/sleep_timer.py)."""
+    if customer.orders <= 0:
+        return None
+    return customer.dormancy or by_days(customer.last_order_ms, now_ms).value
+
+
+def _dormancy_reason(customer: Customer, now_ms: int) -> str | None:
+    if customer.orders <= 0:
+        return None
+    silence = silence_days(customer.last_order_ms, now_ms)
+    said = f"no order for {silence} days"
+    gap = mean_gap_days(customer)
+    if gap is not None:
+        said += f", usually {gap:.0f} from order day to order day"
+    if customer.outlook:
+        hazard = unpack(customer.outlook, customer.hazard).hazards[-1]
+        said += f"; an order within {HORIZONS_DAYS[-1]} days is {hazard:.0%} likely"
+    return said
+
+
+def _outlook(customer: Customer) -> dict[str, Any] | None:
+    """What is to be expected: orders and their value in cents, when the next one, still there."""
+    if not customer.outlook or customer.orders <= 0:
+        return None
+    outlook = unpack(customer.outlook, customer.hazard)
+    mean_cents = customer.value_cents / customer.orders
+    window = window_days(outlook.hazards, HORIZONS_DAYS)
+    return {
+        "hazards": {
+            str(days): hazard for days, hazard in zip(HORIZONS_DAYS, outlook.hazards, strict=True)
+        },
+        "alive": outlook.alive,
+        "next_order_window_ms": window
+        and [customer.hazard_at_ms + int(days * DAY_MS) for days in window],
+        "expected": {
+            str(days): {
+                "orders": outlook.orders_a_day * days,
+                "value_cents": round(outlook.orders_a_day * days * mean_cents),
+            }
+            for days in EXPECTED_OVER_DAYS
+        },
+    }
 
 
 def _favourites(customer: Customer) -> list[dict[str, Any]]:

@@ -1,31 +1,39 @@
-"""Look again when a customer may have fallen asleep (S17): one timer, never rewritten by an order.
+"""Look again when silence may have moved a customer's dormancy (S17): one timer.
 
 An order moves the moment without touching the timer: when it comes due the row is asked again
 (decision 7; rearming a silence costs no write per event).
 """
 
+from models import dormancy
 from models.customer import Customer, Timer, find_timer
-from models.dormancy import DORMANT_AFTER_MS
+from models.view import View
 
 NAME = "sleep"
 
 
-def on_order(customer: Customer) -> None:
-    """Wind the timer at the first order and after each awakening; a cancelled one turns it back."""
-    if customer.orders <= 0:
-        return
+def on_order(customer: Customer, view: View) -> None:
+    """Wind the timer at the first order and after each awakening."""
+    if customer.orders > 0 and find_timer(customer, NAME) is None:
+        _wind(customer, customer.last_order_ms, view)
+
+
+def turn_back(customer: Customer, view: View) -> None:
+    """What was taken back, or went wrong, may bring the moment nearer."""
     timer = find_timer(customer, NAME)
     if timer is None:
-        customer.timers.append(Timer(NAME, "", _due_ms(customer)))
-    else:
-        timer.due_ms = min(timer.due_ms, _due_ms(customer))
+        on_order(customer, view)
+    elif customer.orders > 0:
+        due_ms = dormancy.next_look_ms(customer, customer.last_order_ms, view.hazard)
+        timer.due_ms = timer.due_ms if due_ms is None else min(timer.due_ms, due_ms)
 
 
-def on_timer(customer: Customer, now_ms: int) -> None:
-    """Wind it again when an order came since; a sleeper needs none until the next order."""
-    if customer.orders > 0 and _due_ms(customer) > now_ms:
-        customer.timers.append(Timer(NAME, "", _due_ms(customer)))
+def on_timer(customer: Customer, view: View) -> None:
+    """Wind it again; the lost need none until the next order."""
+    if customer.orders > 0:
+        _wind(customer, view.now_ms, view)
 
 
-def _due_ms(customer: Customer) -> int:
-    return customer.last_order_ms + DORMANT_AFTER_MS
+def _wind(customer: Customer, from_ms: int, view: View) -> None:
+    due_ms = dormancy.next_look_ms(customer, from_ms, view.hazard)
+    if due_ms is not None:
+        customer.timers.append(Timer(NAME, "", due_ms))

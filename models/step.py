@@ -14,7 +14,7 @@ import msgspec
 from models import browse_reminder, hazard_question, merging, sleep_timer, thank_you
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, apply, decode_row, seen_before
-from models.dormancy import DORMANT_AFTER_MS
+from models.dormancy import dormancy_of
 from models.effects import (
     Action,
     Decided,
@@ -34,6 +34,8 @@ from models.events import (
     OrderRefunded,
     ProductViewed,
     Released,
+    ReturnRequested,
+    TicketOpened,
     type_of,
 )
 from models.hazard import outdate, settle
@@ -62,6 +64,9 @@ TIMER_RULES: dict[str, TimerRule] = {
 _MERGES = frozenset({Released, Absorbed})
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
 _MOVES_TIMERS = _MOVES_ORDERS - {OrderRefunded}
+_IS_TROUBLE = frozenset({OrderRefunded, TicketOpened, ReturnRequested})
+_MOVES_TIER = _MOVES_ORDERS | _IS_TROUBLE
+_MAY_BRING_SLEEP_NEARER = _IS_TROUBLE | {OrderCancelled, Absorbed}
 
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
@@ -85,13 +90,17 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         effects = _absorb(customer, other, event, view)
     else:
         effects = [_apply(customer, event, raw, view)]
-    may_move = kind in _MOVES_ORDERS or _tier_may_have_moved(customer, now_ms)
+    may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
     for rule in RULES.get(kind, ()):
         effects.extend(rule(event.customer, customer, event, view, at_ms))
     if kind in _MOVES_TIMERS:
+        # An order wakes; after a merge or a cancellation nothing of the former state holds.
+        customer.dormancy = ""
         hazard_question.on_order(customer, at_ms)
-        sleep_timer.on_order(customer)
+        sleep_timer.on_order(customer, view)
+    if kind in _MAY_BRING_SLEEP_NEARER:
+        sleep_timer.turn_back(customer, view)
     if may_move:
         effects.extend(_change_tier(event.customer, customer, now_ms, view))
     return effects
@@ -106,7 +115,8 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     if timer.rule == hazard_question.NAME:
         effects.extend(hazard_question.on_timer(token, customer, view))
     elif timer.rule == sleep_timer.NAME:
-        sleep_timer.on_timer(customer, view.now_ms)
+        sleep_timer.on_timer(customer, view)
+        may_move = True
     else:
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     if may_move:
@@ -151,22 +161,26 @@ def _absorb(customer: Customer, other: Customer, event: Absorbed, view: View) ->
 def _tier_may_have_moved(customer: Customer, now_ms: int) -> bool:
     """Whether time alone could have changed the tier since this row was last looked at.
 
-    A tier depends on the orders, the day, and whether the last order is too long ago
-    (`models/tier.py`); every look leaves its time in `hazard_at_ms`.
+    A tier depends on the orders, the day and dormancy (`models/tier.py`), for which days end at
+    the last order's time of day; every look leaves its time in `hazard_at_ms`.
     """
     looked_ms = customer.hazard_at_ms
     if now_ms == looked_ms and customer.tier:
         return False
-    asleep_ms = customer.last_order_ms + DORMANT_AFTER_MS
+    last_ms = customer.last_order_ms
     return (
         not customer.tier
         or now_ms // DAY_MS != looked_ms // DAY_MS
-        or (now_ms >= asleep_ms) != (looked_ms >= asleep_ms)
+        or (now_ms - last_ms) // DAY_MS != (looked_ms - last_ms) // DAY_MS
     )
 
 
 def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> list[TierChanged]:
-    tier, reason = tier_of(customer, now_ms)
+    asleep = None
+    if customer.orders > 0:
+        asleep = dormancy_of(customer, now_ms, view.hazard)
+        customer.dormancy = asleep.value
+    tier, reason = tier_of(customer, now_ms, dormancy=asleep)
     customer.tier_reason = reason
     if tier.value == customer.tier:
         return []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from models import daybook
 from models.clock import day_of
 from models.customer import Customer, Tier
-from models.dormancy import DORMANT_AFTER_DAYS, silence_days
+from models.dormancy import ASLEEP, Dormancy, by_days, silence_days
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,17 @@ class TierRule:
 RULE = TierRule()
 
 
-def tier_of(customer: Customer, now_ms: int, rule: TierRule = RULE) -> tuple[Tier, str]:
-    """Tier at `now_ms` and the sentence that says why; the first rule that holds wins."""
+def tier_of(
+    customer: Customer, now_ms: int, rule: TierRule = RULE, *, dormancy: Dormancy | None = None
+) -> tuple[Tier, str]:
+    """Tier at `now_ms` and the sentence that says why; the first rule that holds wins.
+
+    Without `dormancy` (models/dormancy.py) fixed days of silence decide who is asleep.
+    """
     if customer.orders <= 0:
         return Tier.NEW, "no order yet"
-    silence = silence_days(customer.last_order_ms, now_ms)
-    if silence >= DORMANT_AFTER_DAYS:
-        return Tier.DORMANT, f"no order for {DORMANT_AFTER_DAYS} days or more"
+    if (dormancy or by_days(customer.last_order_ms, now_ms)) in ASLEEP:
+        return Tier.DORMANT, f"no order for {silence_days(customer.last_order_ms, now_ms)} days"
     today = day_of(max(now_ms, customer.last_order_ms))
     year_days, _, year_cents = daybook.window(customer.daybook, today, 365)
     if year_cents >= rule.high_value_cents and year_days >= rule.high_value_order_days:

@@ -69,6 +69,7 @@ class CustomerFold:
         topic_of: Callable[[str], str],
         load_snapshot: SnapshotLoader,
         seal_raw: Sealer,
+        nothing_learned: HazardSnapshot = NOTHING_LEARNED,
     ) -> None:
         self.partition = partition
         self.clock = PartitionClock()
@@ -88,7 +89,8 @@ class CustomerFold:
         self._outputs: Outputs = defaultdict(list)
         self._due: list[tuple[int, bytes]] = []
         self._due_at: dict[bytes, int] = {}
-        self._snapshots: dict[int, HazardSnapshot] = {0: NOTHING_LEARNED}
+        self._nothing_learned = nothing_learned
+        self._snapshots: dict[int, HazardSnapshot] = {0: nothing_learned}
         self._sealed_clock = PartitionClock()
 
     def restore(self, key: bytes, row: bytes | None) -> None:
@@ -152,7 +154,7 @@ class CustomerFold:
         view.offset, view.logged_at_ms = record.offset, record.timestamp
         view.now_ms = self.clock.now_ms
         # A version that was adopted once and is refused now: better the closed form than no worker.
-        view.hazard = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
+        view.hazard = self._snapshots.get(self.clock.hazard_version, self._nothing_learned)
 
     def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
         """Fold one record of the log; a mark with many due customers yields between slices."""
@@ -310,7 +312,7 @@ class CustomerFold:
     def seal(self) -> Interval:
         """Pack what was touched; it is what the changelog will say."""
         rows: list[tuple[bytes, bytes | None]] = []
-        snapshot = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
+        snapshot = self._snapshots.get(self.clock.hazard_version, self._nothing_learned)
         for key in self._dirty:
             customer = self._decoded[key]
             settle(customer, snapshot)
@@ -369,7 +371,7 @@ class CustomerFold:
     def view(self) -> View:
         """What the next step would look at."""
         self._view.now_ms = self.clock.now_ms
-        self._view.hazard = self._snapshots.get(self.clock.hazard_version, NOTHING_LEARNED)
+        self._view.hazard = self._snapshots.get(self.clock.hazard_version, self._nothing_learned)
         return self._view
 
     def _keep_clock(self) -> None:

@@ -6,6 +6,7 @@ on when or by how many it was read.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ import structlog
 from models.effects import DayEnded, DeadLetter, HazardLesson, Lesson, encode
 from models.events import Adopted
 from models.events import encode as encode_record
-from models.hazard import FEATURES, BadSnapshot, checksum
+from models.hazard import FEATURES, HORIZONS_DAYS, BadSnapshot, checksum
 from models.hazard_learner import HazardLearner, Learned
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
@@ -55,13 +56,18 @@ class LearnerFold(OneByOne):
         adopt_every_days: int,
         events_partitions: int,
         topic_of: Callable[[str], str],
+        horizons_days: tuple[int, ...] = HORIZONS_DAYS,
+        dormant_after_days: int | None = None,
     ) -> None:
         self._adopt_every_days = adopt_every_days
         self._events_partitions = events_partitions
         self._topic_of = topic_of
         self._decoder = msgspec.json.Decoder(Lesson)
         self._row = LearnerRow(learned=Learned())
-        self._learner = HazardLearner()
+        self._new_learner = partial(
+            HazardLearner, horizons_days=horizons_days, dormant_after_days=dormant_after_days
+        )
+        self._learner = self._new_learner()
         self._open: dict[int, dict[bytes, HazardLesson]] = defaultdict(dict)
         self._outputs: list[Output] = []
         self._changed = False
@@ -171,7 +177,7 @@ class LearnerFold(OneByOne):
     def rollback(self) -> None:
         """Stand where the last transaction ended."""
         self._row = msgspec.msgpack.decode(self._sealed, type=LearnerRow)
-        self._learner = HazardLearner(self._row.learned)
+        self._learner = self._new_learner(self._row.learned)
         self._open = defaultdict(dict)
         for key, row in self._sealed_lessons.items():
             lesson = msgspec.json.decode(row, type=HazardLesson)

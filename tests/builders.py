@@ -19,7 +19,7 @@ from models.events import (
     Released,
     encode,
 )
-from models.hazard import FEATURES, HazardSnapshot, settle
+from models.hazard import FEATURES, HORIZONS_DAYS, HazardSnapshot, Head, settle
 from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
 from models.view import View
@@ -144,12 +144,13 @@ def for_log_in(effects: list[Effect]) -> list[Any]:
 
 def snapshot(version: int = 1, lessons: int = 1_000, **fields: Any) -> HazardSnapshot:
     """A snapshot that may be adopted; it foretells one half unless weights are given."""
-    filled = {
-        "means": (0.0,) * len(FEATURES),
-        "scales": (1.0,) * len(FEATURES),
-        "weights": (0.0,) * len(FEATURES),
-    }
-    return HazardSnapshot(version=version, lessons=lessons, **(filled | fields))
+    weights = fields.pop("weights", (0.0,) * len(FEATURES))
+    intercept = fields.pop("intercept", 0.0)
+    heads = tuple(
+        Head(horizon_days=days, lessons=lessons, weights=weights, intercept=intercept)
+        for days in HORIZONS_DAYS
+    )
+    return HazardSnapshot(version=version, lessons=lessons, **({"heads": heads} | fields))
 
 
 @dataclass(frozen=True)

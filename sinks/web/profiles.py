@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from models.clock import DAY_MS
-from models.dormancy import COOLING_AFTER_DAYS, dormancy_of, silence_days
+from models.dormancy import COOLING_AFTER_DAYS, silence_days
 from models.hazard import HORIZON_DAYS
 from models.segment_personal import email_lookup, phone_lookup
 from models.tokens import TOKEN_CHARS, token_of
@@ -198,7 +198,6 @@ def at(profile: Profile, now_ms: int) -> Profile:
     if last_order_ms is not None and profile["orders"]:
         silence = silence_days(last_order_ms, now_ms)
         profile["silence_days"] = silence
-        profile["dormancy"] = dormancy_of(last_order_ms, now_ms).value
         for length_days in profile["windows"]:
             if silence >= int(length_days):
                 profile["windows"][length_days] = {"orders": 0, "value_cents": 0}

@@ -16,7 +16,7 @@ import msgspec
 from models.clock import HOUR_MS
 from models.customer import Customer
 from models.events import ClockMark, CustomerEvent, Line, OrderCompleted, encode
-from models.hazard import HazardSnapshot
+from models.hazard import HORIZONS_DAYS, HazardSnapshot
 from models.tokens import token_of
 from models.view import View
 from streams import topics
@@ -50,7 +50,9 @@ class Drive:
     `at_ms` is its clock: the time of the last mark. What is given may not lie before it.
     """
 
-    def __init__(self, *, adopt_every_days: int = 7) -> None:
+    def __init__(
+        self, *, adopt_every_days: int = 7, horizons_days: tuple[int, ...] = HORIZONS_DAYS
+    ) -> None:
         self.at_ms = 0
         self._numbers = count()
         self._waiting: list[Record] = []
@@ -62,9 +64,13 @@ class Drive:
             topic_of=str,
             load_snapshot=self._load,
             seal_raw=bytes.hex,
+            nothing_learned=HazardSnapshot(horizons_days=horizons_days),
         )
         self._learner = LearnerFold(
-            adopt_every_days=adopt_every_days, events_partitions=1, topic_of=str
+            adopt_every_days=adopt_every_days,
+            events_partitions=1,
+            topic_of=str,
+            horizons_days=horizons_days,
         )
 
     async def _load(self, version: int) -> HazardSnapshot | None:

@@ -35,7 +35,7 @@ from models.events import (
     decode,
     encode,
 )
-from models.hazard import HazardSnapshot, checksum
+from models.hazard import HORIZONS_DAYS, HazardSnapshot, Head, checksum
 from models.tokens import PARTITION_KEY, TOKEN_CHARS, is_customer_key, partition_of
 from sinks.keys import SqliteKeyStore
 from streams import topics
@@ -59,10 +59,16 @@ SNAPSHOT = HazardSnapshot(
     version=1,
     trained_to_day=FIRST_DAY - 1,
     lessons=16_700,
-    means=(2.9, 1.9, 1.6, 4.6, 1.4, 0.5, 1.1, 1.8, 3.4, 0.3),
-    scales=(1.1, 1.1, 2.4, 0.9, 0.7, 0.6, 0.7, 0.9, 0.6, 1.5),
-    weights=(0.2, -0.3, -0.35, 0.1, 0.4, 0.05, 0.2, 0.3, -0.02, 0.6),
-    intercept=1.7,
+    heads=tuple(
+        Head(
+            horizon_days=days,
+            lessons=5_600,
+            weights=(0.2, -0.3, -0.15, 0.1, 0.6, 0.1, 0.3, 0.3, -0.03, 0.4, -0.7),
+            intercept=0.5 + days / 60,
+        )
+        for days in HORIZONS_DAYS
+    ),
+    edges=(0.6, 0.3, 0.07),
 )
 SNAPSHOT_RECORD = msgspec.json.encode(SnapshotRecord("hazard", checksum(SNAPSHOT), SNAPSHOT))
 ADOPTION = encode(Adopted("hazard", SNAPSHOT.version, checksum(SNAPSHOT)))

@@ -14,8 +14,9 @@ from models.events import (
     TicketOpened,
     Unsubscribed,
 )
-from models.hazard_question import HORIZON_MS
+from models.hazard import HORIZONS_DAYS
 from models.hazard_question import NAME as QUESTION
+from models.hazard_question import interval_days, questions_of
 from models.merging import HOPS_AT_MOST, absorb, follow
 from models.step import step
 from tests.builders import (
@@ -226,13 +227,20 @@ def test_a_ticket_opened_under_one_name_and_closed_under_the_other_is_closed(
 def test_a_question_keeps_the_time_until_its_answer() -> None:
     asked = told(order("o1"))
     fire_due(asked, START_MS + 8 * DAY)
-    assert asked.question is not None
+    (question,) = questions_of(asked)
     not_asked = told(order("o2", at_ms=START_MS + 8 * DAY))
     for mine, theirs in ((not_asked, asked), (asked, not_asked)):
         both = merged(copy_of(mine), theirs)
-        assert both.question == asked.question
+        assert questions_of(both) == [question]
         (timer,) = [one for one in both.timers if one.rule == QUESTION]
-        assert timer.due_ms == asked.question.asked_at_ms + HORIZON_MS
+        assert timer.due_ms == (question.day + interval_days(HORIZONS_DAYS)) * DAY
+
+
+def test_trouble_under_either_name_is_the_customers_trouble() -> None:
+    late, early = (
+        told(make(TicketOpened, ticket_id=f"t{day}", at_ms=START_MS + day * DAY)) for day in (5, 2)
+    )
+    assert merged(late, early).service.last_trouble_ms == START_MS + 5 * DAY
 
 
 def test_a_look_under_one_name_and_an_order_under_the_other_need_no_reminder() -> None:

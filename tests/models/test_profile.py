@@ -33,6 +33,7 @@ from tests.builders import (
     HOUR,
     START_MS,
     cancelled,
+    fire_due,
     identified,
     make,
     named,
@@ -93,6 +94,8 @@ EXPECTED: dict[str, Any] = {
     "tier_since_ms": START_MS + 13 * DAY,
     "tier_reason": "orders now and then",
     "dormancy": "awake",
+    "dormancy_reason": "no order for 3 days, usually 10 from order day to order day; "
+    "an order within 90 days is 71% likely",
     "silence_days": 3,
     "first_seen_ms": START_MS,
     "last_seen_ms": START_MS + 13 * DAY,
@@ -112,11 +115,27 @@ EXPECTED: dict[str, Any] = {
         "90": {"orders": 2, "value_cents": 5000},
         "365": {"orders": 2, "value_cents": 5000},
     },
-    "hazard": 0.7372201185864664,
+    "hazard": pytest.approx(0.33994928),
     "hazard_version": 0,
     "hazard_horizon_days": 30,
     "hazard_at_ms": START_MS + 13 * DAY,
-    "next_order_expected_ms": START_MS + 13 * DAY + 1_344_347_251,
+    "next_order_expected_ms": START_MS + 13 * DAY + 4_324_676_345,
+    "outlook": {
+        "hazards": {
+            "30": pytest.approx(0.33994928),
+            "60": 0.564453125,
+            "90": 0.71240234375,
+        },
+        "alive": 0.7392578125,
+        "next_order_window_ms": [
+            pytest.approx(START_MS + 13 * DAY + 1794902855),
+            pytest.approx(START_MS + 13 * DAY + 8650959725),
+        ],
+        "expected": {
+            "90": {"orders": pytest.approx(1.753693), "value_cents": 4384},
+            "365": {"orders": pytest.approx(7.112198), "value_cents": 17780},
+        },
+    },
     "favourite_categories": [
         {"category": "tea", "share": 0.757},
         {"category": "cups", "share": 0.243},
@@ -171,7 +190,7 @@ EXPECTED: dict[str, Any] = {
     "timers": [
         {"rule": "thank_you", "item": "o1", "due_ms": START_MS + DAY + 600_000},
         {"rule": "hazard_question", "item": "", "due_ms": START_MS + 6 * DAY},
-        {"rule": "sleep", "item": "", "due_ms": START_MS + 31 * DAY},
+        {"rule": "sleep", "item": "", "due_ms": START_MS + 16 * DAY},
         {"rule": "browse_reminder", "item": "p3", "due_ms": START_MS + 14 * DAY},
     ],
     "traits": {"city": "Graz", "locale": "de"},
@@ -249,6 +268,7 @@ def test_spending_power_is_what_an_order_is_worth(cents: int, word: str) -> None
 def test_silence_and_windows_are_as_of_now(days: int, dormancy: str, windows: list[int]) -> None:
     customer = Customer()
     step_all(customer, order("o1"))
+    fire_due(customer, START_MS + days * DAY)
     profile = profile_of(customer, START_MS + days * DAY)
     assert (profile["silence_days"], profile["dormancy"]) == (days, dormancy)
     assert [profile["windows"][length]["orders"] for length in ("30", "90", "365")] == windows

@@ -67,7 +67,7 @@ def test_an_order_ahead_of_the_clock_counts() -> None:
     [
         (NEVER, 0, "no order yet"),
         ([(0, 1)], 0, "ordered on one day so far"),
-        ([(0, 1)], 30, "no order for 30 days or more"),
+        ([(0, 1)], 30, "no order for 30 days"),
         ([(0, 1), (1, 1)], 1, "orders now and then"),
         (on_days(3, 5_000), 20, "spent at least 150 on 3 days or more within 90 days"),
         (on_days(6, 16_667), 50, "spent at least 1000 on 6 days or more within a year"),

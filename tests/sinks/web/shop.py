@@ -19,6 +19,7 @@ from models.customer import Customer, encode_row
 from models.effects import Alert, DeadLetter, EventFolded, Fact, encode
 from models.events import CustomerEvent, CustomerIdentified
 from models.events import encode as encode_event
+from models.hazard import settle
 from models.step import Effect, fire, step
 from models.tokens import token_of
 from sinks.clickhouse import ClickHouseAddress, connect
@@ -134,6 +135,8 @@ class Shop:
 
     async def _land(self, facts: list[Fact], tokens: list[str]) -> None:
         await self._write("facts", FACTS, [encode(one) for one in facts])
+        for token in tokens:
+            settle(self.rows[token], self._view.hazard)
         changed = [(token.encode(), encode_row(self.rows[token])) for token in tokens]
         await self._write("customers", CUSTOMER_SHAPE, changed)
         profiles = RedisProfileSink(self.redis_url, self.namespace, 1)

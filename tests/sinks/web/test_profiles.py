@@ -7,7 +7,7 @@ from models.customer import Customer
 from models.hazard import expected_days
 from models.profile import profile_of
 from sinks.web.profiles import at, expected_window, guesses
-from tests.builders import START_MS, copy_of, order, step_all, view_at
+from tests.builders import START_MS, copy_of, fire_due, order, step_all, view_at
 
 
 @pytest.mark.parametrize(
@@ -61,6 +61,7 @@ def _profile_at(silence_days: int) -> dict[str, object]:
     for number in range(3):
         step_all(row, order(f"o{number}", at_ms=START_MS + number * 10 * DAY_MS), view=view_at())
     last_ms = START_MS + 20 * DAY_MS
+    fire_due(row, last_ms + silence_days * DAY_MS)
     return at(profile_of(copy_of(row), last_ms), last_ms + silence_days * DAY_MS)
 
 
