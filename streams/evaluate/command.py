@@ -145,3 +145,57 @@ def anomaly(
 
     asked = Asked(files, time_column, value_column, labels, scores)
     answer("anomaly", lambda say: question(asked, say), as_json=as_json, html=html)
+
+
+@app.command("dormancy")
+def dormancy(  # noqa: PLR0913  (one option for each thing that can be chosen)
+    file: File,
+    *,
+    customer_column: Customer = "customer_id",
+    time_column: Time = "occurred_at",
+    amount_column: Amount = "amount",
+    horizon_days: Annotated[int, typer.Option(help="Buys within how many days?")] = 60,
+    every_days: Annotated[int, typer.Option(help="Days between the snapshots.")] = 28,
+    burn_days: Annotated[
+        int, typer.Option(help="Days before the first snapshot, besides the horizon.")
+    ] = 120,
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Ask of every known customer, again and again, who will buy within the horizon."""
+    from streams.evaluate.dormancy import Asking, question  # noqa: PLC0415
+
+    asking = Asking(horizon_days, every_days, burn_days)
+    answer(
+        "dormancy",
+        lambda say: question(file, customer_column, time_column, amount_column, asking, say),
+        as_json=as_json,
+        html=html,
+    )
+
+
+@app.command("forecast")
+def forecast(  # noqa: PLR0913  (one option for each thing that can be chosen)
+    file: File,
+    *,
+    split: Annotated[str, typer.Option(help="First date that is foretold, YYYY-MM-DD.")],
+    until: Annotated[
+        str | None, typer.Option(help="Last date that is foretold; else the history's last.")
+    ] = None,
+    customer_column: Customer = "customer_id",
+    time_column: Time = "occurred_at",
+    amount_column: Amount = "amount",
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Foretell each customer's purchase days from a date on, and compare with what came."""
+    from streams.evaluate.forecast import question  # noqa: PLC0415
+
+    answer(
+        "forecast",
+        lambda say: question(
+            file, (customer_column, time_column, amount_column), split, until, say
+        ),
+        as_json=as_json,
+        html=html,
+    )
