@@ -54,6 +54,7 @@ def rules_that_break() -> Iterator[None]:
             patch.object(partition_clock, "HOURS_SAID_AT_MOST", 1),
             patch.object(folds, "CUSTOMERS_PER_SLICE", 2),
             patch.object(folds, "CUSTOMERS_PER_LIVE_MARK", 3),
+            patch.object(partitions, "SLICES_PER_TRANSACTION", 1),
             patch.object(folds, "DECODED_AT_MOST", 3),
             patch.object(partitions, "log", Quiet()),
         ):
