@@ -175,7 +175,7 @@ def dormancy(  # noqa: PLR0913  (one option for each thing that can be chosen)
 
 
 @app.command("forecast")
-def forecast(  # noqa: PLR0913  (one option for each thing that can be chosen)
+def forecast(
     file: File,
     *,
     split: Annotated[str, typer.Option(help="First date that is foretold, YYYY-MM-DD.")],
@@ -196,6 +196,35 @@ def forecast(  # noqa: PLR0913  (one option for each thing that can be chosen)
         lambda say: question(
             file, (customer_column, time_column, amount_column), split, until, say
         ),
+        as_json=as_json,
+        html=html,
+    )
+
+
+@app.command("recommend")
+def recommend(  # noqa: PLR0913  (one option for each thing that can be chosen)
+    history: File,
+    future: Annotated[
+        Path | None, typer.Argument(help="A basket a customer, to foretell from HISTORY alone.")
+    ] = None,
+    *,
+    customer_column: Customer = "customer_id",
+    item_column: Annotated[str, typer.Option("--item", help="Column that names the item.")] = (
+        "product_id"
+    ),
+    basket_column: Basket = "basket",
+    time_column: Time = "occurred_at",
+    k: Annotated[int, typer.Option(help="How many items are foretold.")] = 10,
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Foretell the next basket of each known customer, and compare with what was in it."""
+    from streams.evaluate.recommend import Named, question  # noqa: PLC0415
+
+    named = Named(customer_column, item_column, basket_column, time_column)
+    answer(
+        "recommend",
+        lambda say: question(history, future, named, k, say),
         as_json=as_json,
         html=html,
     )

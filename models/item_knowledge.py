@@ -1,0 +1,339 @@
+"""What a shop knows of its items together: popularity, trend, what goes with what, intervals.
+
+Columns over items, so that a ranking reads hundreds of them at once; learned basket by basket in
+O(lines), forward-decayed as the customers' memories are (models/item_memory.py).
+"""
+
+from math import exp, log
+from typing import Any
+
+import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from models.clock import DAY_MS
+from models.item_memory import LANDMARK_DAYS
+
+HALF_LIFE_DAYS = 60.0
+TREND_HALF_LIFE_DAYS = 10.0
+_RATE, _TREND_RATE = (log(2) / days for days in (HALF_LIFE_DAYS, TREND_HALF_LIFE_DAYS))
+KEPT_NEIGHBOURS = 12
+# Three times as many compete, so that a newcomer has time to prove itself.
+_NEIGHBOURS_AT_MOST = 3 * KEPT_NEIGHBOURS
+PARTNERS_A_LINE = 6
+POPULAR_ITEMS = 40
+USUAL_INTERVAL_DAYS = 30.0
+_INTERVAL_PRIOR = 5.0
+_DURABLE_BUYERS = 30
+_DURABLE_SHARE = 0.02
+_WANTED_WEIGHT = 0.1
+_MIXER = 0x9E3779B1
+
+COLUMNS = ("popularity", "lately", "interval_days", "log_price", "buyers", "repeats", "gap_days")
+"""What is known of each item, side by side, so that a ranking fetches it in one go."""
+POPULARITY, LATELY, INTERVAL, LOG_PRICE, BUYERS, REPEATS, GAP_DAYS = range(len(COLUMNS))
+
+
+class ItemFacts(msgspec.Struct, array_like=True, gc=False):
+    """What the shop says of an item; prices in cents."""
+
+    product_id: str
+    name: str = ""
+    category: str = ""
+    price_cents: int = 0
+
+
+UNNAMED = ItemFacts("")
+
+
+class ItemRow(msgspec.Struct, array_like=True, gc=False):
+    """An item as it stands on the learner's changelog; weights as of `landmark_day`."""
+
+    facts: ItemFacts
+    landmark_day: int
+    popularity: float
+    lately: float
+    buyers: int
+    repeats: int
+    gap_days: float
+    interval_days: float
+    neighbours: list[tuple[int, float]]
+
+
+class ShopRow(msgspec.Struct, array_like=True, gc=False):
+    """Sums over all items, beside their rows; weights as of `landmark_day`."""
+
+    landmark_day: int = 0
+    baskets: float = 0.0
+    baskets_lately: float = 0.0
+    repeats: int = 0
+    gap_days: float = 0.0
+    lines: int = 0
+
+
+class ItemKnowledge:
+    """The columns; item `i` of each is the item whose ref is `refs[i]`."""
+
+    def __init__(self) -> None:
+        self.shop = ShopRow()
+        self.index: dict[int, int] = {}
+        self.facts: list[ItemFacts] = []
+        self.categories: dict[str, int] = {"": 0}
+        self._partners: list[dict[int, float]] = []
+        self._room(1024)
+        self._popular = np.zeros(0, np.intp)
+        self.is_priced = False
+
+    def _room(self, size: int) -> None:
+        old = len(self.facts)
+
+        def longer(name: str, dtype: Any, *shape: int) -> None:
+            column = np.zeros((size, *shape), dtype)
+            if old:
+                column[:old] = getattr(self, name)[:old]
+            setattr(self, name, column)
+
+        longer("refs", np.int64)
+        longer("table", np.float64, len(COLUMNS))
+        longer("category", np.intp)
+        longer("_neighbours", np.intp, KEPT_NEIGHBOURS)
+        longer("_neighbour_weights", np.float64, KEPT_NEIGHBOURS)
+        longer("_stale", np.bool_)
+        self.scratch = np.zeros(size)
+        self.places = np.zeros(size, np.intp)
+
+    refs: NDArray[np.int64]
+    table: NDArray[np.float64]
+    category: NDArray[np.intp]
+    scratch: NDArray[np.float64]
+    places: NDArray[np.intp]
+    _neighbours: NDArray[np.intp]
+    _neighbour_weights: NDArray[np.float64]
+    _stale: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.facts)
+
+    def meet(self, ref: int, facts: ItemFacts) -> int:
+        """Give the item's place, a new one if it was unknown; what is said of it is kept."""
+        at = self.index.get(ref)
+        if at is None:
+            at = len(self.facts)
+            if at == len(self.refs):
+                self._room(2 * at)
+            self.index[ref] = at
+            self.refs[at] = ref
+            self.facts.append(facts)
+            self._partners.append({})
+            self.table[at, INTERVAL] = self.usual_days
+            self._describe(at, facts)
+        else:
+            known = self.facts[at]
+            if facts != known and (facts.product_id == known.product_id or known == UNNAMED):
+                merged = ItemFacts(
+                    facts.product_id,
+                    facts.name or known.name,
+                    facts.category or known.category,
+                    facts.price_cents or known.price_cents,
+                )
+                self.facts[at] = merged
+                self._describe(at, merged)
+        return at
+
+    def _describe(self, at: int, facts: ItemFacts) -> None:
+        self.category[at] = self.categories.setdefault(facts.category, len(self.categories))
+        if facts.price_cents > 0:
+            self.table[at, LOG_PRICE] = log(facts.price_cents)
+            self.is_priced = True
+
+    def scales(self, at_ms: int) -> tuple[float, float]:
+        """What one basket of that time weighs, in popularity and lately."""
+        days = at_ms / DAY_MS - self.shop.landmark_day
+        return exp(_RATE * days), exp(_TREND_RATE * days)
+
+    def sold(self, places: list[int], gaps: list[int], at_ms: int, seed: str) -> None:
+        """Learn one basket of different items; `gaps` as models.item_memory.buy gave them."""
+        self._move_landmark(at_ms)
+        slow, fast = self.scales(at_ms)
+        shop, table = self.shop, self.table
+        shop.baskets += slow
+        shop.baskets_lately += fast
+        shop.lines += len(places)
+        at = np.array(places, np.intp)
+        table[at, POPULARITY] += slow
+        table[at, LATELY] += fast
+        for place, gap in zip(places, gaps, strict=True):
+            if gap < 0:
+                table[place, BUYERS] += 1.0
+                continue
+            shop.repeats += 1
+            shop.gap_days += gap
+            _, _, _, _, _, repeats, gap_days = table[place].tolist()
+            repeats, gap_days = repeats + 1.0, gap_days + gap
+            interval_days = (gap_days + _INTERVAL_PRIOR * self.usual_days) / (
+                repeats + _INTERVAL_PRIOR
+            )
+            table[place, INTERVAL] = interval_days
+            table[place, REPEATS] = repeats
+            table[place, GAP_DAYS] = gap_days
+        if len(places) > 1:
+            self._go_together(places, slow, seed)
+
+    @property
+    def usual_days(self) -> float:
+        """Mean days between purchases of one item by one customer."""
+        shop = self.shop
+        return (shop.gap_days + _INTERVAL_PRIOR * USUAL_INTERVAL_DAYS) / (
+            shop.repeats + _INTERVAL_PRIOR
+        )
+
+    def wanted(self, place: int, at_ms: int) -> None:
+        """Learn that somebody looked at an item or wished for it: a little of a sale."""
+        self._move_landmark(at_ms)
+        slow, fast = self.scales(at_ms)
+        self.table[place, POPULARITY] += _WANTED_WEIGHT * slow
+        self.table[place, LATELY] += _WANTED_WEIGHT * fast
+
+    def _go_together(self, places: list[int], weight: float, seed: str) -> None:
+        """Count pairs; in a large basket each item meets some others, drawn by the seed."""
+        size = len(places)
+        partners = min(PARTNERS_A_LINE, size - 1)
+        if size > PARTNERS_A_LINE + 1:
+            weight *= (size - 1) / PARTNERS_A_LINE
+            salt = xxhash.xxh32_intdigest(seed.encode())
+            mixed = (self.refs[places] ^ salt) * _MIXER & 0xFFFFFFFF
+            places = [places[one] for one in np.argsort(mixed, kind="stable").tolist()]
+        ring = places + places
+        for start, place in enumerate(places, 1):
+            known = self._partners[place]
+            for other in ring[start : start + partners]:
+                known[other] = known.get(other, 0.0) + weight
+            if len(known) > _NEIGHBOURS_AT_MOST:
+                self._partners[place] = dict(self._strongest(known))
+            self._stale[place] = True
+
+    def _strongest(self, known: dict[int, float]) -> list[tuple[int, float]]:
+        ranked = sorted(known.items(), key=lambda one: -one[1])
+        return ranked[:KEPT_NEIGHBOURS]
+
+    def neighbours(self, places: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """What goes with each of these items, and how heavily; weight 0 where there is less."""
+        stale = self._stale[places]
+        if stale.any():
+            self._freshen(places[stale].tolist())
+        return self._neighbours[places], self._neighbour_weights[places]
+
+    def _freshen(self, places: list[int]) -> None:
+        for place in places:
+            known = self._partners[place]
+            near = np.fromiter(known, np.intp, len(known))
+            weights = np.fromiter(known.values(), np.float64, len(known))
+            if len(known) > KEPT_NEIGHBOURS:
+                most = np.argpartition(weights, -KEPT_NEIGHBOURS)[-KEPT_NEIGHBOURS:]
+                near, weights = near[most], weights[most]
+            self._neighbours[place, : len(near)] = near
+            self._neighbours[place, len(near) :] = place
+            self._neighbour_weights[place, : len(near)] = weights
+            self._neighbour_weights[place, len(near) :] = 0.0
+            self._stale[place] = False
+
+    @property
+    def popular(self) -> NDArray[np.intp]:
+        """The best sellers of old and of late as of the last `rank_popular`, best first."""
+        return self._popular
+
+    def rank_popular(self) -> None:
+        """Look for the best sellers anew: once after many baskets, it reads every item."""
+        size, half = len(self), POPULAR_ITEMS // 2
+        best: dict[int, None] = {}
+        for column in (POPULARITY, LATELY):
+            worth = -self.table[:size, column]
+            few = np.argpartition(worth, half)[:half] if size > half else np.arange(size)
+            best |= dict.fromkeys(few[np.lexsort((self.refs[few], worth[few]))].tolist())
+        self._popular = np.array(list(best), np.intp)
+
+    def is_durable(self, place: int) -> bool:
+        """Whether hardly anybody buys the item twice, though many bought it."""
+        buyers = self.table[place, BUYERS]
+        return bool(
+            buyers >= _DURABLE_BUYERS and self.table[place, REPEATS] < _DURABLE_SHARE * buyers
+        )
+
+    def row(self, place: int) -> ItemRow:
+        """Write down one item."""
+        item = self.table[place].tolist()
+        near = [(int(self.refs[one]), weight) for one, weight in self._partners[place].items()]
+        return ItemRow(
+            self.facts[place],
+            self.shop.landmark_day,
+            item[POPULARITY],
+            item[LATELY],
+            int(item[BUYERS]),
+            int(item[REPEATS]),
+            item[GAP_DAYS],
+            item[INTERVAL],
+            near,
+        )
+
+    def put(self, ref: int, row: ItemRow) -> None:
+        """Take an item as it was written down."""
+        self._rescale_to(row.landmark_day)
+        at = self.meet(ref, row.facts)
+        self.facts[at] = row.facts
+        self._describe(at, row.facts)
+        near = {self._place_of(one): weight for one, weight in row.neighbours}
+        item = self.table[at]
+        item[[POPULARITY, LATELY]] = row.popularity, row.lately
+        item[[BUYERS, REPEATS]] = row.buyers, row.repeats
+        item[[GAP_DAYS, INTERVAL]] = row.gap_days, row.interval_days
+        for factor, trend_factor in _factors(row.landmark_day, self.shop.landmark_day):
+            item[POPULARITY] *= factor
+            item[LATELY] *= trend_factor
+            near = {one: weight * factor for one, weight in near.items()}
+        self._partners[at] = near
+        self._stale[at] = True
+
+    def _place_of(self, ref: int) -> int:
+        """Place of an item that may only be known as another's neighbour yet."""
+        at = self.index.get(ref)
+        return self.meet(ref, UNNAMED) if at is None else at
+
+    def put_shop(self, row: ShopRow) -> None:
+        """Take the sums as they were written down."""
+        self._rescale_to(row.landmark_day)
+        here = self.shop.landmark_day
+        self.shop = shop = msgspec.structs.replace(row, landmark_day=here)
+        for factor, trend_factor in _factors(row.landmark_day, here):
+            shop.baskets *= factor
+            shop.baskets_lately *= trend_factor
+
+    def _move_landmark(self, at_ms: int) -> None:
+        day = at_ms // DAY_MS
+        self._rescale_to(day - day % LANDMARK_DAYS)
+
+    def _rescale_to(self, landmark_day: int) -> None:
+        shop = self.shop
+        if landmark_day <= shop.landmark_day:
+            return
+        for factor, trend_factor in _factors(shop.landmark_day, landmark_day):
+            shop.baskets *= factor
+            shop.baskets_lately *= trend_factor
+            self.table[:, POPULARITY] *= factor
+            self.table[:, LATELY] *= trend_factor
+            self._neighbour_weights *= factor
+            for known in self._partners:
+                for ref in known:
+                    known[ref] *= factor
+        shop.landmark_day = landmark_day
+
+
+def _factors(from_day: int, to_day: int) -> list[tuple[float, float]]:
+    """One pair a landmark: step by step, so that a row read late comes to the same bit.
+
+    Nothing stands at landmark 0, where every shop begins.
+    """
+    if not from_day:
+        return []
+    steps = (to_day - from_day) // LANDMARK_DAYS
+    return [(exp(-_RATE * LANDMARK_DAYS), exp(-_TREND_RATE * LANDMARK_DAYS))] * steps

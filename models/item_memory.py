@@ -1,0 +1,208 @@
+"""Which items a customer bought, looked at and wished for: a bounded memory in the row.
+
+A record of 12 bytes an item, side by side in one string of bytes: a line of an order changes its
+record in place, and a ranking reads all of them as columns. Weights are forward-decayed (Cormode
+et al., ICDE 2009): what is new weighs more, so nothing is ever faded one by one and items compare
+without looking at the time.
+"""
+
+from math import exp, log
+from struct import Struct
+from typing import Any
+
+import msgspec
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from models.clock import DAY_MS
+
+KEPT_ITEMS = 112
+SPARE_ITEMS = 16
+HALF_LIFE_DAYS = 30.0
+LANDMARK_DAYS = 128
+RATE_PER_DAY = log(2) / HALF_LIFE_DAYS
+VIEWED, CARTED, WISHED, SPOILT = 1, 2, 4, 8
+"""Bits of `marks`; SPOILT: returned, complained about or rated badly."""
+
+RECORD = np.dtype(
+    [
+        ("ref", "<u4"),
+        ("weight", "<f2"),
+        ("last_day", "<u2"),
+        ("first_day", "<u2"),
+        ("times", "u1"),
+        ("marks", "u1"),
+    ]
+)
+"""`weight`: orders with the item, as of the landmark; `times`: all of them, at most 255.
+
+Of an item that was only wanted, `times` is 0 and `last_day` when it was wanted last.
+"""
+_RECORD = Struct("<IeHHBB")
+_BYTES = _RECORD.size
+# Room to grow in, so that the least is looked for once in several orders.
+_MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
+_MOST_TIMES = 255
+# Beyond what two bytes of a float hold, and never reached by a person.
+_MOST_WEIGHT = 60_000.0
+_WANTED_WEIGHT = 0.25
+
+
+class ItemMemory(msgspec.Struct, array_like=True, gc=False):
+    """The memory; `orders` decays as the weights do.
+
+    `lines` counts the different items of all orders after the first, `repeats` those among them
+    that were bought before.
+    """
+
+    records: bytearray = msgspec.field(default_factory=bytearray)
+    landmark_day: int = 0
+    orders: float = 0.0
+    lines: int = 0
+    repeats: int = 0
+
+
+def item_ref(product_id: str) -> int:
+    """Name an item in four bytes; of a hundred thousand items about one pair shares its name.
+
+    >>> item_ref("1082185") == item_ref("1082185")
+    True
+    """
+    return xxhash.xxh32_intdigest(product_id.encode())
+
+
+def scale(memory: ItemMemory, at_ms: int) -> float:
+    """What one order of that time weighs; weights over it are decayed counts of that time."""
+    return exp(RATE_PER_DAY * (at_ms / DAY_MS - memory.landmark_day))
+
+
+def days(memory: ItemMemory) -> NDArray[np.float64]:
+    """Give `last_day` and `first_day` of all records as two rows."""
+    halves = np.frombuffer(bytes(memory.records), "<u2").reshape(-1, _BYTES // 2)
+    return halves[:, 3:5].T.astype(np.float64)
+
+
+def columns(memory: ItemMemory) -> NDArray[Any]:
+    """Give the records as columns, of a copy: a string of bytes that is looked at can't grow."""
+    return np.frombuffer(bytes(memory.records), dtype=RECORD)
+
+
+def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
+    """Remember an order's different items; gives the days since each was bought, -1 for never."""
+    _move_landmark(memory, at_ms)
+    records, day, added = memory.records, at_ms // DAY_MS, min(scale(memory, at_ms), _MOST_WEIGHT)
+    knew_any = memory.orders > 0.0
+    gaps = []
+    for ref in refs:
+        at = _find(records, ref)
+        if at < 0:
+            records += _RECORD.pack(ref, added, day, day, 1, 0)
+            gaps.append(-1)
+            continue
+        _, weight, last, first, times, _ = _RECORD.unpack_from(records, at)
+        weight += added
+        gaps.append(abs(day - last) if times else -1)
+        _RECORD.pack_into(
+            records,
+            at,
+            ref,
+            weight if weight < _MOST_WEIGHT else _MOST_WEIGHT,
+            day if day > last or not times else last,
+            day if day < first or not times else first,
+            times + 1 if times < _MOST_TIMES else times,
+            # It is had now, and who buys it again has forgiven it.
+            0,
+        )
+    memory.orders += added
+    if knew_any:
+        memory.lines += len(refs)
+        memory.repeats += sum(gap >= 0 for gap in gaps)
+    if len(records) > _MOST_BYTES:
+        _forget_least(memory)
+    return gaps
+
+
+def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> None:
+    """Remember that the item was looked at, put into a cart, wished for, or turned out bad."""
+    _move_landmark(memory, at_ms)
+    records, day = memory.records, at_ms // DAY_MS
+    at = _find(records, ref)
+    if at < 0:
+        records += _RECORD.pack(ref, 0.0, day, day, 0, bit)
+        if len(records) > _MOST_BYTES:
+            _forget_least(memory)
+        return
+    _, weight, last, first, times, marks = _RECORD.unpack_from(records, at)
+    if not times and day > last:
+        last = day
+    _RECORD.pack_into(records, at, ref, weight, last, first, times, marks | bit)
+
+
+def join(memory: ItemMemory, other: ItemMemory) -> None:
+    """Add another history's memory."""
+    latest = max(memory.landmark_day, other.landmark_day)
+    for one in (memory, other):
+        _rescale(one, latest)
+    records = memory.records
+    for theirs in _RECORD.iter_unpack(other.records):
+        at = _find(records, theirs[0])
+        if at < 0:
+            records += _RECORD.pack(*theirs)
+        else:
+            _RECORD.pack_into(records, at, *_joined(_RECORD.unpack_from(records, at), theirs))
+    memory.orders += other.orders
+    memory.lines += other.lines
+    memory.repeats += other.repeats
+    if len(records) > _MOST_BYTES:
+        _forget_least(memory)
+
+
+def _joined(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Make one record of two of one item; days of a purchase go before those of a wish."""
+    ref, weight, last, first, times, marks = mine
+    _, their_weight, their_last, their_first, their_times, their_marks = theirs
+    if bool(times) == bool(their_times):
+        last, first = max(last, their_last), min(first, their_first)
+    elif their_times:
+        last, first = their_last, their_first
+    weight, times = min(weight + their_weight, _MOST_WEIGHT), min(times + their_times, _MOST_TIMES)
+    return ref, weight, last, first, times, marks | their_marks
+
+
+def _find(records: bytearray, ref: int) -> int:
+    """Where the item's record begins; below 0: nowhere."""
+    name = ref.to_bytes(4, "little")
+    at = records.find(name)
+    while at > 0 and at % _BYTES:
+        at = records.find(name, at + 1)
+    return at
+
+
+def _forget_least(memory: ItemMemory) -> None:
+    """Keep the items of most weight; what was only wanted weighs a little of an order then."""
+    rows = columns(memory)
+    worth = rows["weight"].astype(np.float64)
+    wanted = rows["times"] == 0
+    days_on = rows["last_day"][wanted].astype(np.float64) - memory.landmark_day
+    worth[wanted] = _WANTED_WEIGHT * np.exp(RATE_PER_DAY * days_on)
+    kept = np.sort(np.argsort(-worth, kind="stable")[:KEPT_ITEMS])
+    memory.records = bytearray(rows[kept].tobytes())
+
+
+def _move_landmark(memory: ItemMemory, at_ms: int) -> None:
+    day = at_ms // DAY_MS
+    if day >= memory.landmark_day + LANDMARK_DAYS:
+        _rescale(memory, day - day % LANDMARK_DAYS)
+
+
+def _rescale(memory: ItemMemory, landmark_day: int) -> None:
+    if landmark_day == memory.landmark_day:
+        return
+    factor = exp(RATE_PER_DAY * (memory.landmark_day - landmark_day))
+    memory.orders *= factor
+    if memory.records:
+        rows = columns(memory).copy()
+        rows["weight"] *= factor
+        memory.records = bytearray(rows.tobytes())
+    memory.landmark_day = landmark_day

@@ -1,0 +1,289 @@
+"""`huitou evaluate recommend`: the next basket of each known customer is foretold.
+
+Baskets are played in time order through the models of the ranking: the customer's memory, the
+shop's knowledge of its items, the ranking learned from orders. Before each basket of a customer
+known by then ten items are foretold; then it is learned. With a second file nothing is learned from
+that one: each customer's one basket there is foretold from the first file alone.
+
+So far these models answer here only: the live fold does not keep them yet.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import log2
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from models.clock import DAY_MS
+from models.item_knowledge import ItemFacts, ItemKnowledge
+from models.item_memory import ItemMemory, buy, item_ref
+from models.ranking import NOTHING_LEARNED, Board, board
+from models.ranking_learner import RankingLearner, is_lesson
+from streams.evaluate.history import Column, read
+from streams.evaluate.outcome import BadQuestion, Outcome, Plot, Say, Series
+
+WARM_SHARE = 0.25
+# Without times baskets of a customer are taken to lie so far apart.
+UNTIMED_GAP_DAYS = 7
+FIRST_UNTIMED_MS = 15_000 * DAY_MS
+POPULAR_EVERY = 500
+CURVE_PARTS = 20
+
+
+class Basket(NamedTuple):
+    """An order: its different items, in the order of its lines."""
+
+    at_ms: int
+    customer: str
+    name: str
+    items: tuple[str, ...]
+
+
+class Named(NamedTuple):
+    """The columns' names in the files."""
+
+    customer: str
+    item: str
+    basket: str
+    time: str
+
+
+class Tally:
+    """Sums over baskets of what a ranking found."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.recalls: list[float] = []
+        self.ndcgs: list[float] = []
+        self.repeat: list[float] = []
+        self.explore: list[float] = []
+
+    def count(self, ranked: Sequence[str], basket: Basket, known: Iterable[str]) -> None:
+        """Count one basket; `known` are the items its customer had bought before."""
+        wanted = set(basket.items)
+        hits = [item in wanted for item in ranked[: self.k]]
+        found = {item for item, hit in zip(ranked, hits, strict=False) if hit}
+        self.recalls.append(len(found) / len(wanted))
+        ideal = sum(1 / log2(at + 2) for at in range(min(self.k, len(wanted))))
+        gain = sum(1 / log2(at + 2) for at, hit in enumerate(hits) if hit)
+        self.ndcgs.append(gain / ideal)
+        repeats = wanted & set(known)
+        if repeats:
+            self.repeat.append(len(found & repeats) / len(repeats))
+        if wanted - repeats:
+            self.explore.append(len(found - repeats) / len(wanted - repeats))
+
+    def figures(self) -> dict[str, float]:
+        """Give the means."""
+        return {
+            "recall": _mean(self.recalls),
+            "ndcg": _mean(self.ndcgs),
+            "hit_rate": _mean([float(one > 0.0) for one in self.recalls]),
+            "repeat_recall": _mean(self.repeat),
+            "explore_recall": _mean(self.explore),
+        }
+
+
+class Shop:
+    """The models of the ranking, and the plain counts they are compared with."""
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+        self.knowledge = ItemKnowledge()
+        self.memories: dict[str, ItemMemory] = {}
+        self.learner = RankingLearner()
+        self.weights = np.array(NOTHING_LEARNED.weights)
+        self.bought: dict[str, Counter[str]] = {}
+        self.sold: Counter[str] = Counter()
+        self.popular: list[str] = []
+        self.day = 0
+        self.baskets = 0
+        self.lines = 0
+        self.query_us: list[float] = []
+        self.update_s = 0.0
+
+    def foretell(self, basket: Basket) -> list[str]:
+        """Rank items for a known customer, the best `k` first."""
+        began_s = time.perf_counter()
+        candidates = board(self.memories[basket.customer], self.knowledge, basket.at_ms)
+        ranked = self._best(candidates)
+        self.query_us.append((time.perf_counter() - began_s) * 1e6)
+        return ranked
+
+    def _best(self, candidates: Board) -> list[str]:
+        scores = candidates.scores(self.weights)
+        few = np.argpartition(-scores, self.k)[: self.k] if len(scores) > self.k else slice(None)
+        best = candidates.places[few][np.argsort(-scores[few], kind="stable")]
+        return [self.knowledge.facts[place].product_id for place in best.tolist()]
+
+    def learn(self, basket: Basket) -> None:
+        """Take a basket; once a day the best sellers and the learned weights are taken over."""
+        began_s = time.perf_counter()
+        day = basket.at_ms // DAY_MS
+        if day != self.day:
+            self.day = day
+            self.knowledge.rank_popular()
+            self.weights = self.learner.weights
+        memory = self.memories.setdefault(basket.customer, ItemMemory())
+        refs = [item_ref(item) for item in basket.items]
+        if memory.orders and is_lesson(basket.name):
+            self._teach(memory, refs, basket.at_ms)
+        gaps = buy(memory, refs, basket.at_ms)
+        places = [
+            self.knowledge.meet(ref, ItemFacts(item))
+            for ref, item in zip(refs, basket.items, strict=True)
+        ]
+        self.knowledge.sold(places, gaps, basket.at_ms, basket.name)
+        self.update_s += time.perf_counter() - began_s
+        self.lines += len(refs)
+        self._count(basket)
+
+    def _teach(self, memory: ItemMemory, refs: list[int], at_ms: int) -> None:
+        candidates = board(memory, self.knowledge, at_ms)
+        index = self.knowledge.index
+        bought = np.isin(candidates.places, [index[ref] for ref in refs if ref in index])
+        self.learner.learn(candidates, bought)
+
+    def _count(self, basket: Basket) -> None:
+        self.bought.setdefault(basket.customer, Counter()).update(basket.items)
+        self.sold.update(basket.items)
+        if self.baskets % POPULAR_EVERY == 0:
+            self.popular = [item for item, _ in self.sold.most_common(self.k)]
+        self.baskets += 1
+
+    def plain(self, customer: str) -> dict[str, list[str]]:
+        """Rank by popularity, by how often the customer bought, and by the one after the other."""
+        mine = self.bought[customer]
+        personal = sorted(mine, key=lambda item: (-mine[item], -self.sold[item], item))[: self.k]
+        rest = [item for item in self.popular if item not in personal]
+        return {
+            "popularity": self.popular,
+            "personal": personal,
+            "personal_popularity": [*personal, *rest][: self.k],
+        }
+
+
+def question(history: Path, future: Path | None, named: Named, k: int, say: Say) -> Outcome:
+    """Read the files and ask."""
+    past = read_baskets(history, named, say)
+    ahead = None if future is None else read_baskets(future, named, say)
+    return evaluate(past, ahead, k, say)
+
+
+def evaluate(past: list[Basket], ahead: list[Basket] | None, k: int, say: Say) -> Outcome:
+    """Play the baskets, foretelling each that counts."""
+    if k < 1:
+        raise BadQuestion(f"--k {k}: expected 1 or more")
+    shop = Shop(k)
+    tallies = {
+        name: Tally(k) for name in ("model", "popularity", "personal", "personal_popularity")
+    }
+    asked: set[str] = set()
+    warm = int(len(past) * WARM_SHARE) if ahead is None else len(past)
+    for number, basket in enumerate(past):
+        if number >= warm and basket.customer in shop.memories:
+            _ask(shop, basket, tallies)
+            asked.add(basket.customer)
+        shop.learn(basket)
+        if number % 20_000 == 19_999:
+            say(f"{number + 1} of {len(past)} baskets")
+    for basket in ahead or ():
+        if basket.customer in shop.memories:
+            _ask(shop, basket._replace(at_ms=max(basket.at_ms, past[-1].at_ms)), tallies)
+            asked.add(basket.customer)
+    if not asked:
+        raise BadQuestion("no customer has a basket to foretell and an earlier one to learn from")
+    figures: dict[str, Any] = {
+        **tallies["model"].figures(),
+        "customers": len(asked),
+        "baskets": len(tallies["model"].recalls),
+        "items": len(shop.knowledge),
+        "k": k,
+        "query_p50_us": round(float(np.quantile(shop.query_us, 0.5)), 1),
+        "query_p99_us": round(float(np.quantile(shop.query_us, 0.99)), 1),
+        "update_us": round(shop.update_s / shop.lines * 1e6, 2),
+        "baselines": {name: one.figures() for name, one in tallies.items() if name != "model"},
+    }
+    return Outcome(figures, [_curve(tallies)])
+
+
+def _ask(shop: Shop, basket: Basket, tallies: dict[str, Tally]) -> None:
+    known = shop.bought[basket.customer]
+    tallies["model"].count(shop.foretell(basket), basket, known)
+    for name, ranked in shop.plain(basket.customer).items():
+        tallies[name].count(ranked, basket, known)
+
+
+def read_baskets(path: Path, named: Named, say: Say) -> list[Basket]:
+    """Read a file's lines as baskets in time order.
+
+    What takes something back (a negative quantity, an invoice that starts with C) is no purchase.
+    """
+    frame = read(
+        path,
+        [
+            Column("customer", named.customer, "text"),
+            Column("item", named.item, "text"),
+            Column("basket", named.basket, "text"),
+            Column("at", named.time, "moment", required=False),
+            Column("quantity", "Quantity", "number", required=False),
+        ],
+        say,
+    )
+    frame = frame[frame["item"].notna() & frame["basket"].notna()]
+    if "quantity" in frame:
+        frame = frame[frame["quantity"] > 0]
+    if frame.empty:
+        raise BadQuestion(f"{path}: no line with an item and a basket")
+    if "at" in frame:
+        frame["at_ms"] = frame["at"].astype("datetime64[ns, UTC]").astype("int64") // 10**6
+    else:
+        frame["at_ms"] = FIRST_UNTIMED_MS + _turns(frame) * UNTIMED_GAP_DAYS * DAY_MS
+    baskets = baskets_of(frame)
+    say(f"{len(baskets)} baskets of {frame['customer'].nunique()} customers")
+    return baskets
+
+
+def baskets_of(frame: pd.DataFrame) -> list[Basket]:
+    """Gather lines (`customer`, `item`, `basket`, `at_ms`) into baskets, in time order."""
+    lines: dict[tuple[str, str], dict[str, None]] = {}
+    begun: dict[tuple[str, str], int] = {}
+    columns = (frame[name].tolist() for name in ("customer", "basket", "item", "at_ms"))
+    for customer, name, item, at_ms in zip(*columns, strict=True):
+        key = (customer, name)
+        lines.setdefault(key, {})[item] = None
+        begun[key] = min(at_ms, begun.get(key, at_ms))
+    baskets = [
+        Basket(begun[key], key[0], f"{key[0]}:{key[1]}", tuple(items))
+        for key, items in lines.items()
+    ]
+    return sorted(baskets, key=lambda one: one.at_ms)
+
+
+def _turns(frame: pd.DataFrame) -> Any:
+    """Which basket of its customer each line belongs to, 0 for the first, by the basket's name."""
+    numbers = pd.to_numeric(frame["basket"], errors="coerce")
+    order = numbers if numbers.notna().all() else frame["basket"]
+    return order.groupby(frame["customer"]).rank(method="dense").astype("int64") - 1
+
+
+def _curve(tallies: dict[str, Tally]) -> Plot:
+    series = []
+    for name, tally in tallies.items():
+        parts = np.array_split(np.array(tally.recalls), CURVE_PARTS)
+        xs = [float(number) for number, part in enumerate(parts, 1) if len(part)]
+        series.append(Series(name, xs, [float(part.mean()) for part in parts if len(part)]))
+    return Plot(
+        "Share of the next basket among the items foretold",
+        "part of the baskets, in time order",
+        "recall",
+        series,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(float(np.mean(values)), 4) if values else 0.0

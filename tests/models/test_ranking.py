@@ -1,0 +1,148 @@
+"""What is recommended, and how the weights are learned."""
+
+import random
+
+import msgspec
+import numpy as np
+import pytest
+
+from models.clock import DAY_MS
+from models.hazard import BadSnapshot
+from models.item_knowledge import ItemFacts, ItemKnowledge
+from models.item_memory import ItemMemory, buy, item_ref
+from models.ranking import FEATURES, NOTHING_LEARNED, RankingSnapshot, board, check
+from models.ranking_learner import (
+    LESSONS_BEFORE_USE,
+    ONE_ORDER_IN,
+    LearnedRanking,
+    RankingLearner,
+    is_lesson,
+)
+
+AT_MS = 19_000 * DAY_MS
+PRIOR = np.array(NOTHING_LEARNED.weights)
+
+
+class Shop:
+    def __init__(self) -> None:
+        self.knowledge = ItemKnowledge()
+        self.memories: dict[str, ItemMemory] = {}
+        self.orders = 0
+
+    def sell(self, customer: str, items: list[str], at_ms: int) -> None:
+        memory = self.memories.setdefault(customer, ItemMemory())
+        refs = [item_ref(item) for item in items]
+        gaps = buy(memory, refs, at_ms)
+        places = [
+            self.knowledge.meet(ref, ItemFacts(item)) for ref, item in zip(refs, items, strict=True)
+        ]
+        self.knowledge.sold(places, gaps, at_ms, str(self.orders))
+        self.orders += 1
+
+    def ranked(self, customer: str, at_ms: int) -> list[str]:
+        self.knowledge.rank_popular()
+        memory = self.memories.get(customer, ItemMemory())
+        candidates = board(memory, self.knowledge, at_ms)
+        order = np.argsort(-candidates.scores(PRIOR), kind="stable")
+        return [self.knowledge.facts[at].product_id for at in candidates.places[order].tolist()]
+
+
+@pytest.fixture
+def shop() -> Shop:
+    """Everybody buys milk; Anna buys tea every week; who buys pasta buys sauce."""
+    shop, chance = Shop(), random.Random(1)
+    for day in range(120):
+        at_ms = AT_MS + day * DAY_MS
+        for _ in range(5):
+            items = ["milk"] if chance.random() < 0.6 else ["pasta", "sauce"]
+            items.append(f"rare-{chance.randrange(60)}")
+            shop.sell(f"c{chance.randrange(40)}", items, at_ms)
+        if day % 7 == 0:
+            shop.sell("anna", ["tea"], at_ms)
+    return shop
+
+
+def test_what_a_customer_buys_again_and_again_comes_first(shop: Shop) -> None:
+    assert shop.ranked("anna", AT_MS + 120 * DAY_MS)[0] == "tea"
+
+
+def test_a_newcomer_is_shown_the_best_sellers(shop: Shop) -> None:
+    assert set(shop.ranked("nobody", AT_MS + 120 * DAY_MS)[:3]) == {"milk", "pasta", "sauce"}
+
+
+def test_each_candidate_stands_there_once(shop: Shop) -> None:
+    for customer in shop.memories:
+        ranked = shop.ranked(customer, AT_MS + 120 * DAY_MS)
+        assert len(ranked) == len(set(ranked))
+
+
+def test_a_ranking_changes_nothing_it_looks_at(shop: Shop) -> None:
+    before = msgspec.msgpack.encode(shop.memories["anna"])
+    one = shop.ranked("anna", AT_MS + 120 * DAY_MS)
+    assert msgspec.msgpack.encode(shop.memories["anna"]) == before
+    assert shop.ranked("anna", AT_MS + 120 * DAY_MS) == one
+
+
+def test_features_are_finite_whatever_the_time(shop: Shop) -> None:
+    for day in (-4_000, 0, 120, 4_000):
+        candidates = board(shop.memories["anna"], shop.knowledge, AT_MS + day * DAY_MS)
+        assert np.isfinite(candidates.shared).all()
+        assert np.isfinite(candidates.own).all()
+
+
+def test_learning_raises_the_weight_of_what_tells(shop: Shop) -> None:
+    """Here only what was bought before is ever bought: its weights grow, popularity's falls."""
+    learner = RankingLearner()
+    for day in range(120, 120 + LESSONS_BEFORE_USE):
+        candidates = board(shop.memories["anna"], shop.knowledge, AT_MS + day * DAY_MS)
+        tea = shop.knowledge.index[item_ref("tea")]
+        learner.learn(candidates, candidates.places == tea)
+    learned = dict(zip(FEATURES, learner.weights.tolist(), strict=True))
+    assert learned["own"] > NOTHING_LEARNED.weights[FEATURES.index("own")]
+    assert learned["popularity"] < NOTHING_LEARNED.weights[FEATURES.index("popularity")]
+    snapshot = learner.snapshot(day=20_000)
+    assert (snapshot.version, snapshot.lessons) == (1, LESSONS_BEFORE_USE)
+
+
+def test_a_learner_that_was_put_away_goes_on_as_if_nothing_had_happened(shop: Shop) -> None:
+    straight, broken = RankingLearner(), RankingLearner()
+    tea = shop.knowledge.index[item_ref("tea")]
+    for day in range(120, 140):
+        candidates = board(shop.memories["anna"], shop.knowledge, AT_MS + day * DAY_MS)
+        straight.learn(candidates, candidates.places == tea)
+        packed = msgspec.msgpack.encode(broken.dump())
+        broken = RankingLearner(msgspec.msgpack.decode(packed, type=LearnedRanking))
+        broken.learn(candidates, candidates.places == tea)
+    assert broken.weights.tolist() == straight.weights.tolist()
+
+
+def test_too_few_lessons_make_no_snapshot() -> None:
+    with pytest.raises(BadSnapshot, match="lessons: 0"):
+        RankingLearner().snapshot(1)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ((1.0,), "expected 14"),
+        ((float("nan"),) * len(FEATURES), "not finite"),
+        ((0.0,) * len(FEATURES), "all are zero"),
+    ],
+)
+def test_a_snapshot_without_meaning_is_refused(weights: tuple[float, ...], said: str) -> None:
+    with pytest.raises(BadSnapshot, match=said):
+        check(RankingSnapshot(weights=weights))
+
+
+def test_one_order_in_four_is_a_lesson() -> None:
+    drawn = sum(is_lesson(str(number)) for number in range(4_000))
+    assert drawn == pytest.approx(4_000 / ONE_ORDER_IN, rel=0.1)
+
+
+def test_an_items_row_brings_it_back(shop: Shop) -> None:
+    again = ItemKnowledge()
+    again.put_shop(shop.knowledge.shop)
+    for ref, place in shop.knowledge.index.items():
+        again.put(ref, shop.knowledge.row(place))
+    for ref, place in shop.knowledge.index.items():
+        assert again.row(again.index[ref]) == shop.knowledge.row(place)
