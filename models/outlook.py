@@ -51,15 +51,20 @@ def unpack(packed: bytes, hazard: float) -> Outlook:
 
 
 def orders_a_day(features: Sequence[float]) -> float:
-    """Orders to be expected a day from now on."""
-    orders, tenure_days = expm1(features[0]), expm1(features[3])
-    fading = exp(features[9]) / _RATE_DAYS
-    # The rate is orders / (tenure + gap): so the history's length, with a gap before it.
-    length_days = orders * _RATE_DAYS / max(expm1(features[4]), 1e-6)
+    """Orders to be expected a day from now on.
+
+    Both rates are taken over the time since the first order and one gap more, the customer's own.
+    """
+    orders, silence_days, tenure_days = (expm1(features[at]) for at in (0, 1, 3))
+    rate = max(expm1(features[4]), 1e-6) / _RATE_DAYS
+    # The feature's rate is orders / (tenure + the shop's gap).
+    shop_gap_days = max(orders / rate - tenure_days, 1.0)
+    gap_days = (max(tenure_days - silence_days, 0.0) + shop_gap_days) / max(orders, 1.0)
+    length_days = tenure_days + max(gap_days, 1.0)
     unsaid = 1.0 - FIRST_ORDER_IS_WORTH
-    whole = max(orders - unsaid, 0.0) / max(orders, 1e-6) * fading
+    whole = max(orders - unsaid, 0.0) / length_days * exp(features[9]) / (rate * _RATE_DAYS)
     recent = max(expm1(features[7]) - unsaid * exp(-_PER_DAY * tenure_days), 0.0)
-    return 0.5 * (whole + recent * _PER_DAY / -expm1(-_PER_DAY * max(length_days, 1.0)))
+    return 0.5 * (whole + recent * _PER_DAY / -expm1(-_PER_DAY * length_days))
 
 
 def alive(features: Sequence[float], gap_days: float) -> float:

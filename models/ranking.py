@@ -108,7 +108,7 @@ class Board(NamedTuple):
         return scores
 
 
-def board(  # noqa: PLR0915  (whole columns, one after the other: calls would cost more than they do)
+def board(  # noqa: PLR0915  (whole columns, one line each: a call would cost more)
     memory: ItemMemory, knowledge: ItemKnowledge, at_ms: int, *, exploring: bool = False
 ) -> Board:
     """Gather a customer's candidates at that time and what speaks for each.

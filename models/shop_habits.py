@@ -20,7 +20,8 @@ LESSONS_BELOW_AN_EDGE = 30.0
 # At the edge itself no more may return than so many times the rate below it, or a shop to which
 # hardly anybody returns would call everybody dormant.
 AT_THE_EDGE = 1.5
-LEVEL_AT_MOST = 4.0
+# Young customers teach it first, old ones are foretold with it: so it may not lead far.
+LEVELS = (0.5, 1.25)
 
 
 class ShopHabits(msgspec.Struct, kw_only=True):
@@ -64,7 +65,7 @@ class ShopHabits(msgspec.Struct, kw_only=True):
     def level(self) -> float:
         """Orders that came over orders that the outlook's formula expected."""
         level = (self.orders + FIRST_WEIGHT) / (self.expected + FIRST_WEIGHT)
-        return min(max(level, 1.0 / LEVEL_AT_MOST), LEVEL_AT_MOST)
+        return min(max(level, LEVELS[0]), LEVELS[1])
 
     def edges(self) -> tuple[float, ...]:
         """Hazards below which a customer is cooling, dormant, lost; falling (FALSE_ALARMS)."""

@@ -9,7 +9,7 @@ from models.dormancy import FALSE_ALARMS
 from models.effects import HazardLesson
 from models.hazard import UNKNOWN_GAP_DAYS
 from models.outlook import orders_a_day
-from models.shop_habits import AT_THE_EDGE, LEVEL_AT_MOST, ShopHabits
+from models.shop_habits import AT_THE_EDGE, LEVELS, ShopHabits
 from tests.builders import ANNA
 
 
@@ -93,12 +93,13 @@ def test_where_hardly_anybody_returns_not_everybody_is_dormant() -> None:
 def test_the_level_is_what_came_over_what_was_expected() -> None:
     habits = ShopHabits()
     expected = orders_a_day(lesson().features) * 90
+    fewer = round(expected * 0.75)
     for _ in range(1_000):
-        habits.learn(lesson(came=round(expected * 2)), 0.5)
-    assert habits.level() == pytest.approx(round(expected * 2) / expected, rel=0.05)
+        habits.learn(lesson(came=fewer), 0.5)
+    assert habits.level() == pytest.approx(fewer / expected, rel=0.05)
     for _ in range(5_000):
         habits.learn(lesson(came=1_000), 0.5)
-    assert habits.level() == LEVEL_AT_MOST
+    assert habits.level() == LEVELS[1]
 
 
 def test_what_is_old_fades() -> None:
