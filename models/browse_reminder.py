@@ -1,7 +1,7 @@
 """Rule: a product was looked at and 24 hours later nothing was ordered: a reminder (S16)."""
 
 from models.clock import HOUR_MS
-from models.customer import Customer, Timer, find_timer
+from models.customer import Customer, Timer
 from models.decision import Wish, decide, withheld
 from models.effects import Action, Decided
 from models.events import OrderCompleted, ProductViewed
@@ -25,9 +25,14 @@ def on_view(
 ) -> list[Action | Decided]:
     """Plan a reminder per product at its first look."""
     product_id = event.line.product_id
-    if find_timer(customer, NAME, product_id) is not None or customer.last_order_ms >= at_ms:
+    if customer.last_order_ms >= at_ms:
         return []
-    pending = [timer for timer in customer.timers if timer.rule == NAME]
+    pending = []
+    for timer in customer.timers:
+        if timer.rule == NAME:
+            if timer.item == product_id:
+                return []
+            pending.append(timer)
     if len(pending) >= PENDING_AT_MOST:
         customer.timers.remove(min(pending, key=lambda timer: timer.due_ms))
     note = event.line.name or product_id

@@ -320,9 +320,9 @@ def seen_before(customer: Customer, event_id: str) -> bool:
     """Whether this id is among the customer's last ones; if not it is now (S8)."""
     mark = xxhash.xxh3_64_digest(event_id.encode())
     ids = customer.event_ids
-    at = ids.find(mark)
+    at = ids.rfind(mark)
     while at > 0 and at % ID_BYTES:
-        at = ids.find(mark, at + 1)
+        at = ids.rfind(mark, 0, at + ID_BYTES - 1)
     if at >= 0:
         return True
     customer.event_ids = ids[-(KEPT_EVENT_IDS - 1) * ID_BYTES :] + mark
@@ -331,14 +331,16 @@ def seen_before(customer: Customer, event_id: str) -> bool:
 
 def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
     """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
+    kind = type(event)
     customer.events += 1
-    if type(event) not in _RECEIPTS:
+    if kind not in _RECEIPTS:
         _was_seen(customer, event, at_ms)
-    if not event.anonymous:
+    if not (event.anonymous or customer.known):
         customer.known = True
-    if event.sealed and "id" in event.sealed and "id" not in customer.sealed:
-        customer.sealed["id"] = event.sealed["id"]
-    return _APPLY[type(event)](customer, event, at_ms)
+    sealed = event.sealed
+    if sealed and "id" in sealed and "id" not in customer.sealed:
+        customer.sealed["id"] = sealed["id"]
+    return _APPLY[kind](customer, event, at_ms)
 
 
 def _was_seen(customer: Customer, event: CustomerEvent, at_ms: int) -> None:
@@ -523,10 +525,12 @@ def _prefer(customer: Customer, lines: tuple[Line, ...], at_ms: int) -> None:
 
 def _product_viewed(customer: Customer, event: ProductViewed, at_ms: int) -> Applied:
     customer.views += 1
-    customer.last_view_ms = max(customer.last_view_ms, at_ms)
-    if event.line.category:
-        decay.prefer(customer, {event.line.category: VIEW_WEIGHT}, at_ms)
-    _remember(customer, event, at_ms, event.line.name or event.line.product_id)
+    if at_ms > customer.last_view_ms:  # noqa: PLR1730  # at every look, and max costs thrice
+        customer.last_view_ms = at_ms
+    line = event.line
+    if line.category:
+        decay.prefer(customer, {line.category: VIEW_WEIGHT}, at_ms)
+    _remember(customer, event, at_ms, line.name or line.product_id)
     return NOTHING
 
 
@@ -563,20 +567,23 @@ def _tracked(customer: Customer, event: Tracked, at_ms: int) -> Applied:
     return NOTHING
 
 
-STATUS_ORDER = ("sent", "delivered", "bounced", "opened", "clicked")
+STATUSES = ("sent", "delivered", "bounced", "opened", "clicked")
+_STATUS_RANKS = {status: rank for rank, status in enumerate(STATUSES)}
 
 
 def _message_moved(customer: Customer, event: Any, at_ms: int, status: str) -> bool:
     """Note how far a message came; whether that was news."""
     for message in customer.messages:
         if message.action_id == event.action_id:
-            if STATUS_ORDER.index(status) <= STATUS_ORDER.index(message.status):
+            if _STATUS_RANKS[status] <= _STATUS_RANKS[message.status]:
                 return False
             message.status = status
             return True
-    rule = event.rule if isinstance(event, MessageSent) else ""
-    reference = MessageRef(event.action_id, rule, event.message_channel.value, status, at_ms)
-    customer.messages = [*customer.messages, reference][-KEPT_MESSAGES:]
+    rule = event.rule if type(event) is MessageSent else ""
+    messages, channel = customer.messages, event.message_channel._value_
+    messages.append(MessageRef(event.action_id, rule, channel, status, at_ms))
+    if len(messages) > KEPT_MESSAGES:
+        del messages[0]
     return True
 
 

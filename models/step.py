@@ -25,6 +25,7 @@ from models.effects import (
     TierChanged,
 )
 from models.events import (
+    TYPES,
     Absorbed,
     CustomerEvent,
     Erased,
@@ -36,7 +37,6 @@ from models.events import (
     Released,
     ReturnRequested,
     TicketOpened,
-    type_of,
 )
 from models.hazard import outdate, settle
 from models.tier import tier_of
@@ -71,17 +71,18 @@ _MAY_BRING_SLEEP_NEARER = _IS_TROUBLE | {OrderCancelled, Absorbed}
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
     """Fold one event (`raw` is it as it stands in the log) into its customer."""
-    if seen_before(customer, _arrival_of(event)):
+    kind = type(event)
+    if seen_before(customer, _arrival_of(event) if event.via else event.id):
         return []
-    if type(event) is Erased:
-        return _erase(customer, event, view)
-    if customer.merged_into or type(event) in _MERGES:
+    if kind is Erased:
+        return _erase(customer, event, view)  # type: ignore[arg-type]
+    if customer.merged_into or kind in _MERGES:
         # The row may move as it stands, so nothing in it may wait to be foretold.
         settle(customer, view.hazard)
         moved = merging.follow(customer, event, view)
         if moved is not None:
             return [*(ForLog(one) for one in moved.for_log), *moved.facts]
-    kind, at_ms = type(event), event.occurred_at_ms
+    at_ms = event.occurred_at_ms
     now_ms = at_ms if at_ms > view.now_ms else view.now_ms
     if type(event) is Absorbed:
         other = decode_row(event.row)
@@ -126,7 +127,7 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
 
 def _arrival_of(event: CustomerEvent) -> str:
     """Name an arrival: an event that is passed on through merges may come to a name again."""
-    return f"{event.id}\x00{len(event.via)}" if event.via else event.id
+    return f"{event.id}\x00{len(event.via)}"
 
 
 def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> Effect:
@@ -139,7 +140,7 @@ def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> 
         index=view.index(),
         customer=event.customer,
         at_ms=event.occurred_at_ms,
-        type=type_of(event),
+        type=TYPES[type(event)],
         logged_at_ms=view.logged_at_ms,
         tier=tier,
         event=msgspec.Raw(raw),

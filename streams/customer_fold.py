@@ -183,12 +183,15 @@ class CustomerFold:
             self.clock.hazard_version = version
 
     def _fold_event(self, key: bytes, event: CustomerEvent, raw: bytes) -> None:
-        self._view.next_index = 0
-        customer = self._row(key)
+        view = self._view
+        view.next_index = 0
+        customer = self._decoded.get(key)
+        if customer is None:
+            customer = self._unpack(key)
         # Before anything can raise: a rollback must know which rows may be half changed.
         self._dirty.add(key)
         try:
-            effects = step(customer, event, raw, self._view)
+            effects = step(customer, event, raw, view)
             if customer.timers:
                 self._index(key, customer)
             self._put(key, effects)
@@ -241,7 +244,10 @@ class CustomerFold:
                 continue
             del self._due_at[key]
             customer = self._row(key)
-            if all(timer.due_ms != due for timer in customer.timers):
+            for timer in customer.timers:
+                if timer.due_ms == due:
+                    break
+            else:
                 # That timer is gone; the order must be the same as after a recovery.
                 if customer.timers:
                     self._index(key, customer)
@@ -255,9 +261,9 @@ class CustomerFold:
         customer = self._row(key)
         token = key.decode()
         self._view.next_index = 0
-        while due := sorted(
-            (timer for timer in customer.timers if timer.due_ms <= now_ms), key=_timer_order
-        ):
+        while due := [timer for timer in customer.timers if timer.due_ms <= now_ms]:
+            if len(due) > 1:
+                due.sort(key=_timer_order)
             for timer in due:
                 if timer not in customer.timers:
                     continue
@@ -274,9 +280,11 @@ class CustomerFold:
 
     def _row(self, key: bytes) -> Customer:
         customer = self._decoded.get(key)
-        if customer is None:
-            packed = self._packed.get(key)
-            customer = self._decoded[key] = Customer() if packed is None else decode_row(packed)
+        return self._unpack(key) if customer is None else customer
+
+    def _unpack(self, key: bytes) -> Customer:
+        packed = self._packed.get(key)
+        customer = self._decoded[key] = Customer() if packed is None else decode_row(packed)
         return customer
 
     def _index(self, key: bytes, customer: Customer) -> None:
