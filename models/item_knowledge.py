@@ -210,12 +210,8 @@ class ItemKnowledge:
             for other in ring[start : start + partners]:
                 known[other] = known.get(other, 0.0) + weight
             if len(known) > _NEIGHBOURS_AT_MOST:
-                self._partners[place] = dict(self._strongest(known))
+                self._partners[place] = _strongest(known)
             self._stale[place] = True
-
-    def _strongest(self, known: dict[int, float]) -> list[tuple[int, float]]:
-        ranked = sorted(known.items(), key=lambda one: -one[1])
-        return ranked[:KEPT_NEIGHBOURS]
 
     def neighbours(self, places: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """What goes with each of these items, and how heavily; weight 0 where there is less."""
@@ -337,3 +333,12 @@ def _factors(from_day: int, to_day: int) -> list[tuple[float, float]]:
         return []
     steps = (to_day - from_day) // LANDMARK_DAYS
     return [(exp(-_RATE * LANDMARK_DAYS), exp(-_TREND_RATE * LANDMARK_DAYS))] * steps
+
+
+def _strongest(known: dict[int, float]) -> dict[int, float]:
+    """Keep KEPT_NEIGHBOURS of more; of equals those that were met first."""
+    least = sorted(known.values())[-KEPT_NEIGHBOURS]
+    above = sum(weight > least for weight in known.values())
+    equals = [one for one, weight in known.items() if weight == least]
+    dropped = set(equals[KEPT_NEIGHBOURS - above :])
+    return {one: weight for one, weight in known.items() if weight >= least and one not in dropped}

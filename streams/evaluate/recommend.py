@@ -8,6 +8,7 @@ that one: each customer's one basket there is foretold from the first file alone
 So far these models answer here only: the live fold does not keep them yet.
 """
 
+import gc
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,6 +26,7 @@ from models.ranking import NOTHING_LEARNED, Board, board
 from models.ranking_learner import RankingLearner, is_lesson
 from streams.evaluate.history import Column, read
 from streams.evaluate.outcome import BadQuestion, Outcome, Plot, Say, Series
+from streams.loop import COLLECT_AFTER
 
 WARM_SHARE = 0.25
 # Without times baskets of a customer are taken to lie so far apart.
@@ -171,6 +173,9 @@ def question(history: Path, future: Path | None, named: Named, k: int, say: Say)
     """Read the files and ask."""
     past = read_baskets(history, named, say)
     ahead = None if future is None else read_baskets(future, named, say)
+    # As the live roles do: the history itself is no garbage, and looking through it takes seconds.
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     return evaluate(past, ahead, k, say)
 
 

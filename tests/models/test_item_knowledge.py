@@ -1,0 +1,114 @@
+"""What a shop knows of its items."""
+
+import numpy as np
+import pytest
+
+from models.clock import DAY_MS
+from models.item_knowledge import (
+    INTERVAL,
+    KEPT_NEIGHBOURS,
+    LATELY,
+    POPULARITY,
+    USUAL_INTERVAL_DAYS,
+    ItemFacts,
+    ItemKnowledge,
+)
+from models.item_memory import LANDMARK_DAYS, item_ref
+
+AT_MS = 19_000 * DAY_MS
+
+
+def sell(shop: ItemKnowledge, items: list[str], at_ms: int, gap: int = -1, seed: str = "o") -> None:
+    places = [shop.meet(item_ref(item), ItemFacts(item)) for item in items]
+    shop.sold(places, [gap] * len(items), at_ms, seed)
+
+
+def near(shop: ItemKnowledge, item: str) -> dict[str, float]:
+    places, weights = shop.neighbours(np.array([shop.index[item_ref(item)]]))
+    return {
+        shop.facts[place].product_id: weight
+        for place, weight in zip(places[0].tolist(), weights[0].tolist(), strict=True)
+        if weight
+    }
+
+
+def test_what_is_bought_together_goes_together() -> None:
+    shop = ItemKnowledge()
+    for day in range(3):
+        sell(shop, ["pasta", "sauce"], AT_MS + day * DAY_MS)
+    sell(shop, ["pasta", "soap"], AT_MS)
+    assert near(shop, "pasta")["sauce"] > near(shop, "pasta")["soap"]
+    assert near(shop, "sauce").keys() == {"pasta"}
+
+
+def test_an_item_keeps_its_strongest_neighbours_and_no_more() -> None:
+    shop = ItemKnowledge()
+    for number in range(200):
+        sell(shop, ["bag", f"once-{number}"], AT_MS)
+        sell(shop, ["bag", f"often-{number % 3}"], AT_MS)
+    assert len(near(shop, "bag")) == KEPT_NEIGHBOURS
+    assert near(shop, "bag").keys() >= {"often-0", "often-1", "often-2"}
+
+
+def test_pairs_of_a_large_basket_are_drawn_and_weighed_as_if_all_were_counted() -> None:
+    shop = ItemKnowledge()
+    items = [f"i{number}" for number in range(13)]
+    for order in range(400):
+        sell(shop, items, AT_MS, seed=str(order))
+    weights = [sum(near(shop, item).values()) for item in items]
+    assert np.mean(weights) == pytest.approx(400 * 12 * shop.scales(AT_MS)[0], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("buyers", "repeats", "durable"), [(29, 0, False), (60, 0, True), (60, 2, False)]
+)
+def test_what_nobody_buys_twice_is_durable(buyers: int, repeats: int, durable: bool) -> None:
+    shop = ItemKnowledge()
+    for _ in range(buyers):
+        sell(shop, ["washer"], AT_MS)
+    for _ in range(repeats):
+        sell(shop, ["washer"], AT_MS, gap=400)
+    assert shop.is_durable(shop.index[item_ref("washer")]) is durable
+
+
+def test_an_interval_is_drawn_from_the_usual_to_the_items_own() -> None:
+    shop = ItemKnowledge()
+    sell(shop, ["milk"], AT_MS)
+    milk = shop.index[item_ref("milk")]
+    assert shop.table[milk, INTERVAL] == USUAL_INTERVAL_DAYS
+    for _ in range(200):
+        sell(shop, ["milk"], AT_MS, gap=7)
+    assert shop.table[milk, INTERVAL] == pytest.approx(7, abs=0.1)
+
+
+def test_what_sells_of_late_rises_above_what_sold_long_ago() -> None:
+    shop = ItemKnowledge()
+    for _ in range(50):
+        sell(shop, ["old"], AT_MS)
+    for _ in range(10):
+        sell(shop, ["new"], AT_MS + 60 * DAY_MS)
+    old, new = (shop.table[shop.index[item_ref(item)]] for item in ("old", "new"))
+    assert old[POPULARITY] > new[POPULARITY]
+    assert new[LATELY] > old[LATELY]
+
+
+def test_a_shop_written_down_and_read_in_another_order_is_the_same_to_the_bit() -> None:
+    shop = ItemKnowledge()
+    for day in range(0, 4 * LANDMARK_DAYS, 3):
+        sell(shop, [f"i{day % 40}", f"i{day % 7}"], AT_MS + day * DAY_MS, gap=day % 9)
+    rows = {ref: shop.row(place) for ref, place in shop.index.items()}
+    sums = shop.shop
+    again = ItemKnowledge()
+    again.put_shop(sums)
+    for ref in sorted(rows):
+        again.put(ref, rows[ref])
+    assert {ref: again.row(place) for ref, place in again.index.items()} == rows
+    assert again.shop == sums
+
+
+def test_more_items_than_room_are_kept() -> None:
+    shop = ItemKnowledge()
+    for number in range(3_000):
+        sell(shop, [f"i{number}"], AT_MS)
+    assert len(shop) == 3_000
+    assert shop.facts[shop.index[item_ref("i17")]].product_id == "i17"
