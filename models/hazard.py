@@ -200,7 +200,7 @@ def settle(customer: Customer, snapshot: HazardSnapshot) -> None:
         features = features_of(customer, customer.hazard_at_ms, snapshot.gap_days)
         hazards = foretell_all(features, snapshot)
         customer.hazard = hazards[0]
-        customer.hazard_version = foretell(features, snapshot).version
+        customer.hazard_version = version_at(snapshot)
         alive = outlook.alive(features, snapshot.gap_days)
         orders_a_day = outlook.orders_a_day(features) * snapshot.level
         customer.outlook = outlook.pack(outlook.Outlook(hazards, alive, orders_a_day))
@@ -217,9 +217,13 @@ def closed_form(features: tuple[float, ...], horizon_days: int = HORIZON_DAYS) -
 
 def foretell(features: tuple[float, ...], snapshot: HazardSnapshot, place: int = 0) -> Foretold:
     """Probability of an order within the snapshot's horizon number `place`, 0..1."""
-    has_learned = snapshot.heads and snapshot.heads[place].lessons >= LESSONS_BEFORE_USE
-    version = snapshot.version if has_learned else 0
-    return Foretold(probability(features, snapshot, place), version)
+    return Foretold(probability(features, snapshot, place), version_at(snapshot, place))
+
+
+def version_at(snapshot: HazardSnapshot, place: int = 0) -> int:
+    """Version that foretells within horizon number `place`; 0: the closed form."""
+    heads = snapshot.heads
+    return snapshot.version if heads and heads[place].lessons >= LESSONS_BEFORE_USE else 0
 
 
 def probability(features: tuple[float, ...], snapshot: HazardSnapshot, place: int = 0) -> float:
@@ -261,7 +265,8 @@ def foretell_all(features: tuple[float, ...], snapshot: HazardSnapshot) -> tuple
     hazards: list[float] = []
     at_least = 0.0
     for place in range(len(snapshot.horizons_days)):
-        at_least = max(at_least, probability(features, snapshot, place))
+        hazard = probability(features, snapshot, place)
+        at_least = hazard if hazard > at_least else at_least  # max costs thrice
         hazards.append(at_least)
     return tuple(hazards)
 

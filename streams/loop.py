@@ -8,8 +8,9 @@ from typing import Any
 import uvloop
 
 # Rows and events are trees, freed as soon as nobody holds them; cycles are rare, and looking for
-# them through all rows at hand would be a pause. The defaults look after every 700 new objects.
-COLLECT_AFTER = (50_000, 20, 100)
+# them through all rows at hand would be a pause. Records that were fetched and wait come and go by
+# the ten thousand, and are no reason to look. The defaults look after every 700 new objects.
+COLLECT_AFTER = (200_000, 5, 100)
 
 
 def run_role(main: Coroutine[Any, Any, None]) -> None:
