@@ -29,9 +29,9 @@ from streams.evaluate.outcome import BadQuestion, Outcome, Plot, Say, Series
 from streams.loop import COLLECT_AFTER
 
 WARM_SHARE = 0.25
-# Without times baskets of a customer are taken to lie so far apart.
+# Without times baskets of a customer are taken to lie so far apart, and to end on one day.
 UNTIMED_GAP_DAYS = 7
-FIRST_UNTIMED_MS = 15_000 * DAY_MS
+LAST_UNTIMED_MS = 20_000 * DAY_MS
 POPULAR_EVERY = 500
 CURVE_PARTS = 20
 
@@ -100,6 +100,7 @@ class Shop:
         self.learner = RankingLearner()
         self.weights = np.array(NOTHING_LEARNED.weights)
         self.bought: dict[str, Counter[str]] = {}
+        self.last_ms: dict[str, int] = {}
         self.sold: Counter[str] = Counter()
         self.popular: list[str] = []
         self.day = 0
@@ -152,6 +153,7 @@ class Shop:
 
     def _count(self, basket: Basket) -> None:
         self.bought.setdefault(basket.customer, Counter()).update(basket.items)
+        self.last_ms[basket.customer] = basket.at_ms
         self.sold.update(basket.items)
         if self.baskets % POPULAR_EVERY == 0:
             self.popular = [item for item, _ in self.sold.most_common(self.k)]
@@ -198,7 +200,12 @@ def evaluate(past: list[Basket], ahead: list[Basket] | None, k: int, say: Say) -
             say(f"{number + 1} of {len(past)} baskets")
     for basket in ahead or ():
         if basket.customer in shop.memories:
-            _ask(shop, basket._replace(at_ms=max(basket.at_ms, past[-1].at_ms)), tallies)
+            # A file without times says nothing of when: one usual gap after the last basket.
+            after_ms = shop.last_ms[basket.customer]
+            at_ms = basket.at_ms
+            if at_ms <= after_ms:
+                at_ms = after_ms + UNTIMED_GAP_DAYS * DAY_MS
+            _ask(shop, basket._replace(at_ms=at_ms), tallies)
             asked.add(basket.customer)
     if not asked:
         raise BadQuestion("no customer has a basket to foretell and an earlier one to learn from")
@@ -247,7 +254,7 @@ def read_baskets(path: Path, named: Named, say: Say) -> list[Basket]:
     if "at" in frame:
         frame["at_ms"] = frame["at"].astype("datetime64[ns, UTC]").astype("int64") // 10**6
     else:
-        frame["at_ms"] = FIRST_UNTIMED_MS + _turns(frame) * UNTIMED_GAP_DAYS * DAY_MS
+        frame["at_ms"] = LAST_UNTIMED_MS - _turns_left(frame) * UNTIMED_GAP_DAYS * DAY_MS
     baskets = baskets_of(frame)
     say(f"{len(baskets)} baskets of {frame['customer'].nunique()} customers")
     return baskets
@@ -269,11 +276,16 @@ def baskets_of(frame: pd.DataFrame) -> list[Basket]:
     return sorted(baskets, key=lambda one: one.at_ms)
 
 
-def _turns(frame: pd.DataFrame) -> Any:
-    """Which basket of its customer each line belongs to, 0 for the first, by the basket's name."""
+def _turns_left(frame: pd.DataFrame) -> Any:
+    """How many baskets of its customer come after each line's, by the baskets' names.
+
+    So all histories end together: were they to begin together, most would seem long asleep.
+    """
     numbers = pd.to_numeric(frame["basket"], errors="coerce")
     order = numbers if numbers.notna().all() else frame["basket"]
-    return order.groupby(frame["customer"]).rank(method="dense").astype("int64") - 1
+    return (
+        order.groupby(frame["customer"]).rank(method="dense", ascending=False).astype("int64") - 1
+    )
 
 
 def _curve(tallies: dict[str, Tally]) -> Plot:

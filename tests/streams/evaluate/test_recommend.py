@@ -42,8 +42,9 @@ def test_favourites_are_foretold(tmp_path: Path, timed: bool) -> None:
     assert figures["customers"] == 25
 
 
-def test_a_future_is_foretold_without_learning_from_it(tmp_path: Path) -> None:
-    frame = lines(600)
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_future_is_foretold_without_learning_from_it(tmp_path: Path, timed: bool) -> None:
+    frame = lines(600, timed=timed)
     last = frame.groupby("customer_id")["basket"].transform(lambda one: one.astype(int).max())
     is_last = frame["basket"].astype(int) == last
     history = written(tmp_path, frame[~is_last])
@@ -51,6 +52,20 @@ def test_a_future_is_foretold_without_learning_from_it(tmp_path: Path) -> None:
     figures = question(history, future, NAMED, 10, print).figures
     assert figures["customers"] == figures["baskets"] == 25
     assert figures["recall"] > 0.5
+
+
+def test_without_times_all_histories_end_on_one_day_in_the_order_of_their_baskets(
+    tmp_path: Path,
+) -> None:
+    baskets = read_baskets(written(tmp_path, lines(timed=False)), NAMED, print)
+    ends: dict[str, list[int]] = {}
+    for basket in baskets:
+        ends.setdefault(basket.customer, []).append(int(basket.name.split(":")[1]))
+    assert all(numbers == sorted(numbers) for numbers in ends.values())
+    assert {max(b.at_ms for b in baskets if b.customer == one) for one in ends} == {
+        baskets[-1].at_ms
+    }
+    assert len({len(numbers) for numbers in ends.values()}) > 1
 
 
 def test_items_of_a_basket_count_once_and_returns_do_not(tmp_path: Path) -> None:
