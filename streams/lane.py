@@ -30,14 +30,22 @@ NEVER = -1
 class Batch:
     """Records of one partition, in the order of the log, fetched under one group generation.
 
-    `is_backlog`: the fetch brought more than one batch, so the partition is behind.
+    `is_backlog`: the fetch brought more than one batch, so the partition is behind. `follows` is
+    where the batch before it ended: whoever has not come so far lacks that one.
     """
 
-    __slots__ = ("generation", "is_backlog", "records", "tp")
+    __slots__ = ("follows", "generation", "is_backlog", "records", "tp")
 
     def __init__(
-        self, tp: TP, generation: int, records: list[Any], *, is_backlog: bool = False
+        self,
+        tp: TP,
+        generation: int,
+        records: list[Any],
+        *,
+        is_backlog: bool = False,
+        follows: int = 0,
     ) -> None:
+        self.follows = follows
         self.tp = tp
         self.generation = generation
         self.records = records
@@ -46,6 +54,9 @@ class Batch:
 
 class OpenLanes(Protocol):
     """What the consumer must know of the partitions it feeds (streams/lanes.py)."""
+
+    is_torn: bool
+    """Whether a batch was dropped on its way, so that its partition must be read again."""
 
     @property
     def ready(self) -> asyncio.Event:
@@ -164,6 +175,8 @@ class LaneConsumer(driver.Consumer):
                 await self.wait(self.can_resume_flow)  # type: ignore[arg-type]
                 continue
             generation = self.lanes.generation
+            if self.lanes.is_torn:
+                self._begun = NEVER
             if generation != self._begun and not await self._begin(generation):
                 await asyncio.sleep(RETRY_S)
                 continue
@@ -190,11 +203,13 @@ class LaneConsumer(driver.Consumer):
 
     async def _begin(self, generation: int) -> bool:
         """Read on where the open partitions stand, whatever was fetched or handed over before."""
+        self.lanes.is_torn = False
         for (topic, partition), offset in self.lanes.places().items():
             try:
                 await self.seek(TP(topic, partition), offset)
             except (IllegalStateError, ConsumerStoppedError):  # given away again meanwhile
                 return False
+            self.handed_over[topic, partition] = offset
         if self._goes_on(generation):
             self._begun = generation
         return self._begun == generation
@@ -211,6 +226,7 @@ class LaneConsumer(driver.Consumer):
                 self._begun = NEVER
                 return
             records = fetched[start : start + RECORDS_PER_BATCH]
+            follows = self.handed_over.get((tp.topic, tp.partition), 0)
             self.handed_over[tp.topic, tp.partition] = records[-1].offset + 1
             message = ConsumerMessage(
                 tp.topic,
@@ -220,7 +236,7 @@ class LaneConsumer(driver.Consumer):
                 0,
                 [],
                 None,
-                Batch(tp, generation, records, is_backlog=is_backlog),  # type: ignore[arg-type]
+                Batch(tp, generation, records, is_backlog=is_backlog, follows=follows),  # type: ignore[arg-type]
                 None,
                 0,
                 0,

@@ -28,15 +28,18 @@ class Fetching:
         self.should_stop = False
         self.can_resume_flow = object()
         self.app = SimpleNamespace(should_stop=False)
-        self.lanes = SimpleNamespace(generation=1, ready=asyncio.Event(), places=self._places)
+        self.lanes = SimpleNamespace(
+            generation=1, ready=asyncio.Event(), places=self._places, is_torn=False
+        )
         self.lanes.ready.set()
         self._begun = NEVER
         self._buffered_partitions: set[TP] = set()
         self.position = 0
-        self.handed_over: list[int] = []
+        self.given: list[int] = []
+        self.handed_over: dict[tuple[str, int], int] = {}
 
     def _places(self) -> dict[tuple[str, int], int]:
-        return {(PLACE.topic, PLACE.partition): len(self.handed_over)}
+        return {(PLACE.topic, PLACE.partition): len(self.given)}
 
     async def wait(self, *_: Any) -> None:
         self.flow_active = True
@@ -49,7 +52,7 @@ class Fetching:
 
     async def _hand_over(self, _tp: TP, generation: int, fetched: list[Any]) -> None:
         assert generation == self.lanes.generation
-        self.handed_over += fetched
+        self.given += fetched
 
     async def seek(self, place: TP, offset: int) -> None:
         assert place == PLACE
@@ -77,7 +80,7 @@ def test_the_lane_gets_records_as_they_were_read_and_others_the_usual_ones() -> 
 async def test_no_fetch_is_lost_to_a_rebalance_that_overtakes_it(flow_active: bool) -> None:
     fetching = Fetching(flow_active=flow_active)
     await LaneConsumer._drain_messages(fetching, SimpleNamespace(should_stop=False))  # type: ignore[arg-type]
-    assert fetching.handed_over == [1, 2, 3]
+    assert fetching.given == [1, 2, 3]
 
 
 async def test_without_going_back_it_is_lost() -> None:
@@ -88,7 +91,30 @@ async def test_without_going_back_it_is_lost() -> None:
 
     fetching.seek = stay  # type: ignore[method-assign]
     await LaneConsumer._drain_messages(fetching, SimpleNamespace(should_stop=False))  # type: ignore[arg-type]
-    assert fetching.handed_over == [2, 3]
+    assert fetching.given == [2, 3]
+
+
+async def test_where_a_batch_was_lost_reading_goes_back_without_a_rebalance() -> None:
+    fetching = Fetching(flow_active=True)
+    fetches = iter(([1, 2], [3], [2, 3], []))
+
+    async def fetch(_timeout: float) -> Any:
+        found = next(fetches)
+        fetching.should_stop = not found
+        return {PLACE: found}, {PLACE}
+
+    async def lose_the_second(_tp: TP, _generation: int, fetched: list[int]) -> None:
+        if fetched == [3]:
+            fetching.lanes.is_torn = True
+        else:
+            fetching.given += [one for one in fetched if one > len(fetching.given)]
+
+    fetching._wait_next_records = fetch  # type: ignore[method-assign]
+    fetching._hand_over = lose_the_second  # type: ignore[method-assign]
+    await LaneConsumer._drain_messages(fetching, SimpleNamespace(should_stop=False))  # type: ignore[arg-type]
+    assert fetching.given == [1, 2, 3]
+    assert fetching.position == 2
+    assert not fetching.lanes.is_torn
 
 
 @pytest.mark.parametrize(
