@@ -111,7 +111,7 @@ class WatchFold(OneByOne):
             self._turned(metric, judged.rise, judged.rising, hour_ms)
         valued = value_watch.judge(row.order_value, hour_ms, hour.orders, hour.revenue_cents)
         if valued.turn is not Turn.NOTHING:
-            self._say(_value_alert(valued, hour_ms))
+            self._say(value_alert_of(valued, hour_ms))
 
     def _turned(self, metric: str, turn: Turn, firing: Firing | None, hour_ms: int) -> None:
         if firing is None or turn is Turn.NOTHING:
@@ -119,7 +119,7 @@ class WatchFold(OneByOne):
         drivers: list[Driver] = []
         if metric == hour_counts.ORDERS:
             drivers = slice_watch.drivers(self._row.slices, of_a_fall=firing.share < 1.0)
-        self._say(_alert(metric, turn, firing, hour_ms, drivers))
+        self._say(alert_of(metric, turn, firing, hour_ms, drivers))
 
     def _say(self, alert: Alert) -> None:
         topic = self._topic_of(topics.ALERTS)
@@ -160,7 +160,7 @@ def _add(hour: OpenHour, ended: HourEnded) -> None:
             counts[name] = counts.get(name, 0) + count
 
 
-def _alert(metric: str, turn: Turn, firing: Firing, hour_ms: int, drivers: list[Driver]) -> Alert:
+def alert_of(metric: str, turn: Turn, firing: Firing, hour_ms: int, drivers: list[Driver]) -> Alert:
     """Say since when, how big, how sure, and which slices drive it."""
     is_fall = firing.share < 1.0
     name = f"{metric}_per_hour"
@@ -221,7 +221,8 @@ def _summary(
     return text
 
 
-def _value_alert(valued: Valued, hour_ms: int) -> Alert:
+def value_alert_of(valued: Valued, hour_ms: int) -> Alert:
+    """Say what an order is worth today and what it used to be."""
     is_over = valued.turn is Turn.RESOLVED
     direction = "rise" if valued.value_cents > valued.usual_cents else "fall"
     usual, value = valued.usual_cents / 100, valued.value_cents / 100

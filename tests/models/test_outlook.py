@@ -31,7 +31,7 @@ def features_at(day: int, *order_days: int) -> tuple[float, ...]:
 
 def test_a_steady_customer_is_expected_to_go_on() -> None:
     weekly = features_at(350, *range(0, 351, 7))
-    assert orders_a_day(weekly) * 70 == pytest.approx(9.0, abs=1.0)
+    assert orders_a_day(weekly) * 70 == pytest.approx(10.0, abs=0.5)
 
 
 def test_silence_lowers_what_is_expected_and_the_chance_of_being_alive() -> None:

@@ -132,8 +132,8 @@ EXPECTED: dict[str, Any] = {
             pytest.approx(START_MS + 13 * DAY + 8650959725),
         ],
         "expected": {
-            "90": {"orders": pytest.approx(1.753693), "value_cents": 4384},
-            "365": {"orders": pytest.approx(7.112198), "value_cents": 17780},
+            "90": {"orders": pytest.approx(2.558441162109375), "value_cents": 6396},
+            "365": {"orders": pytest.approx(10.375900268554688), "value_cents": 25940},
         },
     },
     "favourite_categories": [

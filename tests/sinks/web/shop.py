@@ -116,6 +116,11 @@ class Shop:
             touched.append(event.customer)
         await self._land(facts, list(dict.fromkeys(touched)))
 
+    async def pass_time(self, until_ms: int) -> None:
+        """Fire every timer that is due by `until_ms`, as marks do, and let it be that late."""
+        await self._land(list(self._fired(until_ms)), list(self.rows))
+        await self.say(clock=msgspec.json.encode(LogClock(mode="replay", at_ms=until_ms)))
+
     def _folded(self, event: CustomerEvent, logged_at_ms: int) -> Iterator[Any]:
         view = self._view
         view.offset += 1
@@ -127,7 +132,8 @@ class Shop:
     def _fired(self, until_ms: int) -> list[Any]:
         facts: list[Any] = []
         for token, row in self.rows.items():
-            for timer in [one for one in row.timers if one.due_ms <= until_ms]:
+            while due := [one for one in row.timers if one.due_ms <= until_ms]:
+                timer = min(due, key=lambda one: one.due_ms)
                 self._view.offset += 1
                 self._view.now_ms = timer.due_ms
                 facts.extend(_facts_in(fire(token, row, timer, self._view)))

@@ -8,16 +8,24 @@ from types import ModuleType
 import pytest
 
 from models import browse_reminder, decision, thank_you
-from models.clock import DAY_MS
-from models.customer import Customer
+from models.clock import DAY_MS, HOUR_MS
+from models.count_alarm import Firing, Turn
+from models.customer import Customer, apply
 from models.daybook import add
+from models.outlook import Outlook, pack
+from models.profile import profile_of
+from models.slice_watch import Driver
 from models.tier import tier_of
+from models.value_watch import Valued
 from sinks.web.pages import PAGES_DIR, Pages, Shop
 from sinks.web.panels import load_panels
 from sinks.web.site import STATIC_DIR
 from sinks.web.words import LANGUAGES, WordsMissing, choose_language, load_words
+from streams.watch_fold import WATCHED, alert_of, value_alert_of
+from tests.builders import START_MS, order
 
 WORDS = load_words()
+TURNS = (Turn.FIRED, Turn.RESOLVED)
 PLACES = re.compile(r"\{(\w+)\}")
 SCRIPTS = sorted(path for path in STATIC_DIR.glob("*.js") if not path.name.startswith("uPlot"))
 
@@ -112,6 +120,30 @@ def _sentences_in(module: ModuleType) -> set[str]:
     }
 
 
+def _summaries_of(metric: str) -> set[str]:
+    """What the watch can say of a count."""
+    firing = Firing(0.3, 0, 9.0, 5.0, 9.0, 3.0)
+    drivers = [Driver("channel:web", 5.0, 1.0), Driver("category:tea and cups", 3.0, 1.0)]
+    return {
+        alert_of(metric, turn, firing, HOUR_MS, named).summary
+        for turn in TURNS
+        for named in ([], drivers)
+    }
+
+
+def _dormancy_reasons() -> set[str]:
+    """What a profile can say of a silence: with a usual gap and a forecast, and without."""
+    said = set()
+    for order_days in ((0,), (0, 20)):
+        for outlook in (b"", pack(Outlook((0.5, 0.6, 0.7), 0.5, 0.1))):
+            row = Customer()
+            for at in order_days:
+                apply(row, order(f"o{at}", 900, START_MS + at * DAY_MS), START_MS + at * DAY_MS)
+            row.outlook = outlook
+            said.add(profile_of(row, START_MS + 40 * DAY_MS)["dormancy_reason"])
+    return said
+
+
 def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
     sentences = _tier_reasons()
     assert len(sentences) == 6
@@ -119,8 +151,12 @@ def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
         found = _sentences_in(module)
         assert found, module
         sentences |= found
-    sentences.add("3 orders in 2 h where 9 were expected (33%)")
-    sentences.add("orders are back: 88 came where 140 were expected meanwhile")
+    for metric in WATCHED:
+        sentences |= _summaries_of(metric)
+    sentences |= {value_alert_of(Valued(turn, 0, 900.0, 400.0), 0).summary for turn in TURNS}
+    reasons = _dormancy_reasons()
+    assert len(reasons) == 4
+    sentences |= reasons
     sentences.add("worker is 61 s behind in events, partition 3: 9000 records unread")
     sentences.add("12 dead letters in a minute from gateway: not JSON")
     sentences.add("no broker answers at 127.0.0.1:9492")
