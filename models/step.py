@@ -14,7 +14,7 @@ import msgspec
 from models import browse_reminder, hazard_question, merging, sleep_timer, thank_you
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, apply, decode_row, seen_before
-from models.dormancy import dormancy_of
+from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
     Action,
     Decided,
@@ -66,6 +66,7 @@ _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorb
 _MOVES_TIMERS = _MOVES_ORDERS - {OrderRefunded}
 _IS_TROUBLE = frozenset({OrderRefunded, TicketOpened, ReturnRequested})
 _MOVES_TIER = _MOVES_ORDERS | _IS_TROUBLE
+_WIDE_AWAKE = frozenset({"", Dormancy.AWAKE.value})
 _MAY_BRING_SLEEP_NEARER = _IS_TROUBLE | {OrderCancelled, Absorbed}
 
 
@@ -97,9 +98,10 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         effects.extend(rule(event.customer, customer, event, view, at_ms))
     if kind in _MOVES_TIMERS:
         # An order wakes; after a merge or a cancellation nothing of the former state holds.
+        was_drowsy = customer.dormancy not in _WIDE_AWAKE
         customer.dormancy = ""
         hazard_question.on_order(customer, at_ms)
-        sleep_timer.on_order(customer, view)
+        sleep_timer.on_order(customer, view, was_drowsy=was_drowsy)
     if kind in _MAY_BRING_SLEEP_NEARER:
         sleep_timer.turn_back(customer, view)
     if may_move:

@@ -33,6 +33,7 @@ def lessons_lane(settings: Settings) -> Lane:
             adopt_every_days=settings.adopt_every_days,
             events_partitions=settings.partitions,
             topic_of=settings.named,
+            dormant_after_days=settings.dormant_after_days or None,
         )
 
     return Lane(_spec(settings, topics.LESSONS, topics.LEARNER), make_fold)

@@ -53,6 +53,19 @@ def test_the_lost_are_looked_at_no_more_until_they_order() -> None:
     assert (customer.dormancy, due_day(customer)) == ("awake", 215)
 
 
+def test_an_order_that_wakes_a_sleeper_brings_the_next_look_nearer() -> None:
+    customer = Customer()
+    step_all(customer, order("o1"))
+    for day in (15, 30):
+        fire_due(customer, START_MS + day * DAY)
+    assert (customer.dormancy, due_day(customer)) == ("dormant", 94)
+    step_all(customer, order("o2", at_ms=START_MS + 40 * DAY))
+    assert (customer.dormancy, due_day(customer)) == ("awake", 55)
+    for day in (55, 70):
+        told = tiers_in(fire_due(customer, START_MS + day * DAY))
+    assert (told, customer.dormancy) == (["dormant"], "dormant")
+
+
 def test_a_cancelled_order_turns_it_back() -> None:
     customer = Customer()
     step_all(customer, *(order(f"o{day}", at_ms=START_MS + day * DAY) for day in (0, 10, 25)))

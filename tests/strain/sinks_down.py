@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from aiokafka.structs import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 from redis.asyncio import Redis
 
+from models.customer import Customer
 from models.effects import Action, Alert, encode
 from models.events import MessageSent, decode
 from sinks.alerts import AlertSink, Webhook
@@ -339,10 +341,7 @@ class _Run:
 
     async def _count(self) -> None:
         figures = self._figures
-        events = [decode(record.value) for record in await self._log.records(topics.EVENTS)]
-        ids = {event.id for event in events if hasattr(event, "id")}
-        await until(lambda: self._are_folded(len(ids)), "the last receipts to be folded", 60)
-        rows = await self._log.customers()
+        events, ids, rows = await self._events_and_rows()
         figures.lost = len(self._accepted - ids)
         figures.counted_twice = sum(row.events for row in rows.values()) - len(ids)
         await asyncio.to_thread(self._count_clickhouse, await self._facts())
@@ -350,6 +349,20 @@ class _Run:
         figures.profiles_missing = len(rows) - await self._profiles()
         await self._count_messages(events)
         figures.alerts = sorted({_name_of(one) for one in self._outside.told})
+
+    async def _events_and_rows(self) -> tuple[list[Any], set[str], dict[str, Customer]]:
+        """The log and the table, read while no receipt came in between the two."""
+        before, events, ids = -1, *await self._events()
+        while len(ids) != before:
+            before = len(ids)
+            await until(partial(self._are_folded, before), "the last receipts to be folded", 60)
+            rows = await self._log.customers()
+            events, ids = await self._events()
+        return events, ids, rows
+
+    async def _events(self) -> tuple[list[Any], set[str]]:
+        events = [decode(record.value) for record in await self._log.records(topics.EVENTS)]
+        return events, {event.id for event in events if hasattr(event, "id")}
 
     async def _profiles(self) -> int:
         async with Redis.from_url(self._settings.redis_address) as redis:
