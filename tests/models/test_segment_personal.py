@@ -147,7 +147,7 @@ values = st.recursive(
     max_leaves=8,
 )
 objects = st.dictionaries(names, values, max_size=4)
-LAMP = {"product_id": "p1", "name": "Lamp", "price": 5}
+LAMP = {"product_id": "p1", "name": "Lamp", "category": "light", "price": 5}
 
 
 @settings(max_examples=80, deadline=None)
