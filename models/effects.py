@@ -133,7 +133,14 @@ class DayEnded(msgspec.Struct, kw_only=True, tag_field="kind", tag="day_ended"):
     day: int
 
 
-Lesson = HazardLesson | DayEnded
+class Pinned(msgspec.Struct, kw_only=True, tag_field="kind", tag="pinned"):
+    """Someone put a model back to `version`: nothing newer is adopted; 0: no longer so."""
+
+    model: str
+    version: int
+
+
+Lesson = HazardLesson | DayEnded | Pinned
 
 
 class HourEnded(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -166,6 +173,23 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     ends_at_ms: int = 0
     labels: dict[str, str] = {}
     values: dict[str, float] = {}
+
+
+def refused_snapshot(
+    model: str, version: int, since_ms: int, reason: str, *, ended_ms: int | None = None
+) -> Alert:
+    """Alert that a snapshot is not used; with `ended_ms` that a later one is."""
+    is_over = ended_ms is not None
+    return Alert(
+        fingerprint=f"snapshot_refused:{model}:{version}:{since_ms}",
+        status="resolved" if is_over else "firing",
+        name="snapshot_refused",
+        severity="info" if is_over else "warning",
+        starts_at_ms=since_ms,
+        ends_at_ms=ended_ms or 0,
+        summary=f"version {version} of model {model} is not used: {reason}",
+        labels={"model": model, "version": str(version)},
+    )
 
 
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):

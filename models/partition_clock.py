@@ -23,6 +23,8 @@ class PartitionClock(msgspec.Struct, array_like=True):
     orders_before: int = 0
     revenue_before_cents: int = 0
     running: HourCounts = msgspec.field(default_factory=HourCounts)
+    refused_version: int = 0
+    refused_at_ms: int = 0
 
 
 def copied(clock: PartitionClock) -> PartitionClock:

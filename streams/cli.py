@@ -297,6 +297,42 @@ def _dead_letters(command: str, data_dir: Path | None, as_json: bool, **wanted: 
         run(settings, meant, as_json=as_json)
 
 
+models = typer.Typer(help="The shared models' versions: list, show, put back.")
+app.add_typer(models, name="models", no_args_is_help=True)
+
+
+@models.command("list")
+def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List every version ever published, which one is in use, and which are refused."""
+    with _role("models", data_dir) as settings:
+        import_module("streams.models_command").list_versions(settings, as_json=as_json)
+
+
+@models.command("show")
+def show_model(version: int, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Show what a version knows."""
+    with _role("models", data_dir) as settings:
+        import_module("streams.models_command").show_version(settings, version, as_json=as_json)
+
+
+@models.command("rollback")
+def roll_back_model(
+    version: Annotated[
+        int | None, typer.Argument(help="The version to use from now on.", show_default=False)
+    ] = None,
+    *,
+    release: Annotated[bool, typer.Option("--release", help="Let newer ones be adopted.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a model back to an earlier version and hold it there, until --release."""
+    if release == (version is not None):
+        _refuse("name a VERSION or give --release, one of the two")
+    with _role("models", data_dir) as settings:
+        command = import_module("streams.models_command")
+        command.roll_back(settings, version or 0, as_json=as_json)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

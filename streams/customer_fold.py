@@ -31,6 +31,7 @@ from models.effects import (
     HazardLesson,
     HourEnded,
     encode,
+    refused_snapshot,
 )
 from models.events import Adopted, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
@@ -82,6 +83,7 @@ class CustomerFold:
         self._actions: Place = topic_of(topics.ACTIONS), None
         self._lessons: Place = topic_of(topics.LESSONS), 0
         self._metrics: Place = topic_of(topics.METRICS), 0
+        self._alerts: Place = topic_of(topics.ALERTS), 0
         self._events = topic_of(topics.EVENTS)
         self._packed: dict[bytes, bytes] = {}
         self._decoded: dict[bytes, Customer] = {}
@@ -169,18 +171,34 @@ class CustomerFold:
         if kind is ClockMark:
             return self._mark(event, left_out)  # type: ignore[arg-type]
         if kind is Adopted:
-            self._adopt(event.version)  # type: ignore[union-attr]
+            self._adopt(event)  # type: ignore[arg-type]
             return _NOTHING_MORE
         key = event.customer.encode()  # type: ignore[union-attr]
         if key not in left_out:
             self._fold_event(key, event, record.value)  # type: ignore[arg-type]
         return _NOTHING_MORE
 
-    def _adopt(self, version: int) -> None:
+    def _adopt(self, adopted: Adopted) -> None:
+        clock, version = self.clock, adopted.version
         if version in self._snapshots:
             for key in self._dirty:
                 settle(self._decoded[key], self._view.hazard)
-            self.clock.hazard_version = version
+            clock.hazard_version = version
+            if clock.refused_version:
+                self._say_refused(adopted.model, "a later one is used", ended_ms=clock.now_ms)
+                clock.refused_version = 0
+        else:
+            clock.refused_version, clock.refused_at_ms = version, clock.now_ms
+            self._say_refused(adopted.model, f"{clock.hazard_version} goes on to be used")
+
+    def _say_refused(self, model: str, reason: str, *, ended_ms: int | None = None) -> None:
+        """All partitions refuse alike: the first one says so."""
+        if self.partition == 0:
+            clock = self.clock
+            alert = refused_snapshot(
+                model, clock.refused_version, clock.refused_at_ms, reason, ended_ms=ended_ms
+            )
+            self._outputs[self._alerts].append((None, encode(alert)))
 
     def _fold_event(self, key: bytes, event: CustomerEvent, raw: bytes) -> None:
         view = self._view

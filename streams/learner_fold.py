@@ -7,23 +7,31 @@ on when or by how many it was read.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-from models.effects import DayEnded, DeadLetter, HazardLesson, Lesson, encode
-from models.events import Adopted
-from models.events import encode as encode_record
+from models.clock import DAY_MS
+from models.effects import (
+    DayEnded,
+    DeadLetter,
+    HazardLesson,
+    Lesson,
+    Pinned,
+    encode,
+    refused_snapshot,
+)
 from models.hazard import FEATURES, HORIZONS_DAYS, BadSnapshot, checksum
 from models.hazard_learner import HazardLearner, Learned
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
-from streams.snapshots import SnapshotRecord
+from streams.snapshots import SnapshotRecord, adoption
 
 log = structlog.get_logger(__name__)
 
-KEY = b"hazard"
+MODEL: Final = "hazard"
+KEY = MODEL.encode()
 LESSON_PREFIX = b"lesson:"
 
 
@@ -35,6 +43,9 @@ class LearnerRow(msgspec.Struct, kw_only=True):
     closed_day: int = -1
     considered_day: int = -1
     ended: dict[int, int] = {}
+    pinned_version: int = 0
+    refused_version: int = 0
+    refused_at_ms: int = 0
 
 
 class Considered(msgspec.Struct):
@@ -105,6 +116,9 @@ class LearnerFold(OneByOne):
                     self._open[lesson.day][LESSON_PREFIX + b"%d" % record.offset] = lesson
             elif type(lesson) is DayEnded:
                 self._end_day(lesson)
+            elif type(lesson) is Pinned and lesson.model == MODEL:
+                self._row.pinned_version = lesson.version
+                self._changed = True
         except Exception as error:
             raise PoisonError(KEY, f"{type(error).__name__}: {error}") from error
         return iter(())
@@ -141,15 +155,40 @@ class LearnerFold(OneByOne):
             snapshot = self._learner.snapshot(day)
         except BadSnapshot as error:
             # The version adopted before stays in use, and the day is closed all the same.
-            log.error("snapshot refused", model="hazard", day=day, reason=str(error))
+            log.error("snapshot refused", model=MODEL, day=day, reason=str(error))
+            self._refuse(day, str(error))
             return
-        record = SnapshotRecord("hazard", checksum(snapshot), snapshot)
+        self._end_refusal(day)
+        record = SnapshotRecord(MODEL, checksum(snapshot), snapshot)
         self._outputs.append(
             Output(self._topic_of(topics.SNAPSHOTS), KEY, msgspec.json.encode(record), 0)
         )
-        adopted = encode_record(Adopted("hazard", snapshot.version, record.checksum))
-        for partition in range(self._events_partitions):
-            self._outputs.append(Output(self._topic_of(topics.EVENTS), None, adopted, partition))
+        if self._row.pinned_version:
+            return
+        self._outputs += adoption(
+            record, self._events_partitions, self._topic_of, at_ms=_end_of(day)
+        )
+
+    def _refuse(self, day: int, reason: str) -> None:
+        row = self._row
+        if row.refused_version:
+            return
+        row.refused_version, row.refused_at_ms = self._learner.version + 1, _end_of(day)
+        alert = refused_snapshot(MODEL, row.refused_version, row.refused_at_ms, reason)
+        self._outputs.append(Output(self._topic_of(topics.ALERTS), None, encode(alert), 0))
+
+    def _end_refusal(self, day: int) -> None:
+        row = self._row
+        if row.refused_version:
+            alert = refused_snapshot(
+                MODEL,
+                row.refused_version,
+                row.refused_at_ms,
+                "its numbers are sound again",
+                ended_ms=_end_of(day),
+            )
+            row.refused_version = 0
+            self._outputs.append(Output(self._topic_of(topics.ALERTS), None, encode(alert), 0))
 
     def seal(self) -> Interval:
         """Write the learner down when it changed."""
@@ -196,3 +235,7 @@ class LearnerFold(OneByOne):
             offset=record.offset,
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)
+
+
+def _end_of(day: int) -> int:
+    return (day + 1) * DAY_MS

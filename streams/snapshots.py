@@ -1,14 +1,20 @@
 """Snapshots of shared models on their topic: written by the learner, loaded by the workers."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
 import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from models.events import Adopted
+from models.events import encode as encode_record
 from models.hazard import BadSnapshot, HazardSnapshot, check, checksum
+from streams import topics
 from streams.exit import end_process
+from streams.fold import Output
 
 log = structlog.get_logger(__name__)
 
@@ -16,9 +22,43 @@ log = structlog.get_logger(__name__)
 class SnapshotRecord(msgspec.Struct, frozen=True):
     """A version of a model as it stands on topic `snapshots`, all of them kept."""
 
-    model: str
+    model: Literal["hazard"]
     checksum: str
     snapshot: HazardSnapshot
+
+
+def refusal(record: SnapshotRecord) -> str:
+    """Why a version must not be used; empty when it may."""
+    try:
+        check(record.snapshot)
+    except BadSnapshot as error:
+        return str(error)
+    fits = checksum(record.snapshot) == record.checksum
+    return "" if fits else "its checksum does not fit its content"
+
+
+class AdoptedWord(msgspec.Struct, frozen=True):
+    """Word on topic `control`: which version is in use, since when, and whether it is held."""
+
+    version: int
+    at_ms: int
+    pinned: bool = False
+
+
+def adoption(
+    record: SnapshotRecord,
+    partitions: int,
+    topic_of: Callable[[str], str],
+    *,
+    at_ms: int,
+    pinned: bool = False,
+) -> list[Output]:
+    """What is written, in one transaction, when a version is adopted: the log says it to all."""
+    adopted = encode_record(Adopted(record.model, record.snapshot.version, record.checksum))
+    events = topic_of(topics.EVENTS)
+    said = [Output(events, None, adopted, partition) for partition in range(partitions)]
+    word = msgspec.json.encode(AdoptedWord(record.snapshot.version, at_ms, pinned))
+    return [*said, Output(topic_of(topics.CONTROL), b"adopted:" + record.model.encode(), word, 0)]
 
 
 class SnapshotReader:
@@ -70,17 +110,11 @@ class SnapshotReader:
 
     async def _take(self, value: bytes) -> None:
         record = msgspec.json.decode(value, type=SnapshotRecord)
-        snapshot: HazardSnapshot | None = record.snapshot
-        try:
-            check(record.snapshot)
-            if checksum(record.snapshot) != record.checksum:
-                raise BadSnapshot("its checksum does not fit its content")
-        except BadSnapshot as error:
-            version = record.snapshot.version
-            log.error("snapshot refused", model=record.model, version=version, reason=str(error))
-            snapshot = None
+        version, reason = record.snapshot.version, refusal(record)
+        if reason:
+            log.error("snapshot refused", model=record.model, version=version, reason=reason)
         async with self._arrived:
-            self._versions[record.snapshot.version] = snapshot
+            self._versions[version] = None if reason else record.snapshot
             self._arrived.notify_all()
 
 

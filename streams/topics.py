@@ -57,18 +57,25 @@ DEAD_LETTERS = "dead-letters"
 CONTROL = "control"
 
 TOPICS: tuple[Topic, ...] = (
-    Topic(EVENTS, "gateway, replay, dispatcher, worker, learner", "worker"),
+    Topic(EVENTS, "gateway, replay, dispatcher, worker, learner, models", "worker"),
     Topic(
         CUSTOMERS, "worker", "worker (recovery), profile sinks", compacted=True, append_time=True
     ),
     Topic(FACTS, "worker", "ClickHouse sink", retention_ms=30 * DAY_MS, append_time=True),
     Topic(ACTIONS, "worker", "dispatcher", retention_ms=30 * DAY_MS, append_time=True),
-    Topic(LESSONS, "worker", "learner", partitions=1),
+    Topic(LESSONS, "worker, models", "learner", partitions=1),
     Topic(LEARNER, "learner", "learner (recovery)", partitions=1, compacted=True, append_time=True),
     Topic(SNAPSHOTS, "learner", "workers, web", partitions=1),
     Topic(METRICS, "worker", "watch", partitions=1, retention_ms=30 * DAY_MS, append_time=True),
     Topic(WATCH, "watch", "watch (recovery)", partitions=1, compacted=True, append_time=True),
-    Topic(ALERTS, "watch", "alert sinks", partitions=1, retention_ms=90 * DAY_MS, append_time=True),
+    Topic(
+        ALERTS,
+        "watch, worker, learner",
+        "alert sinks",
+        partitions=1,
+        retention_ms=90 * DAY_MS,
+        append_time=True,
+    ),
     Topic(
         DEAD_LETTERS,
         "gateway, worker, dispatcher",
@@ -76,5 +83,12 @@ TOPICS: tuple[Topic, ...] = (
         retention_ms=90 * DAY_MS,
         append_time=True,
     ),
-    Topic(CONTROL, "replay, learner", "all roles", partitions=1, compacted=True, append_time=True),
+    Topic(
+        CONTROL,
+        "replay, learner, models",
+        "all roles",
+        partitions=1,
+        compacted=True,
+        append_time=True,
+    ),
 )

@@ -8,7 +8,7 @@ import pytest
 
 from models import step as steps
 from models.customer import Customer, Timer, decode_row, encode_row
-from models.effects import Action, DayEnded, DeadLetter, Fact, HourEnded, Lesson
+from models.effects import Action, Alert, DayEnded, DeadLetter, Fact, HourEnded, Lesson
 from models.events import TYPES, Absorbed, Adopted, ClockMark, Tracked, decode
 from models.hazard import HazardSnapshot
 from models.partition_clock import PartitionClock
@@ -285,6 +285,31 @@ def test_a_refused_snapshot_is_not_adopted() -> None:
         fold, Adopted("hazard", 4, "x"), Adopted("hazard", 5, "x"), order("o1"), viewed()
     )
     assert hazard_version_in(interval) == 4
+
+
+def alerts_in(interval: Interval) -> list[Alert]:
+    return [
+        msgspec.json.decode(one.value, type=Alert)
+        for one in listed(interval.outputs)
+        if one.topic == topics.ALERTS
+    ]
+
+
+def test_a_refused_snapshot_is_an_alert_until_a_later_one_is_adopted() -> None:
+    fold = customer_fold(snapshots={4: snapshot(version=4), 6: snapshot(version=6)})
+    interval = folded(fold, Adopted("hazard", 4, "x"), Adopted("hazard", 5, "x"))
+    (firing,) = alerts_in(interval)
+    assert (firing.status, firing.labels) == ("firing", {"model": "hazard", "version": "5"})
+    assert "version 5 of model hazard is not used: 4 goes on to be used" in firing.summary
+    later = again_from(interval, snapshots={6: snapshot(version=6)})
+    (over,) = alerts_in(folded(later, Adopted("hazard", 6, "x")))
+    assert (over.status, over.fingerprint) == ("resolved", firing.fingerprint)
+    assert alerts_in(folded(later, Adopted("hazard", 6, "x"))) == []
+
+
+def test_one_partition_speaks_of_a_refused_snapshot_for_all() -> None:
+    fold = customer_fold(partition=1)
+    assert alerts_in(folded(fold, Adopted("hazard", 5, "x"))) == []
 
 
 def test_a_snapshot_that_is_refused_after_its_adoption_leaves_the_closed_form() -> None:

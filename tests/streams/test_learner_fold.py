@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.effects import DayEnded, DeadLetter, HazardLesson, encode
+from models.effects import Alert, DayEnded, DeadLetter, HazardLesson, Pinned, encode
 from models.events import Adopted, decode
 from models.hazard import FEATURES, BadSnapshot, check, checksum
 from models.hazard_learner import HazardLearner
@@ -73,6 +73,14 @@ def snapshots_in(interval: Interval) -> list[SnapshotRecord]:
         msgspec.json.decode(one.value, type=SnapshotRecord)
         for one in listed(interval.outputs)
         if one.topic == topics.SNAPSHOTS
+    ]
+
+
+def alerts_in(interval: Interval) -> list[Alert]:
+    return [
+        msgspec.json.decode(one.value, type=Alert)
+        for one in listed(interval.outputs)
+        if one.topic == topics.ALERTS
     ]
 
 
@@ -246,7 +254,35 @@ def test_a_model_that_must_not_be_adopted_is_not_and_the_day_is_closed(
         patched.setattr(HazardLearner, "snapshot", refuse)
         fold_all(fold, [Record(2, encode(ended(1, 100)))])
     interval = fold.seal()
-    assert {one.topic for one in listed(interval.outputs)} == {topics.CONTROL}
+    assert {one.topic for one in listed(interval.outputs)} == {topics.ALERTS, topics.CONTROL}
+    (firing,) = alerts_in(interval)
+    assert (
+        firing.summary == "version 1 of model hazard is not used: weights: a number is not finite"
+    )
     fold_all(fold, [Record(3, encode(lesson(101, 0)))])
     fold_all(fold, [Record(4 + n, encode(ended(n, 101))) for n in range(PARTITIONS)])
-    assert [one.snapshot.version for one in snapshots_in(fold.seal())] == [1]
+    interval = fold.seal()
+    assert [one.snapshot.version for one in snapshots_in(interval)] == [1]
+    (over,) = alerts_in(interval)
+    assert (over.status, over.fingerprint) == ("resolved", firing.fingerprint)
+
+
+def test_a_model_that_is_held_is_published_on_and_not_adopted_until_released() -> None:
+    fold = learner_fold(adopt_every_days=1)
+    days = iter(range(100, 103))
+    adopted = []
+    for pinned in (None, 7, 0):
+        day = next(days)
+        if pinned is not None:
+            fold_all(fold, [Record(day, encode(Pinned(model="hazard", version=pinned)))])
+        fold_all(fold, [Record(day, encode(lesson(day, 0)))])
+        fold_all(fold, [Record(day, encode(ended(n, day))) for n in range(PARTITIONS)])
+        interval = fold.seal()
+        assert len(snapshots_in(interval)) == 1
+        adopted.append(sum(one.topic == topics.EVENTS for one in listed(interval.outputs)))
+        table = dict(interval.rows)
+        fold = learner_fold(adopt_every_days=1)
+        for key, row in table.items():
+            fold.restore(key, row)
+        fold.restored()
+    assert adopted == [3, 0, 3]

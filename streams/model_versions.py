@@ -1,0 +1,130 @@
+"""Versions of the shared models: read from their topic, and put back through the log (S48).
+
+A rollback is an adoption like the learner's own: one transaction says it to every partition of
+`events`, to the learner (which then publishes on, but adopts nothing) and on `control`.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from models.effects import Pinned, encode
+from streams import topics
+from streams.fold import Output
+from streams.replay.history_log import read_control
+from streams.servers.errors import ServerError
+from streams.settings import Settings
+from streams.snapshots import AdoptedWord, SnapshotRecord, adoption, refusal
+
+MODEL: Final = "hazard"
+
+
+class ModelTrouble(ServerError):
+    """Versions can't be read or put back; the text is one sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version as it stands on the topic; `refused` says why workers don't use it."""
+
+    record: SnapshotRecord
+    published_ms: int
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Versions:
+    """All versions, oldest first, and the last word on which is in use."""
+
+    known: tuple[Version, ...]
+    adopted: AdoptedWord
+
+    def named(self, version: int) -> Version:
+        """Give a version; raises ModelTrouble when there is no such one."""
+        for one in self.known:
+            if one.record.snapshot.version == version:
+                return one
+        numbers = [one.record.snapshot.version for one in self.known]
+        there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none yet"
+        raise ModelTrouble(f"there is no version {version} of model {MODEL}: there is {there}")
+
+
+async def read_versions(settings: Settings) -> Versions:
+    """Read every version; raises ModelTrouble when no broker answers."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka_bootstrap,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+    )
+    try:
+        await consumer.start()
+        known = await _read(consumer, TopicPartition(settings.named(topics.SNAPSHOTS), 0))
+        words = await read_control(settings)
+    except KafkaError as error:
+        raise ModelTrouble(
+            f"no broker at {settings.kafka_bootstrap} ({error!r}): start `huitou up` first"
+        ) from None
+    finally:
+        await consumer.stop()
+    word = words.get(b"adopted:" + MODEL.encode())
+    adopted = msgspec.json.decode(word, type=AdoptedWord) if word else AdoptedWord(0, 0)
+    return Versions(tuple(known), adopted)
+
+
+async def _read(consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Version]:
+    known: list[Version] = []
+    consumer.assign([place])
+    await consumer.seek_to_beginning(place)
+    end = (await consumer.end_offsets([place]))[place]
+    while await consumer.position(place) < end:
+        fetched = await consumer.getmany(place, timeout_ms=200)
+        known += [_version(one.value, one.timestamp) for one in fetched.get(place, ())]
+    return known
+
+
+async def put_back(settings: Settings, version: int) -> None:
+    """Use `version` from now on and hold it; 0: hold nothing, the next one published is adopted.
+
+    Raises ModelTrouble for a version that is not there, is refused, or where no broker answers.
+    """
+    versions = await read_versions(settings)
+    at_ms = time.time_ns() // 1_000_000
+    said = [
+        Output(
+            settings.named(topics.LESSONS), None, encode(Pinned(model=MODEL, version=version)), 0
+        )
+    ]
+    if version:
+        wanted = versions.named(version)
+        if wanted.refused:
+            raise ModelTrouble(f"version {version} would be refused: {wanted.refused}")
+        said += adoption(
+            wanted.record, settings.partitions, settings.named, at_ms=at_ms, pinned=True
+        )
+    else:
+        word = msgspec.structs.replace(versions.adopted, pinned=False)
+        key = b"adopted:" + MODEL.encode()
+        said.append(Output(settings.named(topics.CONTROL), key, msgspec.json.encode(word), 0))
+    await _write(settings, said)
+
+
+async def _write(settings: Settings, said: list[Output]) -> None:
+    async with (
+        AIOKafkaProducer(
+            bootstrap_servers=settings.kafka_bootstrap,
+            transactional_id=settings.named("models"),
+        ) as producer,
+        producer.transaction(),
+    ):
+        sent = [await producer.send(one.topic, one.value, one.key, one.partition) for one in said]
+        await asyncio.gather(*sent)
+
+
+def _version(value: bytes, published_ms: int) -> Version:
+    record = msgspec.json.decode(value, type=SnapshotRecord)
+    return Version(record, published_ms, refusal(record))
