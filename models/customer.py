@@ -329,6 +329,23 @@ def seen_before(customer: Customer, event_id: str) -> bool:
     return False
 
 
+def is_told_receipt(customer: Customer, event: CustomerEvent) -> bool:
+    """Whether the row's messages say what this receipt says.
+
+    A dispatcher cut off before it noted a receipt says it again, perhaps after more events than
+    the ids that are kept.
+    """
+    kind = type(event)
+    if kind not in _RECEIPTS:
+        return False
+    for message in customer.messages:
+        if message.action_id == event.action_id:  # type: ignore[union-attr]
+            if kind is MessageSent:
+                return bool(message.rule) and message.rule == event.rule  # type: ignore[union-attr]
+            return message.status == _TOLD_BY[kind]
+    return False
+
+
 def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
     """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
     kind = type(event)
@@ -706,6 +723,7 @@ def _return_requested(customer: Customer, event: ReturnRequested, at_ms: int) ->
 
 # A message that we sent is not the customer being seen.
 _RECEIPTS = frozenset({MessageSent, MessageDelivered, MessageBounced})
+_TOLD_BY = {MessageDelivered: "delivered", MessageBounced: "bounced"}
 _APPLY: dict[type, Callable[[Customer, Any, int], Applied]] = {
     CustomerIdentified: _identified,
     OrderCompleted: _order_completed,

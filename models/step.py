@@ -13,7 +13,7 @@ import msgspec
 
 from models import browse_reminder, hazard_question, merging, sleep_timer, thank_you
 from models.clock import DAY_MS
-from models.customer import Customer, Timer, apply, decode_row, seen_before
+from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
 from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
     Action,
@@ -83,6 +83,8 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         moved = merging.follow(customer, event, view)
         if moved is not None:
             return [*(ForLog(one) for one in moved.for_log), *moved.facts]
+    if is_told_receipt(customer, event):
+        return []
     at_ms = event.occurred_at_ms
     now_ms = at_ms if at_ms > view.now_ms else view.now_ms
     if type(event) is Absorbed:

@@ -176,9 +176,14 @@ def question(history: Path, future: Path | None, named: Named, k: int, say: Say)
     past = read_baskets(history, named, say)
     ahead = None if future is None else read_baskets(future, named, say)
     # As the live roles do: the history itself is no garbage, and looking through it takes seconds.
+    before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    return evaluate(past, ahead, k, say)
+    try:
+        return evaluate(past, ahead, k, say)
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def evaluate(past: list[Basket], ahead: list[Basket] | None, k: int, say: Say) -> Outcome:

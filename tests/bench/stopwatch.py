@@ -27,12 +27,12 @@ class Stopwatch:
         """The same function, timed under the name of a stage."""
         clock, spent_ns, calls = time.thread_time_ns, self.spent_ns, self.calls
 
-        def timed(*arguments: Any) -> Any:
+        def timed(*arguments: Any, **options: Any) -> Any:
             if self.rests:
-                return function(*arguments)
+                return function(*arguments, **options)
             began = clock()
             try:
-                return function(*arguments)
+                return function(*arguments, **options)
             finally:
                 spent_ns[stage] += clock() - began
                 calls[stage] += 1

@@ -9,7 +9,17 @@ import pytest
 from models import daybook
 from models.clock import day_of
 from models.customer import KEPT_EVENT_IDS, Customer, decode_row, encode_row
-from models.events import CustomerEvent, Erased, Event, decode, encode
+from models.events import (
+    CustomerEvent,
+    Erased,
+    Event,
+    MessageBounced,
+    MessageChannel,
+    MessageDelivered,
+    MessageSent,
+    decode,
+    encode,
+)
 from models.merging import HOPS_AT_MOST
 from models.step import step
 from models.tier import Tier
@@ -144,6 +154,19 @@ def test_a_repeat_is_known_among_the_last_thirty_two() -> None:
         customer = stepped(first, *(viewed(id=f"e{n}") for n in range(between)))
         effects = step_all(customer, first)
         assert bool(effects) is (between == KEPT_EVENT_IDS)
+
+
+@pytest.mark.parametrize("kind", [MessageSent, MessageDelivered, MessageBounced])
+def test_a_receipt_said_again_is_known_however_late(kind: type) -> None:
+    rule = {"rule": "thank_you"} if kind is MessageSent else {}
+    receipt = make(kind, action_id="a", message_channel=MessageChannel.EMAIL, id="r", **rule)
+    between = [viewed(id=f"e{n}") for n in range(KEPT_EVENT_IDS + 1)]
+    customer = stepped(receipt, *between)
+    events = customer.events
+    assert step_all(customer, receipt) == []
+    assert (customer.events, customer.messages_sent) == (events, int(kind is MessageSent))
+    other = make(kind, action_id="b", message_channel=MessageChannel.EMAIL, id="s", **rule)
+    assert step_all(customer, other)
 
 
 def test_every_event_told_twice_at_once_counts_once() -> None:

@@ -1,0 +1,1 @@
+"""Every `huitou evaluate` command on the histories at hand."""
