@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= data
 
-.PHONY: help setup run test check fast bench-setup bench lock clean
+.PHONY: help setup run test check fast bench-setup bench evaluate lock clean
 .DEFAULT_GOAL := help
 
 help:  ## show this
@@ -34,7 +34,10 @@ fast: setup  ## the tests that need no server
 	@$(BIN)/python -m pytest -m "not real and not browser"
 
 test: check  ## everything that .ci/run checks
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+
+evaluate: setup  ## judge the models on the histories at hand
+	@$(BIN)/python -m tests.evaluations
 
 bench-setup: setup .bench/.ready  ## install the rivals of the benchmarks into .bench
 

@@ -116,7 +116,8 @@ async def _zombie_wakes(stage: Stage, shop: Shop) -> None:
         while await offsets.lag({"worker"}, ends):
             await asyncio.sleep(0.1)
     first.tell(signal.SIGCONT)
-    await asyncio.sleep(stage.session_s / 2)
+    # Until it is in the group again: whoever then owns the partition has read what it wrote.
+    await asyncio.sleep(stage.session_s * 1.5)
 
 
 async def _gateway_dies_before_its_answer(stage: Stage, shop: Shop) -> None:

