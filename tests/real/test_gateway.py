@@ -168,7 +168,7 @@ async def test_other_origins_get_no_permission(gateway: OpenGateway) -> None:
 
 async def test_a_compressed_body_is_taken(gateway: OpenGateway) -> None:
     headers = {**basic(), "Content-Encoding": "gzip"}
-    answer = await gateway.post("/v1/track", gzip.compress(orjson.dumps(order())), headers)
+    answer = await gateway.post("/v1/track", gzip.compress(orjson.dumps(order()), mtime=0), headers)
     assert answer.body["accepted"] == 1
 
 
@@ -186,8 +186,8 @@ async def test_a_bomb_of_zeros_is_not_unpacked(gateway: OpenGateway) -> None:
     [
         (b"x" * 500_001, {}, 413),
         (b"not gzip", {"Content-Encoding": "gzip"}, 400),
-        (gzip.compress(b"{}")[:-4], {"Content-Encoding": "gzip"}, 400),
-        (gzip.compress(b"{}") + b"more", {"Content-Encoding": "gzip"}, 400),
+        (gzip.compress(b"{}", mtime=0)[:-4], {"Content-Encoding": "gzip"}, 400),
+        (gzip.compress(b"{}", mtime=0) + b"more", {"Content-Encoding": "gzip"}, 400),
         (b"{}", {"Content-Encoding": "br"}, 415),
         (b"", {}, 400),
     ],
