@@ -73,7 +73,8 @@ def test_an_order_told_twice_counts_once() -> None:
     ],
 )
 def test_what_goes_wrong_is_counted(kind: Any, fields: dict[str, Any], name: str) -> None:
-    counts = counted(order("o1"), make(kind, **fields), make(kind, **fields))
+    again = fields | ({"action_id": "b"} if "action_id" in fields else {})
+    counts = counted(order("o1"), make(kind, **fields), make(kind, **again))
     assert counts.others[name] == 2
 
 
