@@ -46,6 +46,8 @@ _DATE = re.compile(
     r"|(?:19|20)\d\d-(?:19|20)\d\d$|\d+\.\d{1,6}$"
 )
 
+_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.])")
+
 
 def looks_like_email(text: str) -> bool:
     """Whether an e-mail address stands somewhere in the text."""
@@ -70,13 +72,15 @@ def looks_like_free_text(text: str) -> bool:
 def looks_personal(text: str, *, measured: bool = False) -> bool:
     """Whether the look of a text alone says that it is personal.
 
-    `measured` digits are what their name says, unless a "+" says that they are a phone number.
+    `measured` digits are what their name says, unless a "+" says that they are a phone number or
+    three dots that they are the address of a machine.
     """
     if len(text) > _SCANNED_CHARS_MAX or looks_like_free_text(text) or looks_like_email(text):
         return True
     if "://" in text:
         return "?" in text or "#" in text
-    return (not measured or "+" in text) and looks_like_phone(text)
+    told_otherwise = "+" in text or _ADDRESS.search(text) is not None
+    return (not measured or told_otherwise) and looks_like_phone(text)
 
 
 def masked(text: str) -> str:

@@ -161,6 +161,14 @@ def test_what_looks_personal_is_sealed_under_any_name_and_at_any_depth(
     assert in_the_clear({**identify, "unknown": properties}) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "personal"),
+    [("192.168.117.203", True), ("119.0.0.0", False), ("192168117203", False), ("1.25", False)],
+)
+def test_an_address_is_personal_under_the_name_of_a_measure(text: str, personal: bool) -> None:
+    assert looks_personal(text, measured=True) is personal
+
+
 def test_the_sealed_parts_hold_all_that_was_taken_out() -> None:
     draft = drafts(track("Order Completed", {**ABOUT, "contact": CONTACT, "note": FIRST}))[0]
     assert NAME in draft.personal["extra"]

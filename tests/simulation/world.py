@@ -42,6 +42,7 @@ TOPICS = {
     ),
     topics.LESSONS: 1,
     topics.METRICS: 1,
+    topics.ALERTS: 1,
 }
 SNAPSHOTS: dict[int, HazardSnapshot] = {version: snapshot(version=version) for version in (1, 2)}
 GUARDS = ("transaction", "fencing", "read-committed", "sink-offsets")
