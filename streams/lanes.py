@@ -85,8 +85,8 @@ class Lanes:
     async def _touched_by_others(self, partition: LanePartition) -> bool:
         """Whether somebody wrote this table's partition since our own last commit."""
         consumer = AIOKafkaConsumer(bootstrap_servers=partition.spec.bootstrap)
-        await consumer.start()
         try:
+            await consumer.start()
             tp = TopicPartition(partition.spec.changelog, partition.partition)
             end = (await consumer.end_offsets([tp]))[tp]
         finally:

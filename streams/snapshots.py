@@ -100,8 +100,8 @@ class SnapshotReader:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        await consumer.start()
         try:
+            await consumer.start()
             consumer.assign([TopicPartition(self._topic, 0)])
             async for record in consumer:
                 await self._take(record.value)
