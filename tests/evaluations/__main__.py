@@ -69,7 +69,7 @@ EVALUATIONS: dict[str, Arguments] = {
 
 
 def judged(name: str, folder: Path) -> dict[str, Any]:
-    """Figures of one command; raises Missing where its history is not at hand."""
+    """Figures of one command, or that it failed; raises Missing where there is no history."""
     folder.mkdir(exist_ok=True)
     command = [
         sys.executable,
@@ -81,13 +81,13 @@ def judged(name: str, folder: Path) -> dict[str, Any]:
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise Missing(f"`huitou evaluate` ended with {done.returncode}, see above")
+        return {"failed": f"`huitou evaluate` ended with {done.returncode}, see above"}
     figures: dict[str, Any] = json.loads(done.stdout)
     return figures
 
 
 def main(arguments: list[str]) -> int:
-    """Run what is named, or all; 0: all that could be run was."""
+    """Run what is named, or all; 0: all that is at hand was judged, 1: a command failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.evaluations")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(EVALUATIONS))
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else")
@@ -105,7 +105,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(found, indent=1))
     else:
         _show(found)
-    return 0
+    return int(any("failed" in figures for figures in found.values()))
 
 
 def _show(found: dict[str, dict[str, Any]]) -> None:

@@ -31,6 +31,15 @@ def test_cdnow_is_read_out_of_its_table(tmp_path: Path) -> None:
     assert list(whole.occurred_at) == ["1997-01-01", "1997-01-12"]
 
 
+def test_a_command_that_fails_is_no_skip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "complete_journey.parquet").write_bytes(b"no table")
+    monkeypatch.setattr(evaluations, "FOLDER", tmp_path)
+    assert evaluations.main(["drops-half-1", "--json"]) == 1
+    assert "ended with 2" in json.loads(capsys.readouterr().out)["drops-half-1"]["failed"]
+
+
 def test_a_name_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         evaluations.main(["weather"])

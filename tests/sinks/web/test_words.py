@@ -12,6 +12,7 @@ from models.clock import DAY_MS, HOUR_MS
 from models.count_alarm import Firing, Turn
 from models.customer import Customer, apply
 from models.daybook import add
+from models.effects import refused_snapshot
 from models.outlook import Outlook, pack
 from models.profile import profile_of
 from models.slice_watch import Driver
@@ -154,6 +155,7 @@ def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
     for metric in WATCHED:
         sentences |= _summaries_of(metric)
     sentences |= {value_alert_of(Valued(turn, 0, 900.0, 400.0), 0).summary for turn in TURNS}
+    sentences.add(refused_snapshot("hazard", 3, 0, "edges: none").summary)
     reasons = _dormancy_reasons()
     assert len(reasons) == 4
     sentences |= reasons
