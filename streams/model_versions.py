@@ -19,7 +19,7 @@ from streams.fold import Output
 from streams.replay.history_log import read_control
 from streams.servers.errors import ServerError
 from streams.settings import Settings
-from streams.snapshots import AdoptedWord, SnapshotRecord, adoption, refusal
+from streams.snapshots import AdoptedWord, SnapshotRecord, adopted_key, adoption, refusal
 
 MODEL: Final = "hazard"
 
@@ -71,7 +71,7 @@ async def read_versions(settings: Settings) -> Versions:
         ) from None
     finally:
         await consumer.stop()
-    word = words.get(b"adopted:" + MODEL.encode())
+    word = words.get(adopted_key(MODEL))
     adopted = msgspec.json.decode(word, type=AdoptedWord) if word else AdoptedWord(0, 0)
     return Versions(tuple(known), adopted)
 
@@ -108,8 +108,8 @@ async def put_back(settings: Settings, version: int) -> None:
         )
     else:
         word = msgspec.structs.replace(versions.adopted, pinned=False)
-        key = b"adopted:" + MODEL.encode()
-        said.append(Output(settings.named(topics.CONTROL), key, msgspec.json.encode(word), 0))
+        control = settings.named(topics.CONTROL)
+        said.append(Output(control, adopted_key(MODEL), msgspec.json.encode(word), 0))
     await _write(settings, said)
 
 

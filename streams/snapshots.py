@@ -45,6 +45,11 @@ class AdoptedWord(msgspec.Struct, frozen=True):
     pinned: bool = False
 
 
+def adopted_key(model: str) -> bytes:
+    """Key of a model's AdoptedWord on topic `control`."""
+    return b"adopted:" + model.encode()
+
+
 def adoption(
     record: SnapshotRecord,
     partitions: int,
@@ -58,7 +63,7 @@ def adoption(
     events = topic_of(topics.EVENTS)
     said = [Output(events, None, adopted, partition) for partition in range(partitions)]
     word = msgspec.json.encode(AdoptedWord(record.snapshot.version, at_ms, pinned))
-    return [*said, Output(topic_of(topics.CONTROL), b"adopted:" + record.model.encode(), word, 0)]
+    return [*said, Output(topic_of(topics.CONTROL), adopted_key(record.model), word, 0)]
 
 
 class SnapshotReader:
