@@ -41,6 +41,7 @@ Of an item that was only wanted, `times` is 0 and `last_day` when it was wanted 
 """
 _RECORD = Struct("<IeHHBB")
 _BYTES = _RECORD.size
+_MARKS_AT = _BYTES - 1
 # Room to grow in, so that the least is looked for once in several orders.
 _MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
 _MOST_TIMES = 255
@@ -123,8 +124,11 @@ def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
     return gaps
 
 
-def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> None:
-    """Remember that the item was looked at, put into a cart, wished for, or turned out bad."""
+def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> bool:
+    """Remember that the item was looked at, put into a cart, wished for, or turned out bad.
+
+    Says whether it was not remembered before.
+    """
     _move_landmark(memory, at_ms)
     records, day = memory.records, at_ms // DAY_MS
     at = _find(records, ref)
@@ -132,11 +136,20 @@ def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> None:
         records += _RECORD.pack(ref, 0.0, day, day, 0, bit)
         if len(records) > _MOST_BYTES:
             _forget_least(memory)
-        return
+        return True
     _, weight, last, first, times, marks = _RECORD.unpack_from(records, at)
     if not times and day > last:
         last = day
     _RECORD.pack_into(records, at, ref, weight, last, first, times, marks | bit)
+    return False
+
+
+def unmark(memory: ItemMemory, ref: int, bit: int) -> None:
+    """Take a mark back, where there is one."""
+    records = memory.records
+    at = _find(records, ref)
+    if at >= 0:
+        records[at + _MARKS_AT] &= ~bit & 0xFF
 
 
 def join(memory: ItemMemory, other: ItemMemory) -> None:

@@ -12,10 +12,12 @@ from models.customer import Customer
 from models.effects import Action, Decided, EventFolded, Fact, Merged, TierChanged
 from models.events import Event, MessageBounced, OrderCompleted, decode
 from models.profile import profile_of
+from models.snapshot import read_record
 from sinks.dispatch_delivery import EXPIRED
 from sinks.redis_profiles import folded_at_ms
+from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
-from streams.snapshots import SnapshotRecord
+from streams.ranking_pupil import RankingPupil
 from streams.topics import EVENTS, SNAPSHOTS
 from tests.builders import listed
 from tests.chaos.harvest import TABLES, Topics, Warehouse
@@ -99,21 +101,31 @@ def compare_log(counters: Counters, topics: Topics, oracle: Oracle, folded: list
 
 def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None:
     """Snapshots and their adoptions: what one pass over the lessons gives, each once."""
-    fold = LearnerFold(adopt_every_days=1, events_partitions=partitions, topic_of=str)
+    fold = LearnerFold(
+        adopt_every_days=1,
+        events_partitions=partitions,
+        topic_of=str,
+        pupils=[HazardPupil(), RankingPupil()],
+    )
     for record in topics.lesson_records:
         list(fold.fold(record, frozenset()))
-    outputs = listed(fold.seal().outputs)
-    records = [
-        msgspec.json.decode(one.value, type=SnapshotRecord)
-        for one in outputs
-        if one.topic == SNAPSHOTS
-    ]
-    due = Counter(msgspec.json.encode(record.snapshot) for record in records)
-    there = Counter(msgspec.json.encode(snapshot) for snapshot in topics.snapshots)
+    interval = fold.seal()
+    outputs = listed(interval.outputs)
+    records = [read_record(one.value) for one in outputs if one.topic == SNAPSHOTS]
+    due = Counter(msgspec.json.encode(record) for record in records)
+    there = Counter(msgspec.json.encode(record) for record in topics.snapshots)
     counters.differ("snapshot", there, due, "state_mismatches", "state_mismatches")
     adopted = Counter(r.value for r in topics.events if b'"adopted"' in (r.value or b""))
     adoptions_due = Counter(one.value for one in outputs if one.topic == EVENTS)
     counters.differ("adoption", adopted, adoptions_due, "lost", "duplicated")
+    rows_due = Counter({row: 1 for row in interval.rows if row[1] is not None})
+    counters.differ(
+        "learned row",
+        Counter(topics.learned.items()),
+        rows_due,
+        "state_mismatches",
+        "state_mismatches",
+    )
 
 
 def compare_door(counters: Counters, taken: set[str], records: list[Any]) -> None:

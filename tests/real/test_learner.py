@@ -8,11 +8,10 @@ import pytest
 
 from models.effects import Alert, Decided, Fact
 from models.events import Adopted, Event, Line, OrderCompleted, decode
-from models.hazard import checksum
+from models.snapshot import SnapshotRecord, checksum, read_record
 from models.tokens import token_of
 from streams import topics
 from streams.settings import Settings
-from streams.snapshots import SnapshotRecord
 from tests.real.rig import Crew, Log, until
 
 pytestmark = pytest.mark.real
@@ -68,7 +67,7 @@ async def _considered(log: Log, day: int) -> bool:
 
 async def _snapshots(log: Log) -> list[SnapshotRecord]:
     records = await log.records(topics.SNAPSHOTS)
-    return [msgspec.json.decode(record.value, type=SnapshotRecord) for record in records]
+    return [read_record(record.value) for record in records]
 
 
 async def test_the_same_log_gives_the_same_models_though_the_learner_is_killed(

@@ -57,9 +57,10 @@ class Oracle:
             self._mark(event)
         elif isinstance(event, Adopted):
             if event.version in self._snapshots:
-                clock.hazard_version, clock.refused_version = event.version, 0
+                clock.hazard_version = event.version
+                clock.refused.pop(event.model, None)
             else:
-                clock.refused_version, clock.refused_at_ms = event.version, clock.now_ms
+                clock.refused[event.model] = event.version, clock.now_ms
         else:
             self._step(event, record)
 
