@@ -1,7 +1,7 @@
 """What there is against what there must be, as counters that are all 0 when nothing went wrong."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import orjson
 from models.customer import Customer
 from models.effects import Action, Decided, EventFolded, Fact, Merged, TierChanged
 from models.events import Event, MessageBounced, OrderCompleted, decode
+from models.item_knowledge import ItemKnowledge
+from models.item_rows import put_row
 from models.profile import profile_of
 from models.snapshot import read_record
 from sinks.dispatch_delivery import EXPIRED
@@ -118,14 +120,19 @@ def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None
     adopted = Counter(r.value for r in topics.events if b'"adopted"' in (r.value or b""))
     adoptions_due = Counter(one.value for one in outputs if one.topic == EVENTS)
     counters.differ("adoption", adopted, adoptions_due, "lost", "duplicated")
-    rows_due = Counter({row: 1 for row in interval.rows if row[1] is not None})
-    counters.differ(
-        "learned row",
-        Counter(topics.learned.items()),
-        rows_due,
-        "state_mismatches",
-        "state_mismatches",
-    )
+    there, due = (Counter(_learned(rows)) for rows in (topics.learned.items(), interval.rows))
+    counters.differ("learned row", there, due, "state_mismatches", "state_mismatches")
+
+
+def _learned(rows: Iterable[tuple[bytes, bytes | None]]) -> Iterator[tuple[Any, bytes]]:
+    """Rows of the learner's table; those of items, which have landmarks of their own, as of one."""
+    knowledge = ItemKnowledge()
+    for key, row in rows:
+        if row is not None and not put_row(knowledge, key, row):
+            yield key, row
+    for ref, place in knowledge.index.items():
+        yield ref, msgspec.msgpack.encode(knowledge.row(place))
+    yield "shop", msgspec.msgpack.encode(knowledge.shop)
 
 
 def compare_door(counters: Counters, taken: set[str], records: list[Any]) -> None:
