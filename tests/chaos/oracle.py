@@ -13,9 +13,9 @@ from models.effects import (
     DayEnded,
     EventFolded,
     Fact,
-    HazardLesson,
     HourEnded,
     Lesson,
+    Taught,
 )
 from models.effects import encode as encode_effect
 from models.events import Absorbed, Adopted, ClockMark, Event, decode
@@ -112,7 +112,7 @@ class Oracle:
                 self.for_log.append(effect.event)
             elif isinstance(effect, Action):
                 self.actions.append(effect)
-            elif isinstance(effect, HazardLesson):
+            elif isinstance(effect, Taught):
                 self.lessons.append(effect)
             else:
                 self.facts.append(effect)

@@ -10,7 +10,7 @@ import msgspec
 
 from models import hour_counts, partition_clock
 from models.customer import Customer, Timer, decode_row, encode_row
-from models.effects import Action, EventFolded, HazardLesson, HourEnded, encode
+from models.effects import Action, EventFolded, HourEnded, Taught, encode
 from models.events import Adopted, ClockMark, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
@@ -119,7 +119,7 @@ class Oracle:
         for effect in effects:
             if isinstance(effect, ForLog):
                 self.for_log[encode_event(effect.event)] += 1  # type: ignore[arg-type]
-            elif isinstance(effect, HazardLesson):
+            elif isinstance(effect, Taught):
                 self.outputs[topics.LESSONS].append(encode(effect))
             elif isinstance(effect, Action):
                 self.outputs[topics.ACTIONS].append(encode(effect))
