@@ -119,8 +119,7 @@ class Shop:
 
     def _best(self, candidates: Board) -> list[str]:
         scores = candidates.scores(self.weights)
-        few = np.argpartition(-scores, self.k)[: self.k] if len(scores) > self.k else slice(None)
-        best = candidates.places[few][np.argsort(-scores[few], kind="stable")]
+        best = candidates.places[(-scores).argsort(kind="stable")[: self.k]]
         return [self.knowledge.facts[place].product_id for place in best.tolist()]
 
     def learn(self, basket: Basket) -> None:
@@ -147,9 +146,7 @@ class Shop:
 
     def _teach(self, memory: ItemMemory, refs: list[int], at_ms: int) -> None:
         candidates = board(memory, self.knowledge, at_ms)
-        index = self.knowledge.index
-        bought = np.isin(candidates.places, [index[ref] for ref in refs if ref in index])
-        self.learner.learn(candidates, bought)
+        self.learner.learn(candidates, self.knowledge.among(candidates.places, refs))
 
     def _count(self, basket: Basket) -> None:
         self.bought.setdefault(basket.customer, Counter()).update(basket.items)
