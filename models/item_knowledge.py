@@ -4,8 +4,9 @@ Columns over items, so that a ranking reads hundreds of them at once; learned ba
 O(lines), forward-decayed as the customers' memories are (models/item_memory.py).
 """
 
+from itertools import chain
 from math import exp, log
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ TREND_HALF_LIFE_DAYS = 10.0
 _RATE, _TREND_RATE = (log(2) / days for days in (HALF_LIFE_DAYS, TREND_HALF_LIFE_DAYS))
 KEPT_NEIGHBOURS = 12
 # Three times as many compete, so that a newcomer has time to prove itself.
-_NEIGHBOURS_AT_MOST = 3 * KEPT_NEIGHBOURS
+COMPETING_NEIGHBOURS = 3 * KEPT_NEIGHBOURS
 PARTNERS_A_LINE = 6
 POPULAR_ITEMS = 40
 USUAL_INTERVAL_DAYS = 30.0
@@ -33,6 +34,8 @@ _WANTED_WEIGHT = 0.1
 _MIXER = 0x9E3779B1
 # A place is looked up in a table of so many slots an item; the few that share one go the long way.
 _SLOTS_AN_ITEM = 16
+
+_weights_of = methodcaller("values")
 
 COLUMNS = (
     "popularity",
@@ -113,9 +116,6 @@ class ItemKnowledge:
         longer("refs", np.uint32)
         longer("table", np.float64, len(COLUMNS))
         longer("category", np.intp)
-        longer("_neighbours", np.intp, KEPT_NEIGHBOURS)
-        longer("_neighbour_weights", np.float64, KEPT_NEIGHBOURS)
-        longer("_stale", np.bool_)
         self.scratch = np.zeros(size)
         self.places = np.zeros(size, np.intp)
         self.marked = np.zeros(size, np.bool_)
@@ -130,9 +130,6 @@ class ItemKnowledge:
     places: NDArray[np.intp]
     marked: NDArray[np.bool_]
     _slots: NDArray[np.intp]
-    _neighbours: NDArray[np.intp]
-    _neighbour_weights: NDArray[np.float64]
-    _stale: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -258,30 +255,22 @@ class ItemKnowledge:
             known = self._partners[place]
             for other in ring[start : start + partners]:
                 known[other] = known.get(other, 0.0) + weight
-            if len(known) > _NEIGHBOURS_AT_MOST:
+            if len(known) > COMPETING_NEIGHBOURS:
                 self._partners[place] = _strongest(known)
-        self._stale[places] = True
 
-    def neighbours(self, places: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """What goes with each of these items, and how heavily; weight 0 where there is less."""
-        stale = self._stale[places]
-        if stale.any():
-            self._freshen(places[stale].tolist())
-        return self._neighbours[places], self._neighbour_weights[places]
+    def neighbours(
+        self, places: list[int]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[int]]:
+        """What goes with these items, one item's after the other's, how heavily, how many each."""
+        known = [self._partners[place] for place in places]
+        near = np.fromiter(chain.from_iterable(known), np.intp)
+        weights = np.fromiter(chain.from_iterable(map(_weights_of, known)), np.float64)
+        return near, weights, [len(one) for one in known]
 
-    def _freshen(self, places: list[int]) -> None:
-        for place in places:
-            known = self._partners[place]
-            near = np.fromiter(known, np.intp, len(known))
-            weights = np.fromiter(known.values(), np.float64, len(known))
-            if len(known) > KEPT_NEIGHBOURS:
-                most = np.argpartition(weights, -KEPT_NEIGHBOURS)[-KEPT_NEIGHBOURS:]
-                near, weights = near[most], weights[most]
-            self._neighbours[place, : len(near)] = near
-            self._neighbours[place, len(near) :] = place
-            self._neighbour_weights[place, : len(near)] = weights
-            self._neighbour_weights[place, len(near) :] = 0.0
-            self._stale[place] = False
+    def share_together(self, place: int, other: int) -> float:
+        """Share of the orders with an item that held the other too; 0 for too few to be kept."""
+        weight = self._partners[place].get(other, 0.0)
+        return weight / float(self.table.item(place, POPULARITY)) if weight else 0.0
 
     @property
     def popular(self) -> NDArray[np.intp]:
@@ -300,9 +289,9 @@ class ItemKnowledge:
 
     def is_durable(self, place: int) -> bool:
         """Whether hardly anybody buys the item twice, though many bought it."""
-        buyers = self.table[place, BUYERS]
+        buyers = self.table.item(place, BUYERS)
         return bool(
-            buyers >= _DURABLE_BUYERS and self.table[place, REPEATS] < _DURABLE_SHARE * buyers
+            buyers >= _DURABLE_BUYERS and self.table.item(place, REPEATS) < _DURABLE_SHARE * buyers
         )
 
     def row(self, place: int) -> ItemRow:
@@ -338,7 +327,6 @@ class ItemKnowledge:
             item[LATELY] *= trend_factor
             near = {one: weight * factor for one, weight in near.items()}
         self._partners[at] = near
-        self._stale[at] = True
 
     def _place_of(self, ref: int) -> int:
         """Place of an item that may only be known as another's neighbour yet."""
@@ -367,7 +355,6 @@ class ItemKnowledge:
             shop.baskets_lately *= trend_factor
             self.table[:, POPULARITY] *= factor
             self.table[:, LATELY] *= trend_factor
-            self._neighbour_weights *= factor
             for known in self._partners:
                 for ref in known:
                     known[ref] *= factor

@@ -59,7 +59,11 @@ _NEUTRAL = np.array([[log(_LEAST_SHARE)], [log(_LEAST_SHARE)], [0.0]])
 _LOGGED = len(_LEAST)
 # Records, neighbours and best sellers together are fewer.
 _ORDER = np.arange(1024)
-_NOTHING_NEAR: tuple[NDArray[np.intp], NDArray[np.float64]] = (np.empty(0, np.intp), np.empty(0))
+_NOTHING_NEAR: tuple[list[int], NDArray[np.intp], NDArray[np.float64]] = (
+    [],
+    np.empty(0, np.intp),
+    np.empty(0),
+)
 
 
 class RankingSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,12 +96,15 @@ class Board(NamedTuple):
     """Candidates, each once; the first are the customer's own records, in their order.
 
     `shared` has a row for each of the first SHARED of FEATURES and a column a candidate; `own` a
-    row for each of the others and a column a record.
+    row for each of the others and a column a record. `sheet` are those records, `anchors` the
+    places of what others were drawn in by, where it was looked up.
     """
 
     places: NDArray[np.intp]
     shared: NDArray[np.float64]
     own: NDArray[np.float64]
+    sheet: Sheet
+    anchors: list[int]
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weigh the candidates, by weights that go with FEATURES."""
@@ -106,7 +113,7 @@ class Board(NamedTuple):
         return scores
 
 
-def board(  # noqa: PLR0915  (whole columns, one line each: a call would cost more)
+def board(
     memory: ItemMemory, knowledge: ItemKnowledge, at_ms: int, *, exploring: bool = False
 ) -> Board:
     """Gather a customer's candidates at that time and what speaks for each.
@@ -121,9 +128,9 @@ def board(  # noqa: PLR0915  (whole columns, one line each: a call would cost mo
     if met is not None:
         mine, sheet = mine[met], sheet.only(met)
     weights, own_count = sheet.weights, len(mine)
-    near, pulls = _NOTHING_NEAR
+    anchors, near, pulls = _NOTHING_NEAR
     if own_count and (exploring or own_count < FEW_ITEMS):
-        near, pulls = _pulled(memory, weights, mine, knowledge, at_ms)
+        anchors, near, pulls = _pulled(memory, weights, mine, knowledge, at_ms)
     others = _others(mine, near, knowledge)
     places = np.concatenate((mine, others))
     table = knowledge.table.take(places, axis=0)
@@ -164,7 +171,7 @@ def board(  # noqa: PLR0915  (whole columns, one line each: a call would cost mo
     if not sheet.all_bought:
         own[:7] *= times > 0.0
     own[7] = _wishes(sheet, today) if sheet.any_marked else 0.0
-    return Board(places, shared, own)
+    return Board(places, shared, own, sheet, anchors)
 
 
 def _within_reach(at_ms: int, memory: ItemMemory, knowledge: ItemKnowledge) -> int:
@@ -179,16 +186,17 @@ def _pulled(
     mine: NDArray[np.intp],
     knowledge: ItemKnowledge,
     at_ms: int,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """What goes with the items that the customer bought most of late, and how strongly."""
+) -> tuple[list[int], NDArray[np.intp], NDArray[np.float64]]:
+    """The items that the customer bought most of late, what goes with them, and how strongly."""
     anchors = mine
     if len(mine) > ANCHORS:
         most = np.argpartition(weights, -ANCHORS)[-ANCHORS:]
         anchors, weights = mine[most], weights[most]
-    near, pulls = knowledge.neighbours(anchors)
+    names = anchors.tolist()
+    near, pulls, counts = knowledge.neighbours(names)
     met = knowledge.table[anchors, POPULARITY] + _TOGETHER_PRIOR * knowledge.scales(at_ms)[0]
-    pulls *= (weights / (met * scale(memory, at_ms)))[:, None]
-    return near.ravel(), pulls.ravel()
+    pulls *= np.repeat(weights / (met * scale(memory, at_ms)), counts)
+    return names, near, pulls
 
 
 def _others(
@@ -226,9 +234,10 @@ def _category_shares(
 ) -> NDArray[np.float64]:
     """Share of the customer's purchases that each candidate's category has, as a logarithm."""
     categories = knowledge.category.take(places)
-    bought = np.bincount(categories[: len(weights)], weights, len(knowledge.categories))
+    bought = np.bincount(categories[: len(weights)], weights, len(knowledge.categories)) * (
+        1.0 / max(float(weights.sum()), _LEAST_ORDERS)
+    )
     bought[0] = 0.0
-    bought *= 1.0 / max(float(weights.sum()), _LEAST_ORDERS)
     shares: NDArray[np.float64] = np.log(bought + _LEAST_SHARE).take(categories)
     return shares
 
