@@ -4,7 +4,9 @@ Columns over items, so that a ranking reads hundreds of them at once; learned ba
 O(lines), forward-decayed as the customers' memories are (models/item_memory.py).
 """
 
+from itertools import chain
 from math import exp, log
+from operator import itemgetter, methodcaller
 from typing import Any
 
 import msgspec
@@ -20,19 +22,36 @@ TREND_HALF_LIFE_DAYS = 10.0
 _RATE, _TREND_RATE = (log(2) / days for days in (HALF_LIFE_DAYS, TREND_HALF_LIFE_DAYS))
 KEPT_NEIGHBOURS = 12
 # Three times as many compete, so that a newcomer has time to prove itself.
-_NEIGHBOURS_AT_MOST = 3 * KEPT_NEIGHBOURS
+COMPETING_NEIGHBOURS = 3 * KEPT_NEIGHBOURS
 PARTNERS_A_LINE = 6
 POPULAR_ITEMS = 40
 USUAL_INTERVAL_DAYS = 30.0
 _INTERVAL_PRIOR = 5.0
+_BUYERS_PRIOR, _REPEATS_PRIOR = 2.0, 1.0
 _DURABLE_BUYERS = 30
 _DURABLE_SHARE = 0.02
 _WANTED_WEIGHT = 0.1
 _MIXER = 0x9E3779B1
+# A place is looked up in a table of so many slots an item; the few that share one go the long way.
+_SLOTS_AN_ITEM = 16
 
-COLUMNS = ("popularity", "lately", "interval_days", "log_price", "buyers", "repeats", "gap_days")
-"""What is known of each item, side by side, so that a ranking fetches it in one go."""
-POPULARITY, LATELY, INTERVAL, LOG_PRICE, BUYERS, REPEATS, GAP_DAYS = range(len(COLUMNS))
+_weights_of = methodcaller("values")
+
+COLUMNS = (
+    "popularity",
+    "lately",
+    "interval_days",
+    "log_price",
+    "regular",
+    "buyers",
+    "repeats",
+    "gap_days",
+)
+"""What is known of each item, side by side, so that a ranking fetches it in one go.
+
+`regular`: logarithm of how many times a buyer has bought it again.
+"""
+POPULARITY, LATELY, INTERVAL, LOG_PRICE, REGULAR, BUYERS, REPEATS, GAP_DAYS = range(len(COLUMNS))
 
 
 class ItemFacts(msgspec.Struct, array_like=True, gc=False):
@@ -94,23 +113,23 @@ class ItemKnowledge:
                 column[:old] = getattr(self, name)[:old]
             setattr(self, name, column)
 
-        longer("refs", np.int64)
+        longer("refs", np.uint32)
         longer("table", np.float64, len(COLUMNS))
         longer("category", np.intp)
-        longer("_neighbours", np.intp, KEPT_NEIGHBOURS)
-        longer("_neighbour_weights", np.float64, KEPT_NEIGHBOURS)
-        longer("_stale", np.bool_)
         self.scratch = np.zeros(size)
         self.places = np.zeros(size, np.intp)
+        self.marked = np.zeros(size, np.bool_)
+        self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.intp)
+        # Backwards: of two items of one slot, the one that was met first has it.
+        self._slots[self.refs[:old][::-1] & len(self._slots) - 1] = np.arange(old)[::-1]
 
-    refs: NDArray[np.int64]
+    refs: NDArray[np.uint32]
     table: NDArray[np.float64]
     category: NDArray[np.intp]
     scratch: NDArray[np.float64]
     places: NDArray[np.intp]
-    _neighbours: NDArray[np.intp]
-    _neighbour_weights: NDArray[np.float64]
-    _stale: NDArray[np.bool_]
+    marked: NDArray[np.bool_]
+    _slots: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -124,9 +143,13 @@ class ItemKnowledge:
                 self._room(2 * at)
             self.index[ref] = at
             self.refs[at] = ref
+            slot = ref & len(self._slots) - 1
+            if not self._slots[slot]:
+                self._slots[slot] = at
             self.facts.append(facts)
             self._partners.append({})
             self.table[at, INTERVAL] = self.usual_days
+            self.table[at, REGULAR] = _regular(0.0, 0.0)
             self._describe(at, facts)
         else:
             known = self.facts[at]
@@ -141,6 +164,25 @@ class ItemKnowledge:
                 self._describe(at, merged)
         return at
 
+    def find(self, refs: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+        """Place of each item, and, unless all were met before, which of them were."""
+        places = self._slots.take(refs & len(self._slots) - 1)
+        right = (self.refs.take(places) == refs).tobytes()
+        at, are_met = right.find(0), bool(self.facts)
+        while at >= 0:
+            places[at] = place = self.index.get(int(refs[at]), -1)
+            are_met = are_met and place >= 0
+            at = right.find(0, at + 1)
+        return places, None if are_met else places >= 0
+
+    def among(self, places: NDArray[np.intp], refs: list[int]) -> NDArray[np.bool_]:
+        """Which of these places are of these items."""
+        mine = [self.index[ref] for ref in refs if ref in self.index]
+        self.marked[mine] = True
+        found: NDArray[np.bool_] = self.marked.take(places)
+        self.marked[mine] = False
+        return found
+
     def _describe(self, at: int, facts: ItemFacts) -> None:
         self.category[at] = self.categories.setdefault(facts.category, len(self.categories))
         if facts.price_cents > 0:
@@ -152,31 +194,35 @@ class ItemKnowledge:
         days = at_ms / DAY_MS - self.shop.landmark_day
         return exp(_RATE * days), exp(_TREND_RATE * days)
 
+    def shares(self, at_ms: int) -> NDArray[np.float64]:
+        """Popularity and lately times these two are shares of the baskets, as of that time."""
+        slow, fast = self.scales(at_ms)
+        shop = self.shop
+        return np.array(((1.0 / max(shop.baskets, slow),), (1.0 / max(shop.baskets_lately, fast),)))
+
     def sold(self, places: list[int], gaps: list[int], at_ms: int, seed: str) -> None:
         """Learn one basket of different items; `gaps` as models.item_memory.buy gave them."""
         self._move_landmark(at_ms)
         slow, fast = self.scales(at_ms)
-        shop, table = self.shop, self.table
+        shop = self.shop
         shop.baskets += slow
         shop.baskets_lately += fast
         shop.lines += len(places)
-        at = np.array(places, np.intp)
-        table[at, POPULARITY] += slow
-        table[at, LATELY] += fast
-        for place, gap in zip(places, gaps, strict=True):
+        usual_days = _INTERVAL_PRIOR * self.usual_days
+        rows = self.table.take(places, axis=0).tolist()
+        for row, gap in zip(rows, gaps, strict=True):
+            row[POPULARITY] += slow
+            row[LATELY] += fast
             if gap < 0:
-                table[place, BUYERS] += 1.0
-                continue
-            shop.repeats += 1
-            shop.gap_days += gap
-            _, _, _, _, _, repeats, gap_days = table[place].tolist()
-            repeats, gap_days = repeats + 1.0, gap_days + gap
-            interval_days = (gap_days + _INTERVAL_PRIOR * self.usual_days) / (
-                repeats + _INTERVAL_PRIOR
-            )
-            table[place, INTERVAL] = interval_days
-            table[place, REPEATS] = repeats
-            table[place, GAP_DAYS] = gap_days
+                row[BUYERS] += 1.0
+            else:
+                row[REPEATS] += 1.0
+                row[GAP_DAYS] += gap
+                row[INTERVAL] = (row[GAP_DAYS] + usual_days) / (row[REPEATS] + _INTERVAL_PRIOR)
+                shop.repeats += 1
+                shop.gap_days += gap
+            row[REGULAR] = _regular(row[BUYERS], row[REPEATS])
+        self.table[places] = rows
         if len(places) > 1:
             self._go_together(places, slow, seed)
 
@@ -209,30 +255,22 @@ class ItemKnowledge:
             known = self._partners[place]
             for other in ring[start : start + partners]:
                 known[other] = known.get(other, 0.0) + weight
-            if len(known) > _NEIGHBOURS_AT_MOST:
+            if len(known) > COMPETING_NEIGHBOURS:
                 self._partners[place] = _strongest(known)
-            self._stale[place] = True
 
-    def neighbours(self, places: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """What goes with each of these items, and how heavily; weight 0 where there is less."""
-        stale = self._stale[places]
-        if stale.any():
-            self._freshen(places[stale].tolist())
-        return self._neighbours[places], self._neighbour_weights[places]
+    def neighbours(
+        self, places: list[int]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[int]]:
+        """What goes with these items, one item's after the other's, how heavily, how many each."""
+        known = [self._partners[place] for place in places]
+        near = np.fromiter(chain.from_iterable(known), np.intp)
+        weights = np.fromiter(chain.from_iterable(map(_weights_of, known)), np.float64)
+        return near, weights, [len(one) for one in known]
 
-    def _freshen(self, places: list[int]) -> None:
-        for place in places:
-            known = self._partners[place]
-            near = np.fromiter(known, np.intp, len(known))
-            weights = np.fromiter(known.values(), np.float64, len(known))
-            if len(known) > KEPT_NEIGHBOURS:
-                most = np.argpartition(weights, -KEPT_NEIGHBOURS)[-KEPT_NEIGHBOURS:]
-                near, weights = near[most], weights[most]
-            self._neighbours[place, : len(near)] = near
-            self._neighbours[place, len(near) :] = place
-            self._neighbour_weights[place, : len(near)] = weights
-            self._neighbour_weights[place, len(near) :] = 0.0
-            self._stale[place] = False
+    def share_together(self, place: int, other: int) -> float:
+        """Share of the orders with an item that held the other too; 0 for too few to be kept."""
+        weight = self._partners[place].get(other, 0.0)
+        return weight / float(self.table.item(place, POPULARITY)) if weight else 0.0
 
     @property
     def popular(self) -> NDArray[np.intp]:
@@ -251,9 +289,9 @@ class ItemKnowledge:
 
     def is_durable(self, place: int) -> bool:
         """Whether hardly anybody buys the item twice, though many bought it."""
-        buyers = self.table[place, BUYERS]
+        buyers = self.table.item(place, BUYERS)
         return bool(
-            buyers >= _DURABLE_BUYERS and self.table[place, REPEATS] < _DURABLE_SHARE * buyers
+            buyers >= _DURABLE_BUYERS and self.table.item(place, REPEATS) < _DURABLE_SHARE * buyers
         )
 
     def row(self, place: int) -> ItemRow:
@@ -283,12 +321,12 @@ class ItemKnowledge:
         item[[POPULARITY, LATELY]] = row.popularity, row.lately
         item[[BUYERS, REPEATS]] = row.buyers, row.repeats
         item[[GAP_DAYS, INTERVAL]] = row.gap_days, row.interval_days
+        item[REGULAR] = _regular(row.buyers, row.repeats)
         for factor, trend_factor in _factors(row.landmark_day, self.shop.landmark_day):
             item[POPULARITY] *= factor
             item[LATELY] *= trend_factor
             near = {one: weight * factor for one, weight in near.items()}
         self._partners[at] = near
-        self._stale[at] = True
 
     def _place_of(self, ref: int) -> int:
         """Place of an item that may only be known as another's neighbour yet."""
@@ -317,7 +355,6 @@ class ItemKnowledge:
             shop.baskets_lately *= trend_factor
             self.table[:, POPULARITY] *= factor
             self.table[:, LATELY] *= trend_factor
-            self._neighbour_weights *= factor
             for known in self._partners:
                 for ref in known:
                     known[ref] *= factor
@@ -337,8 +374,8 @@ def _factors(from_day: int, to_day: int) -> list[tuple[float, float]]:
 
 def _strongest(known: dict[int, float]) -> dict[int, float]:
     """Keep KEPT_NEIGHBOURS of more; of equals those that were met first."""
-    least = sorted(known.values())[-KEPT_NEIGHBOURS]
-    above = sum(weight > least for weight in known.values())
-    equals = [one for one, weight in known.items() if weight == least]
-    dropped = set(equals[KEPT_NEIGHBOURS - above :])
-    return {one: weight for one, weight in known.items() if weight >= least and one not in dropped}
+    return dict(sorted(known.items(), key=itemgetter(1), reverse=True)[:KEPT_NEIGHBOURS])
+
+
+def _regular(buyers: float, repeats: float) -> float:
+    return log((repeats + _REPEATS_PRIOR) / (buyers + _BUYERS_PRIOR))

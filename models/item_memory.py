@@ -8,7 +8,7 @@ without looking at the time.
 
 from math import exp, log
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -41,7 +41,7 @@ Of an item that was only wanted, `times` is 0 and `last_day` when it was wanted 
 """
 _RECORD = Struct("<IeHHBB")
 _BYTES = _RECORD.size
-_MARKS_AT = _BYTES - 1
+_TIMES_AT, _MARKS_AT = _BYTES - 2, _BYTES - 1
 # Room to grow in, so that the least is looked for once in several orders.
 _MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
 _MOST_TIMES = 255
@@ -78,15 +78,46 @@ def scale(memory: ItemMemory, at_ms: int) -> float:
     return exp(RATE_PER_DAY * (at_ms / DAY_MS - memory.landmark_day))
 
 
-def days(memory: ItemMemory) -> NDArray[np.float64]:
-    """Give `last_day` and `first_day` of all records as two rows."""
-    halves = np.frombuffer(bytes(memory.records), "<u2").reshape(-1, _BYTES // 2)
-    return halves[:, 3:5].T.astype(np.float64)
-
-
 def columns(memory: ItemMemory) -> NDArray[Any]:
     """Give the records as columns, of a copy: a string of bytes that is looked at can't grow."""
     return np.frombuffer(bytes(memory.records), dtype=RECORD)
+
+
+class Sheet(NamedTuple):
+    """The records as columns of numbers, and what can be told of them without reading each."""
+
+    refs: NDArray[np.uint32]
+    weights: NDArray[np.float64]
+    last_day: NDArray[np.float64]
+    first_day: NDArray[np.float64]
+    times: NDArray[np.float64]
+    marks: NDArray[np.uint8]
+    all_bought: bool
+    any_marked: bool
+
+    def only(self, kept: NDArray[np.bool_]) -> "Sheet":
+        """Leave out the other records."""
+        return Sheet(*(column[kept] for column in self[:-2]), *self[-2:])
+
+
+def sheet_of(memory: ItemMemory) -> Sheet:
+    """Give the records as they are now."""
+    raw = bytes(memory.records)
+    records = np.frombuffer(raw, RECORD)
+    # All two-byte columns at once, some of them meaningless: one by one they take longer.
+    halves = np.frombuffer(raw, "<u2").reshape(-1, _BYTES // 2).T.astype(np.float64)
+    marks = raw[_MARKS_AT::_BYTES]
+    any_marked = bool(marks.strip(b"\0"))
+    return Sheet(
+        records["ref"],
+        records["weight"].astype(np.float64),
+        halves[3],
+        halves[4],
+        records["times"].astype(np.float64) if any_marked else halves[5],
+        np.frombuffer(marks, np.uint8),
+        0 not in raw[_TIMES_AT::_BYTES],
+        any_marked,
+    )
 
 
 def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:

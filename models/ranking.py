@@ -4,9 +4,8 @@ The score is linear in features that a shop's own learner weighs (models/ranking
 it has learned, PRIOR does. Which features, and what each is worth: ARCHITECTURE.md.
 """
 
-from itertools import repeat
 from math import isfinite, log
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -15,15 +14,14 @@ from numpy.typing import NDArray
 from models.clock import DAY_MS
 from models.hazard import BadSnapshot
 from models.item_knowledge import (
-    BUYERS,
     INTERVAL,
     LATELY,
     LOG_PRICE,
     POPULARITY,
-    REPEATS,
+    REGULAR,
     ItemKnowledge,
 )
-from models.item_memory import CARTED, VIEWED, WISHED, ItemMemory, columns, days, scale
+from models.item_memory import CARTED, VIEWED, WISHED, ItemMemory, Sheet, scale, sheet_of
 
 PRIOR = {
     "mixture": 0.6,
@@ -51,17 +49,21 @@ FORESIGHT_DAYS = 4_000
 _TOGETHER_SHARE = 0.03
 _TOGETHER_PRIOR = 20.0
 _HABIT_PRIOR = 10.0
-_REGULAR_PRIOR = (1.0, 2.0)
 _LEAST_ORDERS = 1e-9
-# Of an interval and of a silence.
-_LEAST_DAYS = np.array([[1.0], [0.0]])
 _WISH_RATE = 0.1
-# Added to the first five features before their logarithm: what is as good as nothing.
-_LEAST = np.array([[1e-4], [1e-5], [1e-5], [1e-2], [1e-2]])
+# Added to the first features before their logarithm: what is as good as nothing.
+_LEAST = np.array([[1e-4], [1e-5], [1e-5]])
+_LEAST_SHARE = 1e-2
+# What nothing is bought with, of no category and without a price.
+_NEUTRAL = np.array([[log(_LEAST_SHARE)], [log(_LEAST_SHARE)], [0.0]])
 _LOGGED = len(_LEAST)
 # Records, neighbours and best sellers together are fewer.
 _ORDER = np.arange(1024)
-_NOTHING_NEAR: tuple[NDArray[np.intp], NDArray[np.float64]] = (np.empty(0, np.intp), np.empty(0))
+_NOTHING_NEAR: tuple[list[int], NDArray[np.intp], NDArray[np.float64]] = (
+    [],
+    np.empty(0, np.intp),
+    np.empty(0),
+)
 
 
 class RankingSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +96,15 @@ class Board(NamedTuple):
     """Candidates, each once; the first are the customer's own records, in their order.
 
     `shared` has a row for each of the first SHARED of FEATURES and a column a candidate; `own` a
-    row for each of the others and a column a record.
+    row for each of the others and a column a record. `sheet` are those records, `anchors` the
+    places of what others were drawn in by, where it was looked up.
     """
 
     places: NDArray[np.intp]
     shared: NDArray[np.float64]
     own: NDArray[np.float64]
+    sheet: Sheet
+    anchors: list[int]
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weigh the candidates, by weights that go with FEATURES."""
@@ -108,7 +113,7 @@ class Board(NamedTuple):
         return scores
 
 
-def board(  # noqa: PLR0915  (whole columns, one line each: a call would cost more)
+def board(
     memory: ItemMemory, knowledge: ItemKnowledge, at_ms: int, *, exploring: bool = False
 ) -> Board:
     """Gather a customer's candidates at that time and what speaks for each.
@@ -118,61 +123,55 @@ def board(  # noqa: PLR0915  (whole columns, one line each: a call would cost mo
     Few calls over whole columns: at these lengths a call costs more than what it computes.
     """
     at_ms = _within_reach(at_ms, memory, knowledge)
-    records = columns(memory)
-    mine = _places_of(records, knowledge)
-    last, first = days(memory)
-    times = np.maximum(records["times"], 1)
-    weights = records["weight"].astype(np.float64)
-    bought = records["times"] > 0
-    if len(mine) and mine.min() < 0:
-        known = mine >= 0
-        mine, weights, times, bought = mine[known], weights[known], times[known], bought[known]
-        records, last, first = records[known], last[known], first[known]
-    near, pulls = _NOTHING_NEAR
-    if len(mine) and (exploring or len(mine) < FEW_ITEMS):
-        near, pulls = _pulled(memory, weights, mine, knowledge, at_ms)
-    places = _each_once(np.concatenate((mine, near, knowledge.popular)), knowledge.places)
-    table = knowledge.table[places]
+    sheet = sheet_of(memory)
+    mine, met = knowledge.find(sheet.refs)
+    if met is not None:
+        mine, sheet = mine[met], sheet.only(met)
+    weights, own_count = sheet.weights, len(mine)
+    anchors, near, pulls = _NOTHING_NEAR
+    if own_count and (exploring or own_count < FEW_ITEMS):
+        anchors, near, pulls = _pulled(memory, weights, mine, knowledge, at_ms)
+    others = _others(mine, near, knowledge)
+    places = np.concatenate((mine, others))
+    table = knowledge.table.take(places, axis=0)
 
     shared = np.empty((SHARED, len(places)))
-    mixture, popularity, trend, together, category, price = shared
-    slow, fast = knowledge.scales(at_ms)
-    np.multiply(table[:, POPULARITY], 1.0 / max(knowledge.shop.baskets, slow), out=popularity)
-    np.multiply(table[:, LATELY], 1.0 / max(knowledge.shop.baskets_lately, fast), out=trend)
+    shared[3:] = _NEUTRAL
+    np.multiply(table[:, : LATELY + 1].T, knowledge.shares(at_ms), out=shared[1:3])
+    mixture = shared[0]
+    mixture[:] = shared[1]
+    mixture[:own_count] += weights * (1.0 / max(memory.orders, _LEAST_ORDERS))
     if len(near):
-        _gather(together, places, near, pulls, knowledge.scratch)
-    else:
-        together[:] = 0.0
-    np.multiply(together, _TOGETHER_SHARE, out=mixture)
-    mixture += popularity
-    mixture[: len(mine)] += weights * (1.0 / max(memory.orders, _LEAST_ORDERS))
-    _share_categories(category, weights, places, knowledge)
+        together = _gathered(places, near, pulls, knowledge.scratch)
+        mixture += together * _TOGETHER_SHARE
+        np.log(together + _LEAST_SHARE, out=shared[3])
+    if len(knowledge.categories) > 1:
+        shared[4] = _category_shares(weights, places, knowledge)
+    if knowledge.is_priced:
+        shared[5] = _price_distances(weights, table, own_count)
     logged = shared[:_LOGGED]
     logged += _LEAST
-    trend /= popularity
+    shared[2] /= shared[1]
     np.log(logged, out=logged)
-    price[:] = _price_distances(weights, table, len(mine)) if knowledge.is_priced else 0.0
 
-    today = at_ms // DAY_MS
-    own = np.empty((len(FEATURES) - SHARED, len(mine)))
-    own[0] = bought
-    due, silence, often, due_squared, regular, wish = own[2:]
-    np.subtract(last, first, out=due)
-    due += table[: len(mine), INTERVAL]
-    due /= times
-    np.subtract(today, last, out=silence)
-    often[:] = times
-    np.maximum(own[2:4], _LEAST_DAYS, out=own[2:4])
-    np.log1p(own[2:5], out=own[2:5])
-    np.subtract(silence, due, out=due)
+    today, last, times = at_ms // DAY_MS, sheet.last_day, sheet.times
+    own = np.empty((len(FEATURES) - SHARED, own_count))
+    own[0] = 1.0
     own[1] = _habit(memory)
-    own[1:5] *= bought
-    np.multiply(due, due, out=due_squared)
-    ever = table[: len(mine), BUYERS : REPEATS + 1]
-    np.log((ever[:, 1] + _REGULAR_PRIOR[0]) / (ever[:, 0] + _REGULAR_PRIOR[1]), out=regular)
-    regular *= bought
-    wish[:] = _wishes(records, last, today)
-    return Board(places, shared, own)
+    due = last - sheet.first_day
+    due += table[:own_count, INTERVAL]
+    due /= times if sheet.all_bought else np.maximum(times, 1.0)
+    np.maximum(due, 1.0, out=own[2])
+    np.maximum(today - last, 0.0, out=own[3])
+    own[4] = times
+    np.log1p(own[2:5], out=own[2:5])
+    np.subtract(own[3], own[2], out=own[2])
+    np.multiply(own[2], own[2], out=own[5])
+    own[6] = table[:own_count, REGULAR]
+    if not sheet.all_bought:
+        own[:7] *= times > 0.0
+    own[7] = _wishes(sheet, today) if sheet.any_marked else 0.0
+    return Board(places, shared, own, sheet, anchors)
 
 
 def _within_reach(at_ms: int, memory: ItemMemory, knowledge: ItemKnowledge) -> int:
@@ -181,79 +180,73 @@ def _within_reach(at_ms: int, memory: ItemMemory, knowledge: ItemKnowledge) -> i
     return min(max(at_ms, latest_day * DAY_MS), (latest_day + FORESIGHT_DAYS) * DAY_MS)
 
 
-def _places_of(records: NDArray[Any], knowledge: ItemKnowledge) -> NDArray[np.intp]:
-    """Place of each record's item, -1 for one that the shop's knowledge has not met yet."""
-    refs = records["ref"].tolist()
-    return np.fromiter(map(knowledge.index.get, refs, repeat(-1)), np.intp, len(refs))
-
-
 def _pulled(
     memory: ItemMemory,
     weights: NDArray[np.float64],
     mine: NDArray[np.intp],
     knowledge: ItemKnowledge,
     at_ms: int,
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """What goes with the items that the customer bought most of late, and how strongly."""
+) -> tuple[list[int], NDArray[np.intp], NDArray[np.float64]]:
+    """The items that the customer bought most of late, what goes with them, and how strongly."""
     anchors = mine
     if len(mine) > ANCHORS:
         most = np.argpartition(weights, -ANCHORS)[-ANCHORS:]
         anchors, weights = mine[most], weights[most]
-    near, pulls = knowledge.neighbours(anchors)
+    names = anchors.tolist()
+    near, pulls, counts = knowledge.neighbours(names)
     met = knowledge.table[anchors, POPULARITY] + _TOGETHER_PRIOR * knowledge.scales(at_ms)[0]
-    pulls *= (weights / (met * scale(memory, at_ms)))[:, None]
-    return near.ravel(), pulls.ravel()
+    pulls *= np.repeat(weights / (met * scale(memory, at_ms)), counts)
+    return names, near, pulls
 
 
-def _each_once(places: NDArray[np.intp], scratch: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Keep each place where it comes first."""
-    order = _ORDER[: len(places)]
-    scratch[places[::-1]] = order[::-1]
-    first: NDArray[np.intp] = places[scratch[places] == order]
-    return first
+def _others(
+    mine: NDArray[np.intp], near: NDArray[np.intp], knowledge: ItemKnowledge
+) -> NDArray[np.intp]:
+    """Candidates that the customer does not remember, each where it comes first."""
+    others = knowledge.popular
+    if len(near):
+        together = np.concatenate((near, others))
+        order = _ORDER[: len(together)]
+        knowledge.places[together[::-1]] = order[::-1]
+        others = together[knowledge.places.take(together) == order]
+    is_mine = knowledge.marked
+    is_mine[mine] = True
+    others = others[~is_mine.take(others)]
+    is_mine[mine] = False
+    return others
 
 
-def _gather(
-    together: NDArray[np.float64],
+def _gathered(
     places: NDArray[np.intp],
     near: NDArray[np.intp],
     pulls: NDArray[np.float64],
     scratch: NDArray[np.float64],
-) -> None:
+) -> NDArray[np.float64]:
     """How strongly the anchors together pull at each place; the scratch is left as it was, zero."""
     np.add.at(scratch, near, pulls)
-    scratch.take(places, out=together)
+    pulled: NDArray[np.float64] = scratch.take(places)
     scratch[near] = 0.0
+    return pulled
 
 
-def _share_categories(
-    shares: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    places: NDArray[np.intp],
-    knowledge: ItemKnowledge,
-) -> None:
-    """Share of the customer's purchases that each candidate's category has."""
-    size = len(knowledge.categories)
-    if size == 1:
-        shares[:] = 0.0
-        return
-    categories = knowledge.category[places]
-    by_category = np.bincount(categories[: len(weights)], weights, size)
-    by_category[0] = 0.0
-    by_category.take(categories, out=shares)
-    shares *= 1.0 / max(float(weights.sum()), _LEAST_ORDERS)
+def _category_shares(
+    weights: NDArray[np.float64], places: NDArray[np.intp], knowledge: ItemKnowledge
+) -> NDArray[np.float64]:
+    """Share of the customer's purchases that each candidate's category has, as a logarithm."""
+    categories = knowledge.category.take(places)
+    bought = np.bincount(categories[: len(weights)], weights, len(knowledge.categories)) * (
+        1.0 / max(float(weights.sum()), _LEAST_ORDERS)
+    )
+    bought[0] = 0.0
+    shares: NDArray[np.float64] = np.log(bought + _LEAST_SHARE).take(categories)
+    return shares
 
 
-def _wishes(
-    records: NDArray[Any], last: NDArray[np.float64], today: int
-) -> NDArray[np.float64] | float:
+def _wishes(sheet: Sheet, today: int) -> NDArray[np.float64]:
     """How much each item is wanted: as long as a wish or cart is open, a look for some days."""
-    marks = records["marks"]
-    if not marks.any():
-        return 0.0
-    held = (marks & (CARTED | WISHED)) > 0
-    looked = np.exp((last - today) * _WISH_RATE) * ((marks & VIEWED) > 0)
-    return np.where(records["times"] == 0, np.maximum(held, looked), held)
+    held = (sheet.marks & (CARTED | WISHED)) > 0
+    looked = np.exp((sheet.last_day - today) * _WISH_RATE) * ((sheet.marks & VIEWED) > 0)
+    return np.where(sheet.times == 0.0, np.maximum(held, looked), held)
 
 
 def _price_distances(

@@ -8,7 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from sinks.patience import cancelled_means_failed
+from sinks.patience import cancelled_means_failed, opened
 
 _RETRY_S = 1.0
 _POLL_MS = 500
@@ -60,15 +60,11 @@ class Follower(ABC):
             )
             try:
                 with cancelled_means_failed():
-                    await consumer.start()
-                    await self._read(consumer)
+                    async with opened(consumer):
+                        await self._read(consumer)
             except (KafkaError, OSError) as error:
                 names = [one.topic for one in self._partitions]
                 _log.warning("topic_unreadable", topics=names, error=repr(error))
-            finally:
-                # In a task of its own: after an outage the client's stop may raise CancelledError,
-                # which here would end the following for good.
-                await asyncio.wait([asyncio.create_task(consumer.stop())])
             await asyncio.sleep(_RETRY_S)
 
     async def _read(self, consumer: AIOKafkaConsumer) -> None:

@@ -22,6 +22,7 @@ from models.snapshot import (
     read_record,
     refusal,
 )
+from sinks.patience import opened
 from streams import topics
 from streams.fold import Output
 from streams.replay.history_log import read_control
@@ -75,15 +76,13 @@ async def read_versions(settings: Settings) -> Versions:
         isolation_level="read_committed",
     )
     try:
-        await consumer.start()
-        known = await _read(consumer, TopicPartition(settings.named(topics.SNAPSHOTS), 0))
+        async with opened(consumer):
+            known = await _read(consumer, TopicPartition(settings.named(topics.SNAPSHOTS), 0))
         words = await read_control(settings)
     except KafkaError as error:
         raise ModelTrouble(
             f"no broker at {settings.kafka_bootstrap} ({error!r}): start `huitou up` first"
         ) from None
-    finally:
-        await consumer.stop()
     return Versions(tuple(known), {model: _adopted(model, words) for model in KINDS})
 
 

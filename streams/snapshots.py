@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models.events import Adopted
 from models.events import encode as encode_record
 from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, read_record, refusal
+from sinks.patience import opened
 from streams import topics
 from streams.exit import end_process
 from streams.fold import Output
@@ -74,13 +75,10 @@ class SnapshotReader:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        try:
-            await consumer.start()
+        async with opened(consumer):
             consumer.assign([TopicPartition(self._topic, 0)])
             async for record in consumer:
                 await self._take(record.value)
-        finally:
-            await consumer.stop()
 
     async def _take(self, value: bytes) -> None:
         record = read_record(value)

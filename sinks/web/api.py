@@ -7,6 +7,7 @@ from typing import Any, get_args
 import orjson
 from aiohttp import web
 
+from models.recommendation import SLOTS, Slot
 from sinks.mailbox import Letter, Mailbox
 from sinks.web.access import from_here
 from sinks.web.broadcast import Broadcast, Full, Over
@@ -15,7 +16,7 @@ from sinks.web.meters import Meters
 from sinks.web.panels import Panel
 from sinks.web.profiles import By, Profiles
 from sinks.web.pulse import LogTime, Pulse
-from sinks.web.recommendations import Recommendations, Slot
+from sinks.web.recommendations import Recommendations
 from sinks.web.story import Stories
 from sinks.web.words import LANGUAGES
 
@@ -219,10 +220,10 @@ def _by(request: web.Request) -> By:
 
 def _slot(request: web.Request) -> Slot:
     slot = request.query.get("slot", "mixed")
-    for known in get_args(Slot):
+    for known in SLOTS:
         if slot == known:
-            return known  # type: ignore[no-any-return]
-    raise web.HTTPBadRequest(text=f"slot: expected one of {', '.join(get_args(Slot))}")
+            return known
+    raise web.HTTPBadRequest(text=f"slot: expected one of {', '.join(SLOTS)}")
 
 
 def _number(request: web.Request, name: str, default: int, most: int) -> int:

@@ -109,7 +109,7 @@ class Profiles:
             b64decode(packed), type=ItemMemory
         ) if packed else ItemMemory()
 
-    async def _newest(self, token: str) -> tuple[str, Profile, bytes]:
+    async def _newest(self, token: str) -> tuple[str, Profile, bytes | str]:
         for _ in range(MERGES_AT_MOST):
             key = f"{self._namespace}profile:{token}"
             raw, items = await self._redis.hmget(key, ["json", "items"])

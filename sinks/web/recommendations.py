@@ -4,16 +4,13 @@ Both are current within a moment of the last event: the memory comes with the pr
 from the learner's table (`sinks/item_shelf.py`).
 """
 
-from typing import Any, Literal
+from typing import Any
 
-import msgspec
 from models.recommendation import recommend
-
 from sinks.item_shelf import ItemShelf
 from sinks.web.log_time import LogTimeReader
 from sinks.web.profiles import Profiles
 
-Slot = Literal["mixed", "repeat", "explore"]
 MUTED_TRAIT = "muted_categories"
 
 
@@ -53,5 +50,24 @@ class Recommendations:
             "model": "ranking",
             "model_version": self._shelf.version,
             "currency": profile["currency"],
-            "items": [msgspec.to_builtins(one) for one in found],
+            "items": [self._told(one) for one in found],
         }
+
+    def _told(self, one: Recommended) -> dict[str, Any]:
+        reason = one.reason
+        told: dict[str, Any] = {"name": reason.name, **reason.numbers}
+        if reason.product_id:
+            told["with"] = self._name_of(reason.product_id)
+        return {
+            "product_id": one.product_id,
+            "name": one.name,
+            "category": one.category,
+            "price_cents": one.price_cents,
+            "score": round(one.score, 4),
+            "reason": told,
+        }
+
+    def _name_of(self, product_id: str) -> str:
+        knowledge = self._shelf.knowledge
+        place = knowledge.index.get(item_ref(product_id))
+        return product_id if place is None else knowledge.facts[place].name or product_id

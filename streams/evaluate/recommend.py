@@ -22,8 +22,9 @@ import pandas as pd
 from models.clock import DAY_MS
 from models.item_knowledge import ItemFacts, ItemKnowledge
 from models.item_memory import ItemMemory, buy, item_ref
-from models.ranking import NOTHING_LEARNED, Board, board
+from models.ranking import NOTHING_LEARNED, board
 from models.ranking_learner import RankingLearner, is_lesson
+from models.recommendation import recommend
 from streams.evaluate.history import Column, read
 from streams.evaluate.outcome import BadQuestion, Outcome, Plot, Say, Series
 from streams.loop import COLLECT_AFTER
@@ -112,16 +113,10 @@ class Shop:
     def foretell(self, basket: Basket) -> list[str]:
         """Rank items for a known customer, the best `k` first."""
         began_s = time.perf_counter()
-        candidates = board(self.memories[basket.customer], self.knowledge, basket.at_ms)
-        ranked = self._best(candidates)
+        memory = self.memories[basket.customer]
+        found = recommend(memory, self.knowledge, self.weights, basket.at_ms, self.k)
         self.query_us.append((time.perf_counter() - began_s) * 1e6)
-        return ranked
-
-    def _best(self, candidates: Board) -> list[str]:
-        scores = candidates.scores(self.weights)
-        few = np.argpartition(-scores, self.k)[: self.k] if len(scores) > self.k else slice(None)
-        best = candidates.places[few][np.argsort(-scores[few], kind="stable")]
-        return [self.knowledge.facts[place].product_id for place in best.tolist()]
+        return [one.product_id for one in found]
 
     def learn(self, basket: Basket) -> None:
         """Take a basket; once a day the best sellers and the learned weights are taken over."""
@@ -147,9 +142,7 @@ class Shop:
 
     def _teach(self, memory: ItemMemory, refs: list[int], at_ms: int) -> None:
         candidates = board(memory, self.knowledge, at_ms)
-        index = self.knowledge.index
-        bought = np.isin(candidates.places, [index[ref] for ref in refs if ref in index])
-        self.learner.learn(candidates, bought)
+        self.learner.learn(candidates, self.knowledge.among(candidates.places, refs))
 
     def _count(self, basket: Basket) -> None:
         self.bought.setdefault(basket.customer, Counter()).update(basket.items)

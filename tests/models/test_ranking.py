@@ -40,7 +40,6 @@ class Shop:
         self.orders += 1
 
     def ranked(self, customer: str, at_ms: int) -> list[str]:
-        self.knowledge.rank_popular()
         memory = self.memories.get(customer, ItemMemory())
         candidates = board(memory, self.knowledge, at_ms)
         order = np.argsort(-candidates.scores(PRIOR), kind="stable")
@@ -59,6 +58,7 @@ def shop() -> Shop:
             shop.sell(f"c{chance.randrange(40)}", items, at_ms)
         if day % 7 == 0:
             shop.sell("anna", ["tea"], at_ms)
+    shop.knowledge.rank_popular()
     return shop
 
 

@@ -93,7 +93,7 @@ function recommended() {
   return card(6, say("recommended"),
     el("table", {}, el("tbody", {}, ...offers.items.map((each) => el("tr", {},
       el("td", {}, each.name || each.product_id, each.category ? el("span", { class: "small" }, ` · ${each.category}`) : null),
-      el("td", { class: "small" }, say(`recommended_${each.reason}`, { item: each.because || "" })),
+      el("td", { class: "small" }, say(`recommended_${each.reason.name}`, { item: each.reason.with || "" })),
       el("td", { class: "n" }, each.price_cents ? money(each.price_cents) : ""))))),
     el("p", { class: "small" }, offers.model_version
       ? say("recommended_version", { version: String(offers.model_version) }) : say("recommended_unlearned")));

@@ -1,0 +1,187 @@
+"""What is recommended to a customer: the best candidates that may be shown, each with its reason.
+
+The order is the ranking's (models/ranking.py). Left out is what was returned or complained about,
+what is had and hardly anybody buys twice, what is out of stock, and what is of a muted category.
+"""
+
+from collections.abc import Iterator
+from math import exp, log
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.clock import DAY_MS
+from models.item_knowledge import ItemKnowledge
+from models.item_memory import CARTED, SPOILT, WISHED, ItemMemory
+from models.ranking import FEATURES, SHARED, Board, board
+
+Slot = Literal["mixed", "repeat", "explore"]
+SLOTS: tuple[Slot, ...] = ("mixed", "repeat", "explore")
+ReasonName = Literal[
+    "bought_often",
+    "due_again",
+    "goes_with",
+    "popular",
+    "trending",
+    "in_your_category",
+    "wished",
+    "viewed",
+]
+EXPLORE_SHARE = 0.0
+_REPEAT_PRIOR, _LINES_PRIOR = 5.0, 10.0
+# Silent for so many times its interval an item is due: before, it is early; after, given up.
+_DUE_FROM, _DUE_TO = log(0.75), log(3.0)
+_RISING = log(1.5)
+_LIKED_SHARE = 0.2
+_LEAST_LIFT = 2.0
+_POPULARITY, _TREND, _CATEGORY = (
+    FEATURES.index(name) for name in ("popularity", "trend", "category")
+)
+_DUE = FEATURES.index("due") - SHARED
+
+
+class Reason(NamedTuple):
+    """Why an item is shown; which numbers are there depends on the name.
+
+    `bought_often`: times, days_ago; `due_again`: these and interval_days; `goes_with`: share of the
+    orders with `product_id` that held this one too, and lift over its share of all orders;
+    `popular`: share (of orders); `trending`: share, rise; `in_your_category`: share (of what the
+    customer bought); `wished` (or in a cart) and `viewed`: days_ago.
+    """
+
+    name: ReasonName
+    numbers: dict[str, float]
+    product_id: str = ""
+
+
+class Recommended(NamedTuple):
+    """An item to show; scores compare the items of one answer, no more."""
+
+    product_id: str
+    name: str
+    category: str
+    price_cents: int
+    score: float
+    reason: Reason
+
+
+def recommend(
+    memory: ItemMemory,
+    knowledge: ItemKnowledge,
+    weights: NDArray[np.float64],
+    at_ms: int,
+    n: int,
+    *,
+    slot: Slot = "mixed",
+    muted_categories: frozenset[str] = frozenset(),
+    out_of_stock: frozenset[str] = frozenset(),
+) -> list[Recommended]:
+    """Give the best `n` items for the customer at that time, fewer where there are no more.
+
+    `slot`: `repeat` is what was bought before, `explore` what was not; `mixed` is both, by score
+    (in which the customer's habit of buying again weighs) with at least `explore_slots` of the new.
+    """
+    candidates = board(memory, knowledge, at_ms, exploring=slot == "explore")
+    scores = candidates.scores(weights)
+    allowed = _allowed(candidates, scores, knowledge, muted_categories, out_of_stock)
+    if slot == "mixed":
+        chosen = _mixed(allowed, n, n - explore_slots(memory, n))
+    else:
+        wanted = slot == "repeat"
+        chosen = [at for at, is_repeat in allowed if is_repeat is wanted][:n]
+    places, today = candidates.places[chosen].tolist(), at_ms // DAY_MS
+    found = []
+    for at, place, score in zip(chosen, places, scores[chosen].tolist(), strict=True):
+        facts = knowledge.facts[place]
+        found.append(
+            Recommended(
+                facts.product_id,
+                facts.name,
+                facts.category,
+                facts.price_cents,
+                score,
+                _reason(at, candidates, knowledge, today),
+            )
+        )
+    return found
+
+
+def explore_slots(memory: ItemMemory, n: int) -> int:
+    """How many of `n` mixed slots at least go to what the customer has not bought yet."""
+    repeat_share = (memory.repeats + _REPEAT_PRIOR) / (memory.lines + _LINES_PRIOR)
+    return int(n * EXPLORE_SHARE * (1.0 - repeat_share))
+
+
+def _allowed(
+    candidates: Board,
+    scores: NDArray[np.float64],
+    knowledge: ItemKnowledge,
+    muted_categories: frozenset[str],
+    out_of_stock: frozenset[str],
+) -> Iterator[tuple[int, bool]]:
+    """Candidates that may be shown, best first, and whether each was bought before."""
+    places, sheet = candidates.places.tolist(), candidates.sheet
+    mine = len(sheet.refs)
+    for at in (-scores).argsort(kind="stable").tolist():
+        is_repeat = at < mine and sheet.times.item(at) > 0.0
+        if is_repeat and knowledge.is_durable(places[at]):
+            continue
+        if sheet.any_marked and at < mine and sheet.marks.item(at) & SPOILT:
+            continue
+        if muted_categories or out_of_stock:
+            facts = knowledge.facts[places[at]]
+            if facts.category in muted_categories or facts.product_id in out_of_stock:
+                continue
+        yield at, is_repeat
+
+
+def _mixed(allowed: Iterator[tuple[int, bool]], n: int, most_repeats: int) -> list[int]:
+    """The best `n`, of them at most so many repeats as long as there is anything else."""
+    chosen: list[int] = []
+    passed: list[int] = []
+    repeats = 0
+    for at, is_repeat in allowed:
+        if len(chosen) == n:
+            break
+        if is_repeat and repeats >= most_repeats:
+            passed.append(at)
+            continue
+        repeats += is_repeat
+        chosen.append(at)
+    return chosen + passed[: n - len(chosen)]
+
+
+def _reason(at: int, candidates: Board, knowledge: ItemKnowledge, today: int) -> Reason:
+    sheet = candidates.sheet
+    if at >= len(sheet.refs):
+        return _reason_to_explore(at, candidates, knowledge)
+    days_ago = max(0.0, today - sheet.last_day.item(at))
+    marks, times = sheet.marks.item(at), sheet.times.item(at)
+    if marks & (WISHED | CARTED):
+        return Reason("wished", {} if times else {"days_ago": days_ago})
+    if not times:
+        return Reason("viewed", {"days_ago": days_ago})
+    numbers = {"times": times, "days_ago": days_ago}
+    due = candidates.own.item(_DUE, at)
+    if not _DUE_FROM <= due <= _DUE_TO:
+        return Reason("bought_often", numbers)
+    numbers["interval_days"] = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
+    return Reason("due_again", numbers)
+
+
+def _reason_to_explore(at: int, candidates: Board, knowledge: ItemKnowledge) -> Reason:
+    """What is of this customer goes before what is of everybody."""
+    place, shared = int(candidates.places[at]), candidates.shared
+    share, trend = exp(shared.item(_POPULARITY, at)), shared.item(_TREND, at)
+    liked = exp(shared.item(_CATEGORY, at))
+    together = [(knowledge.share_together(one, place), one) for one in candidates.anchors]
+    most, anchor = max(together, default=(0.0, 0))
+    if most >= _LEAST_LIFT * share:
+        numbers = {"share": round(most, 4), "lift": round(most / share, 1)}
+        return Reason("goes_with", numbers, knowledge.facts[anchor].product_id)
+    if liked >= _LIKED_SHARE:
+        return Reason("in_your_category", {"share": round(liked, 2)})
+    if trend >= _RISING:
+        return Reason("trending", {"share": round(share, 4), "rise": round(exp(trend), 1)})
+    return Reason("popular", {"share": round(share, 4)})
