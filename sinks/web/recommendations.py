@@ -6,7 +6,8 @@ from the learner's table (`sinks/item_shelf.py`).
 
 from typing import Any
 
-from models.recommendation import recommend
+from models.item_memory import item_ref
+from models.recommendation import Recommended, Slot, recommend
 from sinks.item_shelf import ItemShelf
 from sinks.web.log_time import LogTimeReader
 from sinks.web.profiles import Profiles

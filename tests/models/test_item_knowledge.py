@@ -112,3 +112,8 @@ def test_more_items_than_room_are_kept() -> None:
         sell(shop, [f"i{number}"], AT_MS)
     assert len(shop) == 3_000
     assert shop.facts[shop.index[item_ref("i17")]].product_id == "i17"
+
+
+def test_a_shop_that_knows_nothing_can_be_asked_at_any_time() -> None:
+    slow, fast = ItemKnowledge().scales(40_000 * DAY_MS)
+    assert 0.0 < slow < fast < float("inf")
