@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
-from models import hazard_question, sleep_timer
+from models import hazard_question, item_notes, sleep_timer
 from models import step as step_module
 from streams import customer_fold as fold_module
 from tests.bench.histories import FoldedShop, adopted_fold, invented_hours
@@ -37,6 +37,7 @@ WITHIN: Places = (
     ("repeat_check", step_module, "seen_before"),
     ("merge", step_module, "_absorb"),
     ("apply", step_module, "_apply"),
+    ("items", item_notes, "note"),
     ("foretell", step_module, "outdate"),
     ("foretell", step_module, "settle"),
     ("questions", hazard_question, "on_order"),
