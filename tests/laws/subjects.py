@@ -1,0 +1,32 @@
+"""Every model there is: under the laws as a subject, or no model, with the reason why.
+
+A new module of models/ belongs into one of the two (`test_every_module_is_a_subject_or_no_model`).
+A subject is a few lines: see `reader` for what is computed from the row, `packed_struct` for a
+struct that is a whole state.
+"""
+
+from tests.laws.customer_subjects import CUSTOMER_SUBJECTS
+from tests.laws.laws import Subject
+from tests.laws.shop_subjects import SHOP_SUBJECTS
+
+SUBJECTS: dict[str, Subject] = {one.name: one for one in (*CUSTOMER_SUBJECTS, *SHOP_SUBJECTS)}
+
+_PARSES = "turns a Segment body into an event, keeps and learns nothing (test_segment_fuzz.py)"
+NO_MODEL: dict[str, str] = {
+    "clock": "names units of time, keeps nothing",
+    "effects": "names what a fold asks for: structs without behaviour",
+    "events": "names what arrives: structs and their codec",
+    "segment": _PARSES,
+    "segment_envelope": _PARSES,
+    "segment_personal": _PARSES,
+    "segment_shops": _PARSES,
+    "segment_tracks": _PARSES,
+    "segment_traits": _PARSES,
+    "segment_values": _PARSES,
+    "segment_words": _PARSES,
+    "tokens": "a keyed hash of a name, keeps nothing",
+    "view": "names what a step may look at, decides nothing",
+}
+
+KNOWN_DEFECTS: dict[tuple[str, str], str] = {}
+"""(law, subject): what is broken there. Such a test must fail, so that a mending is noticed."""
