@@ -13,6 +13,7 @@ from models.clock import DAY_MS, HOUR_MS
 from models.customer import Customer, decode_row, encode_row
 from models.daybook import DayBook
 from models.decay import DecayedCounts
+from models.effects import EventFolded
 from models.events import (
     CouponApplied,
     CustomerIdentified,
@@ -30,7 +31,6 @@ from models.events import (
     ProductsSearched,
     ProductViewed,
     ProductWished,
-    Released,
     ReturnRequested,
     TicketClosed,
     TicketOpened,
@@ -80,7 +80,14 @@ def fold(living: Living, event: Any) -> list[Any]:
     effects = step(customer, event, encode_event(event), view)
     now_ms = min(max(view.now_ms, event.occurred_at_ms + 20 * HOUR_MS), LAST_MS)
     effects += fire_due(customer, now_ms, view)
-    return [one.event if isinstance(one, ForLog) else one for one in effects]
+    return [plain(one) for one in effects]
+
+
+def plain(effect: Any) -> Any:
+    """An effect without JSON in it, in which what is no number could hide as null."""
+    if isinstance(effect, EventFolded):
+        return msgspec.structs.replace(effect, event=msgspec.Raw(msgspec.msgpack.encode(None)))
+    return effect.event if isinstance(effect, ForLog) else effect
 
 
 def pack_living(living: Living) -> bytes:
@@ -95,7 +102,7 @@ def unpack_living(packed: bytes) -> Living:
 
 
 def ask_profile(living: Living, at_ms: int) -> Any:
-    """The profile; ids of events, which a row keeps for repeats even of the erased, are not in it."""
+    """The profile: all but the ids of events, which keep repeats even from the erased."""
     return profile_of(living.customer, at_ms)
 
 
@@ -405,7 +412,7 @@ def remembered(memory: ItemMemory) -> dict[int, dict[str, Any]]:
 
 
 def ask_memory(memory: ItemMemory, at_ms: int) -> Any:
-    return remembered(memory), item_memory.days(memory), memory.orders, memory.repeats
+    return remembered(memory), memory.orders, memory.lines, memory.repeats
 
 
 def bought_of(memory: ItemMemory) -> Any:

@@ -23,8 +23,7 @@ START_MS = 19_000 * DAY_MS
 PERSON = "somebody-who-was-erased"
 EVENTS_IN_CI = 30_000
 NO_NUMBERS = (float("nan"), float("inf"), float("-inf"))
-# A counter's digits and what is held at a look differ a little; a leak of a byte in a hundred inputs
-# passes it.
+# A counter's digits, and what is held at a look, differ a little.
 SLACK_SHARE, SLACK_BYTES = 0.02, 64
 LOOKS = 30
 
@@ -142,7 +141,7 @@ def the_same_history_gives_the_same_bytes(subject: Subject) -> None:
 
 
 def what_is_packed_goes_on_as_if_nothing_had_happened(subject: Subject) -> None:
-    """Packed and unpacked after every input, as a worker might be that is killed again and again."""
+    """Packed and unpacked after every input, as by workers that are killed again and again."""
     inputs = list(history(subject, 250))
     straight, answers = lived(subject, inputs)
     state, again = subject.begin(), []

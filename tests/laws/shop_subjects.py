@@ -1,4 +1,4 @@
-"""What a shop's customers teach together: the learners, the items, and the watches over its hours."""
+"""What all customers teach together: the learners, the items, the watches over a shop's hours."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -8,8 +8,16 @@ import msgspec
 import numpy as np
 from hypothesis import strategies as st
 
-from models import count_alarm, hour_counts, hour_rates, item_memory, partition_clock
-from models import series_anomaly, slice_watch, value_watch
+from models import (
+    count_alarm,
+    hour_counts,
+    hour_rates,
+    item_memory,
+    partition_clock,
+    series_anomaly,
+    slice_watch,
+    value_watch,
+)
 from models.clock import DAY_MS, HOUR_MS
 from models.count_alarm import CountAlarm
 from models.effects import EventFolded, HazardLesson
@@ -29,7 +37,7 @@ from models.shop_habits import ShopHabits
 from models.slice_watch import Slice
 from models.value_watch import ValueWatch
 from tests.laws.customer_subjects import JSON_HAS_NO_WORD, MOMENTS, WHOLE_NUMBERS, packed_struct
-from tests.laws.laws import START_MS, Moment, Subject
+from tests.laws.laws import Moment, Subject
 from tests.laws.strategies import LINES, TEXTS
 
 NOT_OF_A_CUSTOMER = "of the shop, not of a customer: nothing to merge"
@@ -164,18 +172,14 @@ def sell(knowledge: ItemKnowledge, basket: Basket) -> Any:
 def ask_items(knowledge: ItemKnowledge, at_ms: int) -> Any:
     """What is known of each item, by its name: places are the process's own."""
     return {
-        facts.product_id: (
-            knowledge.row(place).interval_days,
-            knowledge.is_durable(place),
-            facts,
-        )
-        for place, facts in enumerate(knowledge.facts)
+        str(ref): (knowledge.row(place).interval_days, knowledge.is_durable(place))
+        for ref, place in sorted(knowledge.index.items())
     }
 
 
 def pack_items(knowledge: ItemKnowledge) -> bytes:
-    """The learner's changelog: the sums, and a row an item."""
-    rows = [(ref, knowledge.row(place)) for ref, place in knowledge.index.items()]
+    """The learner's changelog: the sums, and a row an item, by the items' names."""
+    rows = [(ref, knowledge.row(place)) for ref, place in sorted(knowledge.index.items())]
     return msgspec.msgpack.encode((knowledge.shop, rows))
 
 
