@@ -85,9 +85,9 @@ def history(
     subject: Subject, count: int, seed: int = 1, *, world: str = "", person: str = "anna"
 ) -> Iterator[Any]:
     """A plausible history of the subject's, in time order."""
-    chance = Random(seed)
+    chance, every_ms = Random(seed), min(subject.every_ms, (LAST_MS - START_MS) // count)
     for number in range(count):
-        at_ms = START_MS + number * subject.every_ms % (LAST_MS - START_MS)
+        at_ms = START_MS + number * every_ms
         yield subject.told(chance, Moment(number, at_ms, world, person))
 
 
@@ -128,7 +128,7 @@ def must_be_finite(subject: Subject, what: str, packed: bytes) -> None:
     assert strange == [], f"{subject.name}: {what} holds {strange[:3]}"
 
 
-def digest(subject: Subject, count: int = 300) -> str:
+def digest(subject: Subject, count: int = 120) -> str:
     """Fingerprint of a history's answers and of what is left, for another process to compare."""
     state, answers = lived(subject, history(subject, count))
     return xxhash.xxh3_64_hexdigest(b"".join(answers) + subject.pack(state))
@@ -213,7 +213,8 @@ def any_time_is_fine(subject: Subject) -> None:
         for asked_ms in (1, at_ms, LAST_MS):
             answer = said(subject.ask(state, asked_ms))
             must_be_finite(subject, f"at {at_ms}, asked about {asked_ms}, it", answer)
-        must_be_finite(subject, f"its state at {at_ms}", subject.pack(state))
+        if number % 20 == 19:
+            must_be_finite(subject, f"its state at {at_ms}", subject.pack(state))
 
 
 def what_is_no_number_never_gets_in(subject: Subject) -> None:

@@ -209,6 +209,8 @@ def told_basket(chance: Random, moment: Moment, catalogue: int = 60) -> Basket:
     return f"{moment.person}-{moment.number}", items, gaps, moment.at_ms
 
 
+# Of two customers' memories, or a memory and the shop, 126 years apart one would weigh nothing.
+WITHIN_REACH = MOMENTS.map(lambda at_ms: at_ms % (30_000 * DAY_MS) + 1)
 FACTS = st.builds(ItemFacts, TEXTS, TEXTS, TEXTS, st.integers(0, 10**12))
 
 
@@ -216,7 +218,7 @@ FACTS = st.builds(ItemFacts, TEXTS, TEXTS, TEXTS, st.integers(0, 10**12))
 def baskets(draw: st.DrawFn) -> Basket:
     items = draw(st.lists(FACTS, max_size=6, unique_by=lambda one: one.product_id))
     gaps = [draw(st.integers(-1, 65_535)) for _ in items]
-    return draw(TEXTS), items, gaps, draw(MOMENTS)
+    return draw(TEXTS), items, gaps, draw(WITHIN_REACH)
 
 
 ITEM_KNOWLEDGE = Subject(
