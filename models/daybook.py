@@ -11,6 +11,7 @@ import msgspec
 
 KEPT_DAYS = 365
 _FEW_ORDERS = 255
+_MOST_ORDERS = 2**16 - 1
 _SMALL_CENTS = 2**31 - 1
 
 
@@ -38,7 +39,7 @@ def _unpack(book: DayBook) -> tuple["array[int]", "array[int]", "array[int]"]:
 def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
     """Count `orders` (negative to take back) and their value on `day`; days left empty go.
 
-    Days older than a year before the newest are dropped.
+    Days older than a year before the newest are dropped; of one day at most 65,535 are counted.
     """
     days, counts, values = _unpack(book)
     at = bisect_left(days, day)
@@ -47,7 +48,9 @@ def add(book: DayBook, day: int, orders: int, value_cents: int) -> None:
         orders, value_cents = counts[at] + orders, values[at] + value_cents
         del days[at], counts[at], values[at]
     if orders > 0:
-        if orders > _FEW_ORDERS and counts.typecode == "B":
+        if orders > _FEW_ORDERS:
+            # A till that sells under one name must not be refused for selling too well.
+            orders = min(orders, _MOST_ORDERS)
             counts = array("H", counts)
         if abs(value_cents) > _SMALL_CENTS and values.typecode == "i":
             values = array("q", values)

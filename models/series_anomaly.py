@@ -12,7 +12,7 @@ The views' spreads follow slowly and clip what is far out, so that an anomaly do
 is normal. Figures and what was tried: ARCHITECTURE.md, decision 29.
 """
 
-from math import exp, log
+from math import exp, isfinite, log
 
 import msgspec
 
@@ -81,8 +81,11 @@ class SeriesAnomaly(msgspec.Struct, array_like=True):
 def score(series: SeriesAnomaly, at_s: int, value: float) -> float:
     """Take the next value: 0 (as usual, or no news) to 1.
 
-    `at_s` is its time in seconds; only the time of day matters. The first values score 0.
+    `at_s` is its time in seconds; only the time of day matters. The first values score 0, and so
+    does what is no number, from which nothing is learned.
     """
+    if not isfinite(value):
+        return 0.0
     series.seen += 1
     if series.seen == 1:
         series.last = series.mean = series.short_mean = value

@@ -4,7 +4,7 @@ Learned from the matured lessons of the longest horizon; what is old fades by ha
 starts from constants that suit most shops, worth FIRST_WEIGHT lessons.
 """
 
-from math import expm1
+from math import expm1, isfinite
 
 import msgspec
 
@@ -44,8 +44,10 @@ class ShopHabits(msgspec.Struct, kw_only=True):
         self.bought = [count * KEPT_A_DAY for count in self.bought]
 
     def learn(self, lesson: HazardLesson, foretold: float) -> None:
-        """Count a lesson that was foretold so."""
+        """Count a lesson that was foretold so; one with what is no number teaches nothing."""
         features = lesson.features
+        if not (isfinite(foretold) and all(map(isfinite, features))):
+            return
         orders, silence, tenure = (expm1(features[at]) for at in (0, 1, 3))
         if orders > 1.5:
             self.gap_sum_days += max(tenure - silence, 0.0) / (orders - 1.0)

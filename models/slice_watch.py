@@ -65,7 +65,8 @@ def take(slices: dict[str, Slice], hour_ms: int, counts: dict[str, int], shop: C
 
 def _since(since: Since, expected: float, actual: int, anew: bool) -> Since:
     if anew:
-        return Since(expected, actual)
+        # A float from the start: a whole number would be other bytes once it was packed.
+        return Since(expected, float(actual))
     return Since(since.expected + expected, since.actual + actual)
 
 

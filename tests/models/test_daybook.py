@@ -112,3 +112,8 @@ def test_a_usual_day_takes_seven_bytes() -> None:
 def test_a_day_past_what_two_bytes_hold_is_refused() -> None:
     with pytest.raises(OverflowError):
         add(DayBook(), 2**16, 1, 1)
+
+
+def test_a_day_of_more_orders_than_can_be_counted_is_full() -> None:
+    book = booked(*((100, 40_000, 1) for _ in range(3)), (101, 1, 5))
+    assert window(book, 101, 30) == (2, 65_536, 8)

@@ -89,3 +89,14 @@ def test_what_is_kept_does_not_grow() -> None:
         if at in (2_000, 19_999):
             sizes.append(len(msgspec.msgpack.encode(series)))
     assert sizes[1] < sizes[0] * 1.3
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_passed_over(bad: float) -> None:
+    values, series = daily(3_000), SeriesAnomaly()
+    values[2_500] += 80.0
+    found = []
+    for at, value in enumerate(values):
+        assert score(series, at * EVERY_S, bad) == 0.0
+        found.append(score(series, at * EVERY_S, value))
+    assert found == scores(values)

@@ -1,8 +1,9 @@
 """What a shop's customers are like as a whole."""
 
 import random
-from math import log1p
+from math import inf, log1p, nan
 
+import msgspec
 import pytest
 
 from models.dormancy import FALSE_ALARMS
@@ -108,3 +109,15 @@ def test_what_is_old_fades() -> None:
     for _ in range(139):
         habits.pass_day()
     assert sum(habits.asked) == pytest.approx(before / 2, rel=0.01)
+
+
+@pytest.mark.parametrize("bad", [nan, inf, -inf])
+def test_what_is_no_number_teaches_nothing(bad: float) -> None:
+    habits = calibrated(100)
+    before = msgspec.msgpack.encode(habits)
+    habits.learn(lesson(), bad)
+    features = lesson().features
+    for at in range(len(features)):
+        poisoned = (*features[:at], bad, *features[at + 1 :])
+        habits.learn(msgspec.structs.replace(lesson(), features=poisoned), 0.5)
+    assert msgspec.msgpack.encode(habits) == before

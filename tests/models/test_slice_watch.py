@@ -1,5 +1,7 @@
 """Which slices drive a fall or a rise."""
 
+import msgspec
+
 from models.clock import HOUR_MS
 from models.count_alarm import CountAlarm
 from models.slice_watch import DRIVERS, KEPT_SLICES, Slice, drivers, take
@@ -34,3 +36,9 @@ def test_slices_and_drivers_are_bounded() -> None:
     assert len(slices) == KEPT_SLICES
     take(slices, MONDAY_MS + 300 * HOUR_MS, {}, CountAlarm())
     assert len(drivers(slices, of_a_fall=True)) == DRIVERS
+
+
+def test_slices_are_the_same_bytes_once_they_were_packed() -> None:
+    packed = msgspec.msgpack.encode(watched(3, {"a": 2}))
+    again = msgspec.msgpack.decode(packed, type=dict[str, Slice])
+    assert msgspec.msgpack.encode(again) == packed
