@@ -23,7 +23,7 @@ _RATE, _TREND_RATE = (log(2) / days for days in (HALF_LIFE_DAYS, TREND_HALF_LIFE
 KEPT_NEIGHBOURS = 12
 # Three times as many compete, so that a newcomer has time to prove itself.
 COMPETING_NEIGHBOURS = 3 * KEPT_NEIGHBOURS
-PARTNERS_A_LINE = 6
+PARTNERS_A_LINE = 3
 POPULAR_ITEMS = 40
 USUAL_INTERVAL_DAYS = 30.0
 _INTERVAL_PRIOR = 5.0
@@ -119,7 +119,7 @@ class ItemKnowledge:
         self.scratch = np.zeros(size)
         self.places = np.zeros(size, np.intp)
         self.marked = np.zeros(size, np.bool_)
-        self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.intp)
+        self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.int32)
         # Backwards: of two items of one slot, the one that was met first has it.
         self._slots[self.refs[:old][::-1] & len(self._slots) - 1] = np.arange(old)[::-1]
 
@@ -129,7 +129,7 @@ class ItemKnowledge:
     scratch: NDArray[np.float64]
     places: NDArray[np.intp]
     marked: NDArray[np.bool_]
-    _slots: NDArray[np.intp]
+    _slots: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -166,9 +166,11 @@ class ItemKnowledge:
 
     def find(self, refs: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
         """Place of each item, and, unless all were met before, which of them were."""
-        places = self._slots.take(refs & len(self._slots) - 1)
+        if not self.facts:
+            return np.full(len(refs), -1, np.intp), np.zeros(len(refs), np.bool_)
+        places = self._slots.take(refs & len(self._slots) - 1).astype(np.intp)
         right = (self.refs.take(places) == refs).tobytes()
-        at, are_met = right.find(0), bool(self.facts)
+        at, are_met = right.find(0), True
         while at >= 0:
             places[at] = place = self.index.get(int(refs[at]), -1)
             are_met = are_met and place >= 0
@@ -194,11 +196,10 @@ class ItemKnowledge:
         days = at_ms / DAY_MS - self.shop.landmark_day
         return exp(_RATE * days), exp(_TREND_RATE * days)
 
-    def shares(self, at_ms: int) -> NDArray[np.float64]:
-        """Popularity and lately times these two are shares of the baskets, as of that time."""
+    def shares(self, at_ms: int) -> tuple[float, float]:
+        """Popularity and lately times these are shares of the baskets, as of that time."""
         slow, fast = self.scales(at_ms)
-        shop = self.shop
-        return np.array(((1.0 / max(shop.baskets, slow),), (1.0 / max(shop.baskets_lately, fast),)))
+        return 1.0 / max(self.shop.baskets, slow), 1.0 / max(self.shop.baskets_lately, fast)
 
     def sold(self, places: list[int], gaps: list[int], at_ms: int, seed: str) -> None:
         """Learn one basket of different items; `gaps` as models.item_memory.buy gave them."""

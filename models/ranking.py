@@ -137,9 +137,11 @@ def board(
 
     shared = np.empty((SHARED, len(places)))
     shared[3:] = _NEUTRAL
-    np.multiply(table[:, : LATELY + 1].T, knowledge.shares(at_ms), out=shared[1:3])
-    mixture = shared[0]
-    mixture[:] = shared[1]
+    slow, fast = knowledge.shares(at_ms)
+    mixture, popularity, trend = shared[0], shared[1], shared[2]
+    np.multiply(table[:, POPULARITY], slow, out=popularity)
+    np.multiply(table[:, LATELY], fast, out=trend)
+    mixture[:] = popularity
     mixture[:own_count] += weights * (1.0 / max(memory.orders, _LEAST_ORDERS))
     if len(near):
         together = _gathered(places, near, pulls, knowledge.scratch)
@@ -151,7 +153,7 @@ def board(
         shared[5] = _price_distances(weights, table, own_count)
     logged = shared[:_LOGGED]
     logged += _LEAST
-    shared[2] /= shared[1]
+    trend /= popularity
     np.log(logged, out=logged)
 
     today, last, times = at_ms // DAY_MS, sheet.last_day, sheet.times
