@@ -4,9 +4,9 @@ Columns over items, so that a ranking reads hundreds of them at once; learned ba
 O(lines), forward-decayed as the customers' memories are (models/item_memory.py).
 """
 
-from itertools import chain
+from itertools import chain, islice
 from math import exp, log
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -35,7 +35,6 @@ _MIXER = 0x9E3779B1
 # A place is looked up in a table of so many slots an item; the few that share one go the long way.
 _SLOTS_AN_ITEM = 16
 
-_weights_of = methodcaller("values")
 
 COLUMNS = (
     "popularity",
@@ -260,13 +259,17 @@ class ItemKnowledge:
                 self._partners[place] = _strongest(known)
 
     def neighbours(
-        self, places: list[int]
+        self, places: list[int], most: int = COMPETING_NEIGHBOURS
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[int]]:
-        """What goes with these items, one item's after the other's, how heavily, how many each."""
+        """What goes with these items, one item's after the other's, how heavily, how many each.
+
+        Of each `most`: the strongest of when they were last sifted, then who came since.
+        """
         known = [self._partners[place] for place in places]
-        near = np.fromiter(chain.from_iterable(known), np.intp)
-        weights = np.fromiter(chain.from_iterable(map(_weights_of, known)), np.float64)
-        return near, weights, [len(one) for one in known]
+        near = np.fromiter(chain.from_iterable(islice(one, most) for one in known), np.intp)
+        weights = chain.from_iterable(islice(one.values(), most) for one in known)
+        counts = [min(len(one), most) for one in known]
+        return near, np.fromiter(weights, np.float64, len(near)), counts
 
     def share_together(self, place: int, other: int) -> float:
         """Share of the orders with an item that held the other too; 0 for too few to be kept."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.clock import DAY_MS
 from models.hazard import BadSnapshot
 from models.item_knowledge import (
+    COMPETING_NEIGHBOURS,
     INTERVAL,
     LATELY,
     LOG_PRICE,
@@ -44,6 +45,7 @@ FEATURES = tuple(PRIOR)
 SHARED = FEATURES.index("own")
 """So many features are of every candidate, the others of what the customer remembers alone."""
 ANCHORS = 6
+NEAR_AN_ANCHOR = 18
 FEW_ITEMS = 24
 FORESIGHT_DAYS = 4_000
 _TOGETHER_SHARE = 0.03
@@ -130,7 +132,14 @@ def board(
     weights, own_count = sheet.weights, len(mine)
     anchors, near, pulls = _NOTHING_NEAR
     if own_count and (exploring or own_count < FEW_ITEMS):
-        anchors, near, pulls = _pulled(memory, weights, mine, knowledge, at_ms)
+        anchors, near, pulls = _pulled(
+            memory,
+            weights,
+            mine,
+            knowledge,
+            at_ms,
+            COMPETING_NEIGHBOURS if exploring else NEAR_AN_ANCHOR,
+        )
     others = _others(mine, near, knowledge)
     places = np.concatenate((mine, others))
     table = knowledge.table.take(places, axis=0)
@@ -188,6 +197,7 @@ def _pulled(
     mine: NDArray[np.intp],
     knowledge: ItemKnowledge,
     at_ms: int,
+    neighbours: int,
 ) -> tuple[list[int], NDArray[np.intp], NDArray[np.float64]]:
     """The items that the customer bought most of late, what goes with them, and how strongly."""
     anchors = mine
@@ -195,7 +205,7 @@ def _pulled(
         most = np.argpartition(weights, -ANCHORS)[-ANCHORS:]
         anchors, weights = mine[most], weights[most]
     names = anchors.tolist()
-    near, pulls, counts = knowledge.neighbours(names)
+    near, pulls, counts = knowledge.neighbours(names, neighbours)
     met = knowledge.table[anchors, POPULARITY] + _TOGETHER_PRIOR * knowledge.scales(at_ms)[0]
     pulls *= np.repeat(weights / (met * scale(memory, at_ms)), counts)
     return names, near, pulls
