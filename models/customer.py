@@ -48,6 +48,7 @@ from models.events import (
     Tracked,
     Unsubscribed,
 )
+from models.item_memory import ItemMemory
 
 STATE_VERSION = 1
 KEPT_ORDERS = 12
@@ -255,6 +256,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     questions: bytes = b""
     outlook: bytes = b""
     dormancy: str = ""
+    items: ItemMemory = msgspec.field(default_factory=ItemMemory)
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):

@@ -12,6 +12,8 @@ import msgspec
 import xxhash
 
 from models.events import MessageChannel
+from models.item_knowledge import ItemFacts
+from models.item_memory import ItemMemory
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -140,7 +142,38 @@ class Pinned(msgspec.Struct, kw_only=True, tag_field="kind", tag="pinned"):
     version: int
 
 
-Lesson = HazardLesson | DayEnded | Pinned
+class BasketLesson(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="basket"
+):
+    """An order's different items, and the days since the customer bought each, -1 for never.
+
+    `day` is as a HazardLesson's. `memory` is what the customer remembered before; it comes with one
+    order in a few, to learn the ranking from (models/ranking_learner.py).
+    """
+
+    partition: int
+    day: int
+    customer: str
+    at_ms: int
+    order_id: str
+    items: list[ItemFacts]
+    gaps: list[int]
+    memory: ItemMemory | None = None
+
+
+class ItemMet(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="item_met"):
+    """A customer looked at an item, put it into the cart or wished for it, for the first time."""
+
+    partition: int
+    day: int
+    customer: str
+    at_ms: int
+    item: ItemFacts
+
+
+Taught = HazardLesson | BasketLesson | ItemMet
+"""What customers teach the shared models."""
+Lesson = Taught | DayEnded | Pinned
 
 
 class HourEnded(msgspec.Struct, kw_only=True, omit_defaults=True):

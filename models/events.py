@@ -22,6 +22,10 @@ Moment = Annotated[int, msgspec.Meta(ge=1, le=65_535 * DAY_MS)]
 Rating = Annotated[float, msgspec.Meta(ge=1, le=5)]
 
 
+ModelName = Literal["hazard", "ranking"]
+"""The shared models that have versions (models/snapshot.py)."""
+
+
 class Channel(Enum):
     """Where an event happened."""
 
@@ -315,7 +319,7 @@ class ClockMark(msgspec.Struct, tag_field="type", tag="clock_mark"):
 class Adopted(msgspec.Struct, tag_field="type", tag="adopted"):
     """From here on the partition decides by `version` of `model`."""
 
-    model: Literal["hazard"]
+    model: ModelName
     version: int
     checksum: str
 

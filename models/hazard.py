@@ -11,7 +11,6 @@ from math import exp, expm1, isfinite, log, log1p
 from typing import NamedTuple
 
 import msgspec
-import xxhash
 
 from models import outlook
 from models.clock import DAY_MS
@@ -88,11 +87,6 @@ NOTHING_LEARNED = HazardSnapshot()
 
 class BadSnapshot(ValueError):
     """A snapshot that must not be adopted: numbers missing, not finite, or foretelling badly."""
-
-
-def checksum(snapshot: HazardSnapshot) -> str:
-    """Fingerprint of a snapshot's content, as the adoption record carries it."""
-    return xxhash.xxh3_64_hexdigest(msgspec.json.encode(snapshot))
 
 
 def check(snapshot: HazardSnapshot) -> None:

@@ -26,6 +26,8 @@ COMPETING_NEIGHBOURS = 3 * KEPT_NEIGHBOURS
 PARTNERS_A_LINE = 3
 POPULAR_ITEMS = 40
 USUAL_INTERVAL_DAYS = 30.0
+REACH_DAYS = 4_000.0
+"""So long after its landmark a weight can still be told; a shop that knows nothing has none."""
 _INTERVAL_PRIOR = 5.0
 _BUYERS_PRIOR, _REPEATS_PRIOR = 2.0, 1.0
 _DURABLE_BUYERS = 30
@@ -192,7 +194,7 @@ class ItemKnowledge:
 
     def scales(self, at_ms: int) -> tuple[float, float]:
         """What one basket of that time weighs, in popularity and lately."""
-        days = at_ms / DAY_MS - self.shop.landmark_day
+        days = min(at_ms / DAY_MS - self.shop.landmark_day, REACH_DAYS)
         return exp(_RATE * days), exp(_TREND_RATE * days)
 
     def shares(self, at_ms: int) -> tuple[float, float]:

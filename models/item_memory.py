@@ -164,8 +164,11 @@ def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
     return gaps
 
 
-def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> None:
-    """Remember that the item was looked at, put into a cart, wished for, or turned out bad."""
+def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> bool:
+    """Remember that the item was looked at, put into a cart, wished for, or turned out bad.
+
+    Says whether it was not remembered before.
+    """
     _move_landmark(memory, at_ms)
     records, day = memory.records, at_ms // DAY_MS
     at = _find(records, ref)
@@ -173,11 +176,20 @@ def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> None:
         records += _RECORD.pack(ref, 0.0, day, day, 0, bit)
         if len(records) > _MOST_BYTES:
             _forget_least(memory)
-        return
+        return True
     _, weight, last, first, times, marks = _RECORD.unpack_from(records, at)
     if not times and day > last:
         last = day
     _RECORD.pack_into(records, at, ref, weight, last, first, times, marks | bit)
+    return False
+
+
+def unmark(memory: ItemMemory, ref: int, bit: int) -> None:
+    """Take a mark back, where there is one."""
+    records = memory.records
+    at = _find(records, ref)
+    if at >= 0:
+        records[at + _MARKS_AT] &= ~bit & 0xFF
 
 
 def join(memory: ItemMemory, other: ItemMemory) -> None:

@@ -28,6 +28,7 @@ from models.customer import (
 )
 from models.effects import Fact, Merged
 from models.events import Absorbed, CustomerEvent, Event, Released
+from models.item_memory import join
 from models.view import View
 
 HOPS_AT_MOST = 32
@@ -114,6 +115,7 @@ def absorb(customer: Customer, other: Customer) -> None:
     _add_preferences(customer, other)
     _add_service(customer, other)
     _add_timers(customer, other)
+    join(customer.items, other.items)
     mine = customer.event_ids
     ids = [other.event_ids[i : i + ID_BYTES] for i in range(0, len(other.event_ids), ID_BYTES)]
     fresh = b"".join(one for one in ids if one not in mine)

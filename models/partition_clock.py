@@ -13,8 +13,10 @@ HOURS_SAID_AT_MOST = 48
 class PartitionClock(msgspec.Struct, array_like=True):
     """The partition's own row, kept in the changelog beside its customers'.
 
-    `orders_before` and `revenue_before_cents` are the running hour's from a release that counted
-    nothing else.
+    `versions` are the adopted ones of the models beside the hazard, `refused` the version that each
+    model's newest adoption could not be given, and since when. `orders_before` and
+    `revenue_before_cents` are the running hour's from a release that counted nothing else,
+    `refused_version` and `refused_at_ms` the hazard's from one that had no other model.
     """
 
     now_ms: int = 0
@@ -25,13 +27,39 @@ class PartitionClock(msgspec.Struct, array_like=True):
     running: HourCounts = msgspec.field(default_factory=HourCounts)
     refused_version: int = 0
     refused_at_ms: int = 0
+    versions: dict[str, int] = {}
+    refused: dict[str, tuple[int, int]] = {}
+
+
+def restored(row: bytes) -> PartitionClock:
+    """Read a partition's row, of this or an earlier release."""
+    clock = msgspec.msgpack.decode(row, type=PartitionClock)
+    if clock.refused_version:
+        clock.refused.setdefault("hazard", (clock.refused_version, clock.refused_at_ms))
+        clock.refused_version = clock.refused_at_ms = 0
+    return clock
+
+
+def adopted(clock: PartitionClock) -> dict[str, int]:
+    """Every model's adopted version, 0 where none was ever named."""
+    return {"hazard": clock.hazard_version, **clock.versions}
+
+
+def adopt(clock: PartitionClock, model: str, version: int) -> None:
+    """Use a version from here on."""
+    if model == "hazard":
+        clock.hazard_version = version
+    else:
+        clock.versions[model] = version
 
 
 def copied(clock: PartitionClock) -> PartitionClock:
     """Give a clock of its own, counts and all."""
     counts = clock.running
     own = HourCounts(counts.orders, counts.revenue_cents, dict(counts.others), dict(counts.slices))
-    return msgspec.structs.replace(clock, running=own)
+    return msgspec.structs.replace(
+        clock, running=own, versions=dict(clock.versions), refused=dict(clock.refused)
+    )
 
 
 def is_news(clock: PartitionClock, mark: ClockMark) -> bool:

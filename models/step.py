@@ -1,6 +1,6 @@
 """START HERE: one event or timer, one customer, one state; what follows from it.
 
-    recognise a repeat -> follow a merge -> apply -> foretell -> rules -> tier -> facts
+    recognise a repeat -> follow a merge -> apply, note items -> foretell -> rules -> tier
 
 `step` mutates the row it is given and returns effects; the caller owns the row and throws it away
 if this raises (ARCHITECTURE.md, decision 6). No clock, no I/O, no randomness.
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from models import browse_reminder, hazard_question, merging, sleep_timer, thank_you
+from models import browse_reminder, hazard_question, item_notes, merging, sleep_timer, thank_you
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
 from models.dormancy import Dormancy, dormancy_of
@@ -21,7 +21,7 @@ from models.effects import (
     EventFolded,
     Fact,
     Forgotten,
-    HazardLesson,
+    Taught,
     TierChanged,
 )
 from models.events import (
@@ -49,7 +49,7 @@ class ForLog(msgspec.Struct, frozen=True):
     event: Event
 
 
-Effect = Fact | Action | HazardLesson | ForLog
+Effect = Fact | Action | Taught | ForLog
 Rule = Callable[[str, Customer, Any, View, int], list[Action | Decided]]
 RULES: dict[type, tuple[Rule, ...]] = {
     OrderCompleted: (thank_you.on_order, browse_reminder.on_order),
@@ -93,7 +93,8 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
             return []
         effects = _absorb(customer, other, event, view)
     else:
-        effects = [_apply(customer, event, raw, view)]
+        folded = _apply(customer, event, raw, view)
+        effects = [folded, *item_notes.note(customer, event, folded.order_state, view)]
     may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
     for rule in RULES.get(kind, ()):
@@ -134,7 +135,7 @@ def _arrival_of(event: CustomerEvent) -> str:
     return f"{event.id}\x00{len(event.via)}"
 
 
-def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> Effect:
+def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> EventFolded:
     tier = customer.tier
     applied = apply(customer, event, event.occurred_at_ms)
     return EventFolded(

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, TypeVar
+
+_Client = TypeVar("_Client", bound=Any)
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
@@ -46,6 +49,31 @@ def cancelled_means_failed() -> Iterator[None]:
         if task is None or task.cancelling():
             raise
         raise ConnectionError("a connection was dropped while we waited for it") from None
+
+
+@contextlib.asynccontextmanager
+async def opened(client: _Client) -> AsyncIterator[_Client]:
+    """Start a client of the broker, and stop it also when its start is cut off."""
+    try:
+        await client.start()
+        yield client
+    finally:
+        await stopped(client)
+
+
+async def stopped(client: Any) -> None:
+    """Stop a client of the broker; a cancellation on the way leaves no connection open.
+
+    In a task apart: aiokafka's own stop may end cancelled after an outage, or be cut off by ours.
+    """
+    stopping = asyncio.create_task(client.stop())
+    stopping.add_done_callback(_heard)
+    await asyncio.wait([stopping])
+
+
+def _heard(stopping: "asyncio.Task[None]") -> None:
+    if not stopping.cancelled():
+        stopping.exception()
 
 
 async def close_each(*ends: Callable[[], Awaitable[object]]) -> None:

@@ -1,12 +1,14 @@
 """Profiles in Redis, from the table's changelog: the newest state of each customer, ready to serve.
 
-Keys, all under the namespace: `profile:TOKEN`, a hash with `json`, `position` and `lookups`;
+Keys, all under the namespace: `profile:TOKEN`, a hash with `json`, `items` (the memory of
+models/item_memory.py, packed, in base64), `position` and `lookups`;
 `lookup:email:TOKEN` and `lookup:phone:TOKEN`, which name the customer; `gone:TOKEN`, the position
 at which a customer was deleted, kept a while against stale writers; `profiles:landed`, a hash of
 how far each partition has come, by which an emptied Redis is noticed and filled again.
 """
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
@@ -40,7 +42,7 @@ end
 local answers = {}
 local namespace, incarnation, kept_s = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 for i, customer in ipairs(cmsgpack.unpack(ARGV[4])) do
-  local token, partition, offset, json, lookups = unpack(customer)
+  local token, partition, offset, json, lookups, items = unpack(customer)
   local profile, gone = namespace .. 'profile:' .. token, namespace .. 'gone:' .. token
   local held = redis.call('HMGET', profile, 'position', 'lookups')
   local answer = newer(
@@ -57,7 +59,8 @@ for i, customer in ipairs(cmsgpack.unpack(ARGV[4])) do
       redis.call('SET', gone, position, 'EX', kept_s)
     else
       for key in string.gmatch(lookups, '%S+') do redis.call('SET', key, token) end
-      redis.call('HSET', profile, 'json', json, 'position', position, 'lookups', lookups)
+      redis.call(
+        'HSET', profile, 'json', json, 'position', position, 'lookups', lookups, 'items', items)
       redis.call('DEL', gone)
     end
   end
@@ -80,6 +83,7 @@ class Profile(NamedTuple):
     offset: int
     json: str
     lookups: str
+    items: str = ""
 
 
 class RedisProfileSink:
@@ -176,7 +180,9 @@ class RedisProfileSink:
             for kind, address in sorted(customer.lookup.items())
         )
         json = orjson.dumps(profile_of(customer, folded_at_ms(customer))).decode()
-        return Profile(token, *place, json, " ".join(lookups))
+        # Text: the script's msgpack reads no bytes.
+        items = b64encode(msgspec.msgpack.encode(customer.items)).decode()
+        return Profile(token, *place, json, " ".join(lookups), items)
 
     def _send(self, profiles: Sequence[Profile]) -> None:
         if self._script is None:

@@ -297,6 +297,7 @@ def _dead_letters(command: str, data_dir: Path | None, as_json: bool, **wanted: 
         run(settings, meant, as_json=as_json)
 
 
+Model = Annotated[str, typer.Option("--model", help="Name of the model: see the list.")]
 models = typer.Typer(help="The shared models' versions: list, show, put back.")
 app.add_typer(models, name="models", no_args_is_help=True)
 
@@ -309,10 +310,13 @@ def list_models(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @models.command("show")
-def show_model(version: int, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+def show_model(
+    version: int, model: Model = "hazard", data_dir: DataDir = None, as_json: AsJson = False
+) -> None:
     """Show what a version knows."""
     with _role("models", data_dir) as settings:
-        import_module("streams.models_command").show_version(settings, version, as_json=as_json)
+        command = import_module("streams.models_command")
+        command.show_version(settings, model, version, as_json=as_json)
 
 
 @models.command("rollback")
@@ -322,6 +326,7 @@ def roll_back_model(
     ] = None,
     *,
     release: Annotated[bool, typer.Option("--release", help="Let newer ones be adopted.")] = False,
+    model: Model = "hazard",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -330,7 +335,7 @@ def roll_back_model(
         _refuse("name a VERSION or give --release, one of the two")
     with _role("models", data_dir) as settings:
         command = import_module("streams.models_command")
-        command.roll_back(settings, version or 0, as_json=as_json)
+        command.roll_back(settings, model, version or 0, as_json=as_json)
 
 
 @app.command()

@@ -28,15 +28,15 @@ from models.effects import (
     DeadLetter,
     EventFolded,
     Fact,
-    HazardLesson,
     HourEnded,
+    Taught,
     encode,
     refused_snapshot,
 )
 from models.events import Adopted, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
-from models.partition_clock import PartitionClock
+from models.partition_clock import PartitionClock, adopted
 from models.step import Effect, fire, step
 from models.tokens import PARTITION_KEY, partition_of
 from models.view import View
@@ -46,15 +46,19 @@ from streams.fold import Interval, Output, Outputs, Place, PoisonError
 log = structlog.get_logger(__name__)
 
 DECODED_AT_MOST = 20_000
+SNAPSHOTS_AT_MOST = 8
+HAZARD_UNLEARNED = ("hazard", 0)
 CUSTOMERS_PER_SLICE = 100
 CUSTOMERS_PER_LIVE_MARK = 200
 _NOTHING_MORE: Iterator[None] = iter(())
 _FACTS = frozenset(get_args(Fact))
+_LESSONS = frozenset(get_args(Taught))
 _ADOPTED = b'"type":"adopted"'
 # msgspec lets the last two through as they are.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-SnapshotLoader = Callable[[int], Awaitable[HazardSnapshot | None]]
+SnapshotLoader = Callable[[str, int], Awaitable[Any]]
+"""Gives a model's version, None for one that must not be used."""
 Sealer = Callable[[bytes], str]
 
 
@@ -92,14 +96,14 @@ class CustomerFold:
         self._due: list[tuple[int, bytes]] = []
         self._due_at: dict[bytes, int] = {}
         self._nothing_learned = nothing_learned
-        self._snapshots: dict[int, HazardSnapshot] = {0: nothing_learned}
+        self._snapshots: dict[tuple[str, int], Any] = {HAZARD_UNLEARNED: nothing_learned}
         self._sealed_clock = PartitionClock()
 
     def restore(self, key: bytes, row: bytes | None) -> None:
         """Take one row of the changelog; the newest of a key wins."""
         if key == PARTITION_KEY:
             if row is not None:
-                self.clock = msgspec.msgpack.decode(row, type=PartitionClock)
+                self.clock = partition_clock.restored(row)
         elif row is None:
             self._packed.pop(key, None)
         else:
@@ -117,19 +121,19 @@ class CustomerFold:
 
     async def prepare(self, records: list[Any]) -> None:
         """Load the snapshots that these records adopt, and the one adopted before."""
-        wanted = {self.clock.hazard_version, self._sealed_clock.hazard_version}
+        wanted = {*adopted(self.clock).items(), *adopted(self._sealed_clock).items()}
         wanted |= {
-            version
+            named
             for record in records
-            if record.key is None and (version := _adopted_version(record.value))
+            if record.key is None and (named := _adopted_version(record.value))
         }
-        for version in sorted(wanted - self._snapshots.keys()):
-            snapshot = await self._load_snapshot(version)
+        for named in sorted(wanted - self._snapshots.keys()):
+            snapshot = await self._load_snapshot(*named)
             if snapshot is not None:
-                self._snapshots[version] = snapshot
-        if len(self._snapshots) > 8:
-            kept = wanted | {0}
-            self._snapshots = {v: one for v, one in self._snapshots.items() if v in kept}
+                self._snapshots[named] = snapshot
+        if len(self._snapshots) > SNAPSHOTS_AT_MOST:
+            kept = wanted | {HAZARD_UNLEARNED}
+            self._snapshots = {name: one for name, one in self._snapshots.items() if name in kept}
 
     def fold_many(self, records: list[Any]) -> int:
         """Fold customers' events up to the next mark or adoption, or a record without a value."""
@@ -155,8 +159,13 @@ class CustomerFold:
         view = self._view
         view.offset, view.logged_at_ms = record.offset, record.timestamp
         view.now_ms = self.clock.now_ms
+        view.hazard = self._hazard()
+
+    def _hazard(self) -> HazardSnapshot:
         # A version that was adopted once and is refused now: better the closed form than no worker.
-        view.hazard = self._snapshots.get(self.clock.hazard_version, self._nothing_learned)
+        named = "hazard", self.clock.hazard_version
+        snapshot: HazardSnapshot = self._snapshots.get(named, self._nothing_learned)
+        return snapshot
 
     def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
         """Fold one record of the log; a mark with many due customers yields between slices."""
@@ -178,26 +187,24 @@ class CustomerFold:
             self._fold_event(key, event, record.value)  # type: ignore[arg-type]
         return _NOTHING_MORE
 
-    def _adopt(self, adopted: Adopted) -> None:
-        clock, version = self.clock, adopted.version
-        if version in self._snapshots:
-            for key in self._dirty:
-                settle(self._decoded[key], self._view.hazard)
-            clock.hazard_version = version
-            if clock.refused_version:
-                self._say_refused(adopted.model, "a later one is used", ended_ms=clock.now_ms)
-                clock.refused_version = 0
-        else:
-            clock.refused_version, clock.refused_at_ms = version, clock.now_ms
-            self._say_refused(adopted.model, f"{clock.hazard_version} goes on to be used")
+    def _adopt(self, record: Adopted) -> None:
+        clock, model, version = self.clock, record.model, record.version
+        if (model, version) not in self._snapshots:
+            clock.refused[model] = version, clock.now_ms
+            in_use = adopted(clock).get(model, 0)
+            self._say_refused(model, f"{in_use} goes on to be used")
+            return
+        for key in self._dirty:
+            settle(self._decoded[key], self._view.hazard)
+        partition_clock.adopt(clock, model, version)
+        if model in clock.refused:
+            self._say_refused(model, "a later one is used", ended_ms=clock.now_ms)
+            del clock.refused[model]
 
     def _say_refused(self, model: str, reason: str, *, ended_ms: int | None = None) -> None:
         """All partitions refuse alike: the first one says so."""
         if self.partition == 0:
-            clock = self.clock
-            alert = refused_snapshot(
-                model, clock.refused_version, clock.refused_at_ms, reason, ended_ms=ended_ms
-            )
+            alert = refused_snapshot(model, *self.clock.refused[model], reason, ended_ms=ended_ms)
             self._outputs[self._alerts].append((None, encode(alert)))
 
     def _fold_event(self, key: bytes, event: CustomerEvent, raw: bytes) -> None:
@@ -322,7 +329,7 @@ class CustomerFold:
                 outputs[self._facts].append((key, encode(effect)))
             elif kind is Action:
                 outputs[self._actions].append((key, encode(effect)))
-            elif kind is HazardLesson:
+            elif kind in _LESSONS:
                 outputs[self._lessons].append((None, encode(effect)))
             else:
                 self._put_into_log(effect.event)  # type: ignore[union-attr, arg-type]
@@ -338,7 +345,7 @@ class CustomerFold:
     def seal(self) -> Interval:
         """Pack what was touched; it is what the changelog will say."""
         rows: list[tuple[bytes, bytes | None]] = []
-        snapshot = self._snapshots.get(self.clock.hazard_version, self._nothing_learned)
+        snapshot = self._hazard()
         for key in self._dirty:
             customer = self._decoded[key]
             settle(customer, snapshot)
@@ -397,22 +404,22 @@ class CustomerFold:
     def view(self) -> View:
         """What the next step would look at."""
         self._view.now_ms = self.clock.now_ms
-        self._view.hazard = self._snapshots.get(self.clock.hazard_version, self._nothing_learned)
+        self._view.hazard = self._hazard()
         return self._view
 
     def _keep_clock(self) -> None:
         self._sealed_clock = partition_clock.copied(self.clock)
 
 
-def _adopted_version(raw: bytes | None) -> int | None:
-    """Version that a record adopts; a customer's event may hold the same bytes in its extras."""
+def _adopted_version(raw: bytes | None) -> tuple[str, int] | None:
+    """Model and version that a record adopts; an event may hold the same bytes in its extras."""
     if raw is None or _ADOPTED not in raw:
         return None
     try:
         record = decode(raw)
     except _UNREADABLE:
         return None
-    return record.version if type(record) is Adopted else None
+    return (record.model, record.version) if type(record) is Adopted else None
 
 
 def _timer_order(timer: Timer) -> tuple[int, str, str]:

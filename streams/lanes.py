@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from sinks.patience import opened
 from streams.exit import end_process
 from streams.fold import Fold
 from streams.lane import Batch
@@ -84,13 +85,9 @@ class Lanes:
 
     async def _touched_by_others(self, partition: LanePartition) -> bool:
         """Whether somebody wrote this table's partition since our own last commit."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=partition.spec.bootstrap)
-        try:
-            await consumer.start()
+        async with opened(AIOKafkaConsumer(bootstrap_servers=partition.spec.bootstrap)) as consumer:
             tp = TopicPartition(partition.spec.changelog, partition.partition)
             end = (await consumer.end_offsets([tp]))[tp]
-        finally:
-            await consumer.stop()
         return bool(end != partition.changelog_end)
 
     async def take(self, batch: Batch) -> None:

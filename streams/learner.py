@@ -3,10 +3,12 @@
 from streams import topics
 from streams.app import build_app, quiet_logging
 from streams.broker import broker_reached
+from streams.hazard_pupil import HazardPupil
 from streams.lanes import Lane, Lanes
 from streams.learner_fold import LearnerFold
 from streams.loop import run_role
 from streams.partition import LaneSpec
+from streams.ranking_pupil import RankingPupil
 from streams.settings import Settings
 from streams.watch_fold import WatchFold
 from streams.worker import run_app
@@ -26,14 +28,17 @@ async def _run(settings: Settings) -> None:
 
 
 def lessons_lane(settings: Settings) -> Lane:
-    """Wire the lane of the purchase hazard's learner."""
+    """Wire the lane of the shared models' learners."""
 
     def make_fold(partition: int) -> LearnerFold:
         return LearnerFold(
             adopt_every_days=settings.adopt_every_days,
             events_partitions=settings.partitions,
             topic_of=settings.named,
-            dormant_after_days=settings.dormant_after_days or None,
+            pupils=[
+                HazardPupil(dormant_after_days=settings.dormant_after_days or None),
+                RankingPupil(),
+            ],
         )
 
     return Lane(_spec(settings, topics.LESSONS, topics.LEARNER), make_fold)

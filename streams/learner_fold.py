@@ -5,47 +5,28 @@ on when or by how many it was read.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import msgspec
-import structlog
 
-from models.clock import DAY_MS
-from models.effects import (
-    DayEnded,
-    DeadLetter,
-    HazardLesson,
-    Lesson,
-    Pinned,
-    encode,
-    refused_snapshot,
-)
-from models.hazard import FEATURES, HORIZONS_DAYS, BadSnapshot, checksum
-from models.hazard_learner import HazardLearner, Learned
+from models.effects import DayEnded, DeadLetter, Lesson, Pinned, Taught, encode
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
-from streams.snapshots import SnapshotRecord, adoption
+from streams.pupil import Desk, Pupil
 
-log = structlog.get_logger(__name__)
-
-MODEL: Final = "hazard"
-KEY = MODEL.encode()
+DAYS_KEY = b"days"
+# Where the days stood before there were several models.
+HAZARD_KEY = b"hazard"
 LESSON_PREFIX = b"lesson:"
 
 
-class LearnerRow(msgspec.Struct, kw_only=True):
-    """The learner between two transactions; `ended` is the last ended day by partition."""
+class DaysRow(msgspec.Struct, kw_only=True):
+    """Which log days are over; `ended` is the last ended day by partition."""
 
-    learned: Learned
-    lessons_at_snapshot: int = 0
     closed_day: int = -1
     considered_day: int = -1
     ended: dict[int, int] = {}
-    pinned_version: int = 0
-    refused_version: int = 0
-    refused_at_ms: int = 0
 
 
 class Considered(msgspec.Struct):
@@ -59,7 +40,7 @@ ONE_PARTITION = 0
 
 
 class LearnerFold(OneByOne):
-    """Implements streams.fold.Fold for the one partition of `lessons`."""
+    """Implements streams.fold.Fold for the one partition of `lessons`; a pupil for each model."""
 
     def __init__(
         self,
@@ -67,33 +48,29 @@ class LearnerFold(OneByOne):
         adopt_every_days: int,
         events_partitions: int,
         topic_of: Callable[[str], str],
-        horizons_days: tuple[int, ...] = HORIZONS_DAYS,
-        dormant_after_days: int | None = None,
+        pupils: Sequence[Pupil],
     ) -> None:
         self._adopt_every_days = adopt_every_days
-        self._events_partitions = events_partitions
         self._topic_of = topic_of
         self._decoder = msgspec.json.Decoder(Lesson)
-        self._row = LearnerRow(learned=Learned())
-        self._new_learner = partial(
-            HazardLearner, horizons_days=horizons_days, dormant_after_days=dormant_after_days
-        )
-        self._learner = self._new_learner()
-        self._open: dict[int, dict[bytes, HazardLesson]] = defaultdict(dict)
+        self._days = DaysRow()
+        self._days_changed = False
+        self._desks = {one.model: Desk(one, events_partitions, topic_of) for one in pupils}
+        self._desk_of = {
+            kind: desk for desk in self._desks.values() for kind in desk.pupil.lesson_types
+        }
+        self._open: dict[int, dict[bytes, Taught]] = defaultdict(dict)
         self._outputs: list[Output] = []
-        self._changed = False
-        self._sealed = msgspec.msgpack.encode(self._row)
-        self._sealed_lessons: dict[bytes, bytes] = {}
+        self._sealed: dict[bytes, bytes] = {}
+        self._fresh: dict[bytes, Taught] = {}
+        self._learned: list[bytes] = []
 
     def restore(self, key: bytes, row: bytes | None) -> None:
-        """Take the learner's row, or a lesson of a day that was open."""
-        if key.startswith(LESSON_PREFIX):
-            if row is None:
-                self._sealed_lessons.pop(key, None)
-            else:
-                self._sealed_lessons[key] = row
-        elif row is not None:
-            self._sealed = row
+        """Take one row of the table."""
+        if row is None:
+            self._sealed.pop(key, None)
+        else:
+            self._sealed[key] = row
 
     def restored(self) -> None:
         """Stand where the last transaction ended."""
@@ -107,122 +84,86 @@ class LearnerFold(OneByOne):
         if left_out:
             return iter(())
         try:
-            lesson = self._decoder.decode(record.value)
-            if type(lesson) is HazardLesson:
-                if len(lesson.features) != len(FEATURES):
-                    # Now, while it can still be left out alone: not with its whole day.
-                    raise ValueError(f"{len(lesson.features)} features, not {len(FEATURES)}")
-                if lesson.day > self._row.closed_day:
-                    self._open[lesson.day][LESSON_PREFIX + b"%d" % record.offset] = lesson
-            elif type(lesson) is DayEnded:
-                self._end_day(lesson)
-            elif type(lesson) is Pinned and lesson.model == MODEL:
-                self._row.pinned_version = lesson.version
-                self._changed = True
+            self._take(self._decoder.decode(record.value), record.offset)
         except Exception as error:
-            raise PoisonError(KEY, f"{type(error).__name__}: {error}") from error
+            raise PoisonError(b"lesson", f"{type(error).__name__}: {error}") from error
         return iter(())
 
+    def _take(self, lesson: Lesson, offset: int) -> None:
+        if isinstance(lesson, DayEnded):
+            self._end_day(lesson)
+        elif isinstance(lesson, Pinned):
+            if lesson.model in self._desks:
+                self._desks[lesson.model].pin(lesson.version)
+        elif (desk := self._desk_of.get(type(lesson))) is not None:
+            # Now, while it can still be left out alone: not with its whole day.
+            desk.pupil.examine(lesson)
+            if lesson.day > self._days.closed_day:
+                key = LESSON_PREFIX + b"%d" % offset
+                self._open[lesson.day][key] = self._fresh[key] = lesson
+
     def _end_day(self, ended: DayEnded) -> None:
-        row = self._row
-        row.ended[ended.partition] = max(ended.day, row.ended.get(ended.partition, -1))
-        self._changed = True
-        if len(row.ended) < ended.partitions:
+        days = self._days
+        days.ended[ended.partition] = max(ended.day, days.ended.get(ended.partition, -1))
+        self._days_changed = True
+        if len(days.ended) < ended.partitions:
             return
-        closed = min(row.ended.values())
-        if closed <= row.closed_day:
+        closed = min(days.ended.values())
+        if closed <= days.closed_day:
             return
         for day in sorted(day for day in self._open if day <= closed):
             # Were several days closed at once, a snapshot must not know those after its own.
             self._consider(day - 1)
-            self._learner.learn(list(self._open.pop(day).values()))
-        row.closed_day = closed
+            lessons = self._open.pop(day)
+            for desk in self._desks.values():
+                desk.learn(list(lessons.values()))
+            self._learned += [key for key in lessons if self._fresh.pop(key, None) is None]
+        days.closed_day = closed
         self._consider(closed)
 
     def _consider(self, closed_day: int) -> None:
-        row, day = self._row, closed_day - closed_day % self._adopt_every_days
-        if day <= row.considered_day:
+        days, day = self._days, closed_day - closed_day % self._adopt_every_days
+        if day <= days.considered_day:
             return
-        row.considered_day = day
-        if self._learner.lessons > row.lessons_at_snapshot:
-            row.lessons_at_snapshot = self._learner.lessons
-            self._publish(day)
+        days.considered_day = day
+        for desk in self._desks.values():
+            self._outputs += desk.publish(day)
         word = encode(Considered(day))
         self._outputs.append(Output(self._topic_of(topics.CONTROL), b"learner", word, 0))
 
-    def _publish(self, day: int) -> None:
-        try:
-            snapshot = self._learner.snapshot(day)
-        except BadSnapshot as error:
-            # The version adopted before stays in use, and the day is closed all the same.
-            log.error("snapshot refused", model=MODEL, day=day, reason=str(error))
-            self._refuse(day, str(error))
-            return
-        self._end_refusal(day)
-        record = SnapshotRecord(MODEL, checksum(snapshot), snapshot)
-        self._outputs.append(
-            Output(self._topic_of(topics.SNAPSHOTS), KEY, msgspec.json.encode(record), 0)
-        )
-        if self._row.pinned_version:
-            return
-        self._outputs += adoption(
-            record, self._events_partitions, self._topic_of, at_ms=_end_of(day)
-        )
-
-    def _refuse(self, day: int, reason: str) -> None:
-        row = self._row
-        if row.refused_version:
-            return
-        row.refused_version, row.refused_at_ms = self._learner.version + 1, _end_of(day)
-        alert = refused_snapshot(MODEL, row.refused_version, row.refused_at_ms, reason)
-        self._outputs.append(Output(self._topic_of(topics.ALERTS), None, encode(alert), 0))
-
-    def _end_refusal(self, day: int) -> None:
-        row = self._row
-        if row.refused_version:
-            alert = refused_snapshot(
-                MODEL,
-                row.refused_version,
-                row.refused_at_ms,
-                "its numbers are sound again",
-                ended_ms=_end_of(day),
-            )
-            row.refused_version = 0
-            self._outputs.append(Output(self._topic_of(topics.ALERTS), None, encode(alert), 0))
-
     def seal(self) -> Interval:
-        """Write the learner down when it changed."""
+        """Write down what changed."""
         rows: list[tuple[bytes, bytes | None]] = []
-        if self._changed:
-            self._row.learned = self._learner.dump()
-            self._sealed = msgspec.msgpack.encode(self._row)
-            rows.append((KEY, self._sealed))
-            self._changed = False
-        rows.extend(self._lesson_rows())
+        if self._days_changed:
+            rows.append((DAYS_KEY, msgspec.msgpack.encode(self._days)))
+            self._days_changed = False
+        for desk in self._desks.values():
+            if desk.changed:
+                rows.append((desk.key, desk.pack()))
+            rows.extend(desk.pupil.rows())
+        rows += [(key, msgspec.json.encode(one)) for key, one in self._fresh.items()]
+        rows += [(key, None) for key in self._learned]
+        for key, row in rows:
+            self.restore(key, row)
+        self._fresh, self._learned = {}, []
         outputs, self._outputs = self._outputs, []
         return Interval(rows, placed(outputs))
 
-    def _lesson_rows(self) -> list[tuple[bytes, bytes | None]]:
-        """Give the lessons that wait since the last seal, and the names of those learned since."""
-        sealed = self._sealed_lessons
-        waiting = {key: one for day in self._open.values() for key, one in day.items()}
-        learned = [key for key in sealed if key not in waiting]
-        fresh = {k: msgspec.json.encode(v) for k, v in waiting.items() if k not in sealed}
-        for key in learned:
-            del sealed[key]
-        sealed.update(fresh)
-        return [*fresh.items(), *((key, None) for key in learned)]
-
     def rollback(self) -> None:
         """Stand where the last transaction ended."""
-        self._row = msgspec.msgpack.decode(self._sealed, type=LearnerRow)
-        self._learner = self._new_learner(self._row.learned)
+        sealed = self._sealed
+        days = sealed.get(DAYS_KEY) or sealed.get(HAZARD_KEY)
+        self._days = DaysRow() if days is None else msgspec.msgpack.decode(days, type=DaysRow)
+        self._days_changed = False
+        for desk in self._desks.values():
+            desk.load(sealed.get(desk.key), sealed)
         self._open = defaultdict(dict)
-        for key, row in self._sealed_lessons.items():
-            lesson = msgspec.json.decode(row, type=HazardLesson)
-            self._open[lesson.day][key] = lesson
+        for key, row in sealed.items():
+            if key.startswith(LESSON_PREFIX):
+                lesson = msgspec.json.decode(row, type=Taught)
+                self._open[lesson.day][key] = lesson
+        self._fresh, self._learned = {}, []
         self._outputs = []
-        self._changed = False
 
     def dead_letter(self, record: Any, poison: PoisonError) -> Output:
         """Write down what could not be learned; a lesson holds nothing personal."""
@@ -235,7 +176,3 @@ class LearnerFold(OneByOne):
             offset=record.offset,
         )
         return Output(self._topic_of(topics.DEAD_LETTERS), None, encode(letter), 0)
-
-
-def _end_of(day: int) -> int:
-    return (day + 1) * DAY_MS

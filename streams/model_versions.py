@@ -6,22 +6,29 @@ A rollback is an adoption like the learner's own: one transaction says it to eve
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.effects import Pinned, encode
+from models.snapshot import (
+    KINDS,
+    AdoptedWord,
+    SnapshotRecord,
+    adopted_key,
+    read_record,
+    refusal,
+)
+from sinks.patience import opened
 from streams import topics
 from streams.fold import Output
 from streams.replay.history_log import read_control
 from streams.servers.errors import ServerError
 from streams.settings import Settings
-from streams.snapshots import AdoptedWord, SnapshotRecord, adopted_key, adoption, refusal
-
-MODEL: Final = "hazard"
+from streams.snapshots import adoption
 
 
 class ModelTrouble(ServerError):
@@ -42,16 +49,23 @@ class Versions:
     """All versions, oldest first, and the last word on which is in use."""
 
     known: tuple[Version, ...]
-    adopted: AdoptedWord
+    adopted: dict[str, AdoptedWord]
 
-    def named(self, version: int) -> Version:
+    def of(self, model: str) -> list[Version]:
+        """Give one model's versions; raises ModelTrouble for a model that there isn't."""
+        if model not in KINDS:
+            raise ModelTrouble(f"there is no model {model}: there is {', '.join(KINDS)}")
+        return [one for one in self.known if one.record.model == model]
+
+    def named(self, model: str, version: int) -> Version:
         """Give a version; raises ModelTrouble when there is no such one."""
-        for one in self.known:
+        known = self.of(model)
+        for one in known:
             if one.record.snapshot.version == version:
                 return one
-        numbers = [one.record.snapshot.version for one in self.known]
+        numbers = [one.record.snapshot.version for one in known]
         there = f"{numbers[0]} to {numbers[-1]}" if numbers else "none yet"
-        raise ModelTrouble(f"there is no version {version} of model {MODEL}: there is {there}")
+        raise ModelTrouble(f"there is no version {version} of model {model}: there is {there}")
 
 
 async def read_versions(settings: Settings) -> Versions:
@@ -62,18 +76,19 @@ async def read_versions(settings: Settings) -> Versions:
         isolation_level="read_committed",
     )
     try:
-        await consumer.start()
-        known = await _read(consumer, TopicPartition(settings.named(topics.SNAPSHOTS), 0))
+        async with opened(consumer):
+            known = await _read(consumer, TopicPartition(settings.named(topics.SNAPSHOTS), 0))
         words = await read_control(settings)
     except KafkaError as error:
         raise ModelTrouble(
             f"no broker at {settings.kafka_bootstrap} ({error!r}): start `huitou up` first"
         ) from None
-    finally:
-        await consumer.stop()
-    word = words.get(adopted_key(MODEL))
-    adopted = msgspec.json.decode(word, type=AdoptedWord) if word else AdoptedWord(0, 0)
-    return Versions(tuple(known), adopted)
+    return Versions(tuple(known), {model: _adopted(model, words) for model in KINDS})
+
+
+def _adopted(model: str, words: Mapping[bytes, bytes]) -> AdoptedWord:
+    word = words.get(adopted_key(model))
+    return msgspec.json.decode(word, type=AdoptedWord) if word else AdoptedWord(0, 0)
 
 
 async def _read(consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Version]:
@@ -87,44 +102,50 @@ async def _read(consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Versi
     return known
 
 
-async def put_back(settings: Settings, version: int) -> None:
+async def put_back(settings: Settings, model: str, version: int) -> None:
     """Use `version` from now on and hold it; 0: hold nothing, the next one published is adopted.
 
     Raises ModelTrouble for a version that is not there, is refused, or where no broker answers.
     """
     versions = await read_versions(settings)
+    versions.of(model)
     at_ms = time.time_ns() // 1_000_000
     said = [
         Output(
-            settings.named(topics.LESSONS), None, encode(Pinned(model=MODEL, version=version)), 0
+            settings.named(topics.LESSONS), None, encode(Pinned(model=model, version=version)), 0
         )
     ]
     if version:
-        wanted = versions.named(version)
+        wanted = versions.named(model, version)
         if wanted.refused:
             raise ModelTrouble(f"version {version} would be refused: {wanted.refused}")
         said += adoption(
             wanted.record, settings.partitions, settings.named, at_ms=at_ms, pinned=True
         )
     else:
-        word = msgspec.structs.replace(versions.adopted, pinned=False)
+        word = msgspec.structs.replace(versions.adopted[model], pinned=False)
         control = settings.named(topics.CONTROL)
-        said.append(Output(control, adopted_key(MODEL), msgspec.json.encode(word), 0))
+        said.append(Output(control, adopted_key(model), msgspec.json.encode(word), 0))
     await _write(settings, said)
 
 
 async def _write(settings: Settings, said: list[Output]) -> None:
-    async with (
-        AIOKafkaProducer(
-            bootstrap_servers=settings.kafka_bootstrap,
-            transactional_id=settings.named("models"),
-        ) as producer,
-        producer.transaction(),
-    ):
-        sent = [await producer.send(one.topic, one.value, one.key, one.partition) for one in said]
-        await asyncio.gather(*sent)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka_bootstrap, transactional_id=settings.named("models")
+    )
+    try:
+        async with producer, producer.transaction():
+            sent = [
+                await producer.send(one.topic, one.value, one.key, one.partition) for one in said
+            ]
+            await asyncio.gather(*sent)
+    except KafkaError as error:
+        raise ModelTrouble(
+            f"the broker at {settings.kafka_bootstrap} did not take it ({error!r}): nothing was "
+            "changed unless `huitou models list` says so"
+        ) from None
 
 
 def _version(value: bytes, published_ms: int) -> Version:
-    record = msgspec.json.decode(value, type=SnapshotRecord)
+    record = read_record(value)
     return Version(record, published_ms, refusal(record))

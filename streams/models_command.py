@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models import ranking
 from models.clock import DAY_MS
-from models.hazard import FEATURES
-from streams.model_versions import MODEL, Version, Versions, put_back, read_versions
+from models.hazard import FEATURES, HazardSnapshot
+from models.ranking import RankingSnapshot
+from streams.model_versions import Version, Versions, put_back, read_versions
 from streams.settings import Settings
 
 _OUT = Console(highlight=False)
@@ -40,37 +42,38 @@ def list_versions(settings: Settings, *, as_json: bool) -> None:
             str(one["version"]),
             one["trained_to"],
             f"{one['lessons']:,}",
-            " / ".join(f"{brier:.3f}" for brier in one["brier"].values()),
+            " / ".join(f"{brier:.3f}" for brier in one.get("brier", {}).values()),
             one["state"],
         )
     _OUT.print(table)
     for one in told:
         if one["refused"]:
-            _OUT.print(f"version {one['version']} is refused: {one['refused']}")
+            _OUT.print(f"version {one['version']} of {one['model']} is refused: {one['refused']}")
 
 
-def show_version(settings: Settings, version: int, *, as_json: bool) -> None:
-    """Tell all that a version knows: weights by feature, edges, the shop's habits."""
+def show_version(settings: Settings, model: str, version: int, *, as_json: bool) -> None:
+    """Tell all that a version knows."""
     versions = _asked(read_versions(settings))
-    found = versions.named(version)
-    snapshot = found.record.snapshot
-    told = _told(found, versions) | {
-        "checksum": found.record.checksum,
+    found = versions.named(model, version)
+    told = _told(found, versions) | {"checksum": found.record.checksum}
+    _SHOW[model](found.record.snapshot, told, as_json=as_json)
+
+
+def _show_hazard(snapshot: HazardSnapshot, told: dict[str, Any], *, as_json: bool) -> None:
+    told |= {
         "gap_days": snapshot.gap_days,
         "level": snapshot.level,
         "edges": list(snapshot.edges),
         "dormant_after_days": None if snapshot.edges else snapshot.dormant_after_days,
-        "heads": [
-            msgspec.to_builtins(head) | {"weights": dict(zip(FEATURES, head.weights, strict=False))}
-            for head in snapshot.heads
-        ],
     }
+    heads = [
+        msgspec.to_builtins(head) | {"weights": dict(zip(FEATURES, head.weights, strict=False))}
+        for head in snapshot.heads
+    ]
     if as_json:
-        typer.echo(json.dumps(told, indent=1))
+        typer.echo(json.dumps({**told, "heads": heads}, indent=1))
         return
-    for key, value in told.items():
-        if key != "heads":
-            _OUT.print(f"{key:>18}  {value}")
+    _print(told)
     table = Table(box=None, header_style="bold")
     for title in ("weight of", *(f"{head.horizon_days} days" for head in snapshot.heads)):
         table.add_column(title)
@@ -80,29 +83,51 @@ def show_version(settings: Settings, version: int, *, as_json: bool) -> None:
     _OUT.print(table)
 
 
-def roll_back(settings: Settings, version: int, *, as_json: bool) -> None:
-    """Put the model back to `version`, or with 0 let it go on."""
-    _asked(put_back(settings, version))
+def _show_ranking(snapshot: RankingSnapshot, told: dict[str, Any], *, as_json: bool) -> None:
+    weights = dict(zip(ranking.FEATURES, snapshot.weights, strict=False))
     if as_json:
-        typer.echo(json.dumps({"model": MODEL, "version": version, "pinned": bool(version)}))
+        typer.echo(json.dumps({**told, "weights": weights}, indent=1))
+        return
+    _print(told)
+    table = Table(box=None, header_style="bold")
+    for title in ("weight of", "learned", "before learning"):
+        table.add_column(title)
+    for name, weight in weights.items():
+        table.add_row(name, f"{weight:+.3f}", f"{ranking.PRIOR[name]:+.3f}")
+    _OUT.print(table)
+
+
+_SHOW: dict[str, Callable[..., None]] = {"hazard": _show_hazard, "ranking": _show_ranking}
+
+
+def _print(told: dict[str, Any]) -> None:
+    for key, value in told.items():
+        _OUT.print(f"{key:>18}  {value}")
+
+
+def roll_back(settings: Settings, model: str, version: int, *, as_json: bool) -> None:
+    """Put the model back to `version`, or with 0 let it go on."""
+    _asked(put_back(settings, model, version))
+    if as_json:
+        typer.echo(json.dumps({"model": model, "version": version, "pinned": bool(version)}))
     elif version:
         _OUT.print(
-            f"{MODEL} is back at version {version} and stays there: newer ones are published, not "
+            f"{model} is back at version {version} and stays there: newer ones are published, not "
             "adopted, until `huitou models rollback --release`"
         )
     else:
-        _OUT.print(f"the next version of {MODEL} that is published will be adopted")
+        _OUT.print(f"the next version of {model} that is published will be adopted")
 
 
 def _told(one: Version, versions: Versions) -> dict[str, Any]:
     snapshot = one.record.snapshot
-    adopted = versions.adopted
+    adopted = versions.adopted[one.record.model]
     state = "kept"
     if one.refused:
         state = "refused"
     elif snapshot.version == adopted.version:
         state = "in use, held" if adopted.pinned else "in use"
-    return {
+    told = {
         "model": one.record.model,
         "version": snapshot.version,
         "state": state,
@@ -110,8 +135,10 @@ def _told(one: Version, versions: Versions) -> dict[str, Any]:
         "trained_to": _day(snapshot.trained_to_day),
         "published_ms": one.published_ms,
         "lessons": snapshot.lessons,
-        "brier": {head.horizon_days: head.brier for head in snapshot.heads},
     }
+    if isinstance(snapshot, HazardSnapshot):
+        told["brier"] = {head.horizon_days: head.brier for head in snapshot.heads}
+    return told
 
 
 def _day(day: int) -> str:

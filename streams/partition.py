@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from sinks.patience import pause
+from sinks.patience import opened, pause, stopped
 from streams.exit import end_process
 from streams.fold import Fold, Interval, Output, PoisonError, placed
 from streams.measures import LaneMeasures
@@ -98,8 +98,12 @@ class LanePartition:
             # finished; the client waits this long before it asks again.
             retry_backoff_ms=10,
         )
-        await self._producer.start()
-        rows = await self._recover()
+        try:
+            await self._producer.start()
+            rows = await self._recover()
+        except BaseException:
+            await stopped(self._producer)
+            raise
         self.fold.restored()
         self.opened_at = time.monotonic()
         self.spec.measures.recovered(rows, self.opened_at - started)
@@ -123,8 +127,7 @@ class LanePartition:
             max_partition_fetch_bytes=8_000_000,
             check_crcs=False,
         )
-        await consumer.start()
-        try:
+        async with opened(consumer):
             tp = TopicPartition(self.spec.changelog, self.partition)
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
@@ -140,8 +143,6 @@ class LanePartition:
             self.changelog_end = end
             self.next_offset = await self._committed(consumer)
             return rows
-        finally:
-            await consumer.stop()
 
     async def _committed(self, consumer: AIOKafkaConsumer) -> int:
         """Where the table stands in the log: asked after the fencing, so nobody can move it."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Literal
+from typing import Any
 
 import msgspec
 import structlog
@@ -11,43 +11,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.events import Adopted
 from models.events import encode as encode_record
-from models.hazard import BadSnapshot, HazardSnapshot, check, checksum
+from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, read_record, refusal
+from sinks.patience import opened
 from streams import topics
 from streams.exit import end_process
 from streams.fold import Output
 
 log = structlog.get_logger(__name__)
-
-
-class SnapshotRecord(msgspec.Struct, frozen=True):
-    """A version of a model as it stands on topic `snapshots`, all of them kept."""
-
-    model: Literal["hazard"]
-    checksum: str
-    snapshot: HazardSnapshot
-
-
-def refusal(record: SnapshotRecord) -> str:
-    """Why a version must not be used; empty when it may."""
-    try:
-        check(record.snapshot)
-    except BadSnapshot as error:
-        return str(error)
-    fits = checksum(record.snapshot) == record.checksum
-    return "" if fits else "its checksum does not fit its content"
-
-
-class AdoptedWord(msgspec.Struct, frozen=True):
-    """Word on topic `control`: which version is in use, since when, and whether it is held."""
-
-    version: int
-    at_ms: int
-    pinned: bool = False
-
-
-def adopted_key(model: str) -> bytes:
-    """Key of a model's AdoptedWord on topic `control`."""
-    return b"adopted:" + model.encode()
 
 
 def adoption(
@@ -72,7 +42,7 @@ class SnapshotReader:
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
-        self._versions: dict[int, HazardSnapshot | None] = {}
+        self._versions: dict[tuple[str, int], Any] = {}
         self._arrived = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -89,14 +59,14 @@ class SnapshotReader:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def load(self, version: int) -> HazardSnapshot | None:
+    async def load(self, model: str, version: int) -> Any:
         """Wait for a version that the log says was adopted; None: it must not be used.
 
         It was written in the adoption's own transaction, so it is there or about to be read.
         """
         async with self._arrived:
-            await self._arrived.wait_for(lambda: version in self._versions)
-            return self._versions[version]
+            await self._arrived.wait_for(lambda: (model, version) in self._versions)
+            return self._versions[model, version]
 
     async def _read(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -105,21 +75,18 @@ class SnapshotReader:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        try:
-            await consumer.start()
+        async with opened(consumer):
             consumer.assign([TopicPartition(self._topic, 0)])
             async for record in consumer:
                 await self._take(record.value)
-        finally:
-            await consumer.stop()
 
     async def _take(self, value: bytes) -> None:
-        record = msgspec.json.decode(value, type=SnapshotRecord)
+        record = read_record(value)
         version, reason = record.snapshot.version, refusal(record)
         if reason:
             log.error("snapshot refused", model=record.model, version=version, reason=reason)
         async with self._arrived:
-            self._versions[version] = None if reason else record.snapshot
+            self._versions[record.model, version] = None if reason else record.snapshot
             self._arrived.notify_all()
 
 

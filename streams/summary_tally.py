@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.customer import Customer, decode_row
 from models.tokens import is_customer_key, token_of
+from sinks.patience import opened
 from streams import topics
 from streams.replay.complete_journey import NAME as COMPLETE_JOURNEY
 from streams.replay.complete_journey import CompleteJourney
@@ -169,8 +170,7 @@ async def _records(settings: Settings, topic: str) -> AsyncIterator[Any]:
         max_partition_fetch_bytes=_FETCH_BYTES,
         check_crcs=False,
     )
-    await consumer.start()
-    try:
+    async with opened(consumer):
         places = [
             TopicPartition(settings.named(topic), number) for number in range(settings.partitions)
         ]
@@ -182,5 +182,3 @@ async def _records(settings: Settings, topic: str) -> AsyncIterator[Any]:
             for found in (await consumer.getmany(timeout_ms=500)).values():
                 for record in found:
                     yield record
-    finally:
-        await consumer.stop()

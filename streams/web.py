@@ -10,7 +10,7 @@ from streams.loop import run_role
 from streams.secrets import key_store_path, load_secrets
 from streams.servers.status import READY, STARTING, StatusFile
 from streams.settings import Settings, is_loopback
-from streams.topics import CONTROL
+from streams.topics import CONTROL, LEARNER, SNAPSHOTS
 
 ROLE = "web"
 
@@ -40,6 +40,8 @@ def config_of(settings: Settings) -> PageConfig:
         api_key=settings.api_key.get_secret_value(),
         bootstrap=settings.kafka_bootstrap,
         control_topic=settings.named(CONTROL),
+        learner_topic=settings.named(LEARNER),
+        snapshots_topic=settings.named(SNAPSHOTS),
         redis_url=settings.redis_address,
         namespace=settings.namespace,
         clickhouse=ClickHouseAddress(

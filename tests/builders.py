@@ -173,8 +173,8 @@ def customer_fold(
 ) -> CustomerFold:
     """A fold whose snapshots are at hand and whose sealing is legible."""
 
-    async def load(version: int) -> HazardSnapshot | None:
-        return (snapshots or {}).get(version)
+    async def load(model: str, version: int) -> Any:
+        return (snapshots or {}).get(version) if model == "hazard" else None
 
     return CustomerFold(
         partition=partition,

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import orjson
 from aiohttp import web
 
+from models.recommendation import SLOTS, Slot
 from sinks.mailbox import Letter, Mailbox
 from sinks.web.access import from_here
 from sinks.web.broadcast import Broadcast, Full, Over
@@ -15,10 +16,12 @@ from sinks.web.meters import Meters
 from sinks.web.panels import Panel
 from sinks.web.profiles import By, Profiles
 from sinks.web.pulse import LogTime, Pulse
+from sinks.web.recommendations import Recommendations
 from sinks.web.story import Stories
 from sinks.web.words import LANGUAGES
 
 LETTERS_AT_MOST = 200
+ITEMS_AT_MOST = 100
 SEARCH_CHARS = 512
 _WRITE_WITHIN_S = 30.0
 
@@ -32,11 +35,12 @@ LETTER_POLICY = (
 class Api:
     """Handlers of everything that answers JSON."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one part for each kind of question)
         self,
         *,
         profiles: Profiles,
         stories: Stories,
+        recommendations: Recommendations,
         mailbox: Mailbox,
         pulse: Pulse,
         broadcast: Broadcast,
@@ -46,6 +50,7 @@ class Api:
     ) -> None:
         self._profiles = profiles
         self._stories = stories
+        self._recommendations = recommendations
         self._mailbox = mailbox
         self._pulse = pulse
         self._broadcast = broadcast
@@ -58,6 +63,7 @@ class Api:
         return [
             web.get("/v1/customers/{what}", self.customer),
             web.get("/v1/customers/{what}/story", self.story),
+            web.get("/v1/customers/{what}/recommendations", self.recommendations),
             web.post("/v1/lookup", self.lookup),
             web.get("/v1/mailbox", self.mailbox),
             web.get("/v1/mailbox/{customer}/{message_id}", self.letter),
@@ -85,6 +91,21 @@ class Api:
             return answer(await self._stories.of(found))
         except QueryFailed as error:
             return answer({"error": str(error)}, status=503)
+
+    async def recommendations(self, request: web.Request) -> web.Response:
+        """Answer the best `?n=` items for a customer, of `?slot=`, with a reason each.
+
+        Products named in `?out_of_stock=`, separated by commas, are left out.
+        """
+        started_s = time.perf_counter()
+        token = await self._profiles.find(request.match_info["what"], _by(request))
+        number = _number(request, "n", 10, ITEMS_AT_MOST)
+        gone = request.query.get("out_of_stock", "")
+        found = await self._recommendations.of(
+            token, number, _slot(request), frozenset(gone.split(",")) if gone else frozenset()
+        )
+        self._meters.recommendation_seconds.observe(time.perf_counter() - started_s)
+        return answer(found)
 
     async def lookup(self, request: web.Request) -> web.Response:
         """Answer the token of the customer that a text means; the text stands in no address."""
@@ -195,6 +216,14 @@ def _by(request: web.Request) -> By:
         if by == known:
             return known  # type: ignore[no-any-return]
     raise web.HTTPBadRequest(text=f"by: expected one of {', '.join(get_args(By))}")
+
+
+def _slot(request: web.Request) -> Slot:
+    slot = request.query.get("slot", "mixed")
+    for known in SLOTS:
+        if slot == known:
+            return known
+    raise web.HTTPBadRequest(text=f"slot: expected one of {', '.join(SLOTS)}")
 
 
 def _number(request: web.Request, name: str, default: int, most: int) -> int:

@@ -4,12 +4,10 @@ from typing import Any
 
 import msgspec
 import structlog
-from aiokafka import AIOKafkaConsumer
 
-from sinks.log_clock import CLOCK_KEY, LogClockReader
+from sinks.log_clock import LogClockReader
 
 REPLAY_KEY = b"replay"
-_POLL_MS = 500
 
 log = structlog.get_logger(__name__)
 
@@ -40,23 +38,12 @@ class LogTimeReader(LogClockReader):
             "replay": msgspec.to_builtins(replay) if running else None,
         }
 
-    async def _read(self, consumer: AIOKafkaConsumer) -> None:
-        partition = self._partition
-        consumer.assign([partition])
-        await consumer.seek_to_beginning(partition)
-        end = (await consumer.end_offsets([partition]))[partition]
-        while True:
-            # The end is a position, not a record: commit markers count.
-            if not self.current and await consumer.position(partition) >= end:
-                self._current.set()
-            fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS)
-            for record in fetched.get(partition, ()):
-                if record.value is None:
-                    continue
-                if record.key == CLOCK_KEY:
-                    self._take(record.value)
-                elif record.key == REPLAY_KEY:
-                    self._take_replay(record.value)
+    def take(self, record: Any) -> None:
+        """Take the records of the clock and of the replay."""
+        if record.key == REPLAY_KEY and record.value is not None:
+            self._take_replay(record.value)
+        else:
+            super().take(record)
 
     def _take_replay(self, value: bytes) -> None:
         try:

@@ -20,6 +20,12 @@ class Meters:
             buckets=SECONDS,
             registry=self._registry,
         )
+        self.recommendation_seconds = Histogram(
+            "huitou_web_recommendation_seconds",
+            "Time to answer recommendations",
+            buckets=SECONDS,
+            registry=self._registry,
+        )
         self.answers = Counter(
             "huitou_web_answers_total", "Answers by status", ("status",), registry=self._registry
         )

@@ -5,9 +5,11 @@ opened by the key store here and leave only in the answer.
 """
 
 import re
+from base64 import b64decode
 from math import log
 from typing import Any, Literal
 
+import msgspec
 import orjson
 import structlog
 from redis.asyncio import Redis
@@ -16,6 +18,7 @@ from redis.exceptions import RedisError
 from models.clock import DAY_MS
 from models.dormancy import COOLING_AFTER_DAYS, silence_days
 from models.hazard import HORIZON_DAYS
+from models.item_memory import ItemMemory
 from models.segment_personal import email_lookup, phone_lookup
 from models.tokens import TOKEN_CHARS, token_of
 from sinks.keys import KeyDestroyed, KeyMissing
@@ -89,13 +92,32 @@ class Profiles:
 
         A merged customer's name leads to where the history went. Raises Unknown.
         """
+        found, profile, _ = await self._newest(token)
+        return found, profile
+
+    async def with_items(self, token: str) -> tuple[Profile, ItemMemory]:
+        """Give the profile as it stands in Redis, and the customer's memory of items.
+
+        Raises Unknown, or Forgotten where it was erased.
+        """
+        try:
+            _, profile, packed = await self._newest(token)
+        except Unknown:
+            self._refuse_forgotten(token)
+            raise
+        return profile, msgspec.msgpack.decode(
+            b64decode(packed), type=ItemMemory
+        ) if packed else ItemMemory()
+
+    async def _newest(self, token: str) -> tuple[str, Profile, bytes | str]:
         for _ in range(MERGES_AT_MOST):
-            raw = await self._redis.hget(f"{self._namespace}profile:{token}", "json")
+            key = f"{self._namespace}profile:{token}"
+            raw, items = await self._redis.hmget(key, ["json", "items"])
             if raw is None:
                 break
             profile = orjson.loads(raw)
             if not profile.get("merged_into"):
-                return token, profile
+                return token, profile, items or b""
             token = profile["merged_into"]
         raise Unknown("no customer goes by this name")
 

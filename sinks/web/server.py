@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from sinks.clickhouse import ClickHouseAddress
+from sinks.item_shelf import ItemShelf
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox
 from sinks.sealing import Sealer
@@ -26,6 +27,7 @@ from sinks.web.pages import Pages, Shop
 from sinks.web.panels import load_panels
 from sinks.web.profiles import Forgotten, Profiles, Unknown
 from sinks.web.pulse import Pulse
+from sinks.web.recommendations import Recommendations
 from sinks.web.site import Site
 from sinks.web.story import Stories
 from sinks.web.words import load_words
@@ -46,6 +48,8 @@ class PageConfig:
     api_key: str = field(repr=False)
     bootstrap: str
     control_topic: str
+    learner_topic: str
+    snapshots_topic: str
     redis_url: str = field(repr=False)
     namespace: str
     clickhouse: ClickHouseAddress
@@ -84,6 +88,9 @@ def build_app(config: PageConfig) -> web.Application:
     store = SqliteKeyStore(config.key_store, config.master_key)
     sealer = Sealer(store)
     clock = LogTimeReader(config.bootstrap, config.control_topic)
+    shelf = ItemShelf(
+        config.bootstrap, config.learner_topic, config.snapshots_topic, config.control_topic
+    )
     engine, broadcast = Engine(config.clickhouse), Broadcast()
     meters = Meters(lambda: len(broadcast))
     profiles = Profiles(redis, sealer, config.token_key, config.namespace)
@@ -99,6 +106,7 @@ def build_app(config: PageConfig) -> web.Application:
     api = Api(
         profiles=profiles,
         stories=Stories(engine),
+        recommendations=Recommendations(profiles, shelf, clock),
         mailbox=Mailbox(redis, sealer, config.namespace),
         pulse=pulse,
         broadcast=broadcast,
@@ -111,10 +119,13 @@ def build_app(config: PageConfig) -> web.Application:
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         await clock.start()
+        # Pages and profiles need not wait for every item of a large shop.
+        await shelf.start(wait=False)
         app[BEAT] = asyncio.create_task(pulse.run())
         yield
         app[BEAT].cancel()
         await asyncio.gather(app[BEAT], return_exceptions=True)
+        await shelf.stop()
         await clock.stop()
         await redis.aclose()
         engine.close()

@@ -9,21 +9,21 @@ import asyncio
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
-
-import msgspec
+from typing import Any, NamedTuple
 
 from models.clock import HOUR_MS
 from models.customer import Customer
 from models.events import ClockMark, CustomerEvent, Line, OrderCompleted, encode
 from models.hazard import HORIZONS_DAYS, HazardSnapshot
+from models.snapshot import read_record
 from models.tokens import token_of
 from models.view import View
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval
+from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
-from streams.snapshots import SnapshotRecord
+from streams.ranking_pupil import RankingPupil
 
 RECORDS_AT_ONCE = 4_096
 _KEY = b"evaluate".ljust(32, b"\x00")
@@ -56,7 +56,7 @@ class Drive:
         self.at_ms = 0
         self._numbers = count()
         self._waiting: list[Record] = []
-        self._snapshots: dict[int, HazardSnapshot] = {}
+        self._snapshots: dict[tuple[str, int], Any] = {}
         self._fold = CustomerFold(
             partition=0,
             partitions=1,
@@ -66,15 +66,16 @@ class Drive:
             seal_raw=bytes.hex,
             nothing_learned=HazardSnapshot(horizons_days=horizons_days),
         )
+        self.ranking = RankingPupil()
         self._learner = LearnerFold(
             adopt_every_days=adopt_every_days,
             events_partitions=1,
             topic_of=str,
-            horizons_days=horizons_days,
+            pupils=[HazardPupil(horizons_days=horizons_days), self.ranking],
         )
 
-    async def _load(self, version: int) -> HazardSnapshot | None:
-        return self._snapshots.get(version)
+    async def _load(self, model: str, version: int) -> Any:
+        return self._snapshots.get((model, version))
 
     def order(
         self,
@@ -179,8 +180,8 @@ class Drive:
         for (topic, _), pairs in interval.outputs.items():
             if topic == topics.SNAPSHOTS:
                 for _, value in pairs:
-                    record = msgspec.json.decode(value, type=SnapshotRecord)
-                    self._snapshots[record.snapshot.version] = record.snapshot
+                    record = read_record(value)
+                    self._snapshots[record.model, record.snapshot.version] = record.snapshot
             elif topic == topics.EVENTS:
                 adoptions += [value for _, value in pairs]
         for value in adoptions:

@@ -35,7 +35,8 @@ from models.events import (
     decode,
     encode,
 )
-from models.hazard import HORIZONS_DAYS, HazardSnapshot, Head, checksum
+from models.hazard import HORIZONS_DAYS, HazardSnapshot, Head
+from models.snapshot import checksum, recorded
 from models.tokens import PARTITION_KEY, TOKEN_CHARS, is_customer_key, partition_of
 from sinks.keys import SqliteKeyStore
 from streams import topics
@@ -44,7 +45,6 @@ from streams.fold import Output
 from streams.replay.contract import Contract
 from streams.replay.simulated_shop import SOURCE, SimulatedShop
 from streams.replay.slices import slices_of
-from streams.snapshots import SnapshotRecord
 from tests.builders import Record, customer_fold, listed
 
 # A Sunday, 00:00 UTC, in autumn.
@@ -70,7 +70,7 @@ SNAPSHOT = HazardSnapshot(
     ),
     edges=(0.6, 0.3, 0.07),
 )
-SNAPSHOT_RECORD = msgspec.json.encode(SnapshotRecord("hazard", checksum(SNAPSHOT), SNAPSHOT))
+SNAPSHOT_RECORD = msgspec.json.encode(recorded("hazard", SNAPSHOT))
 ADOPTION = encode(Adopted("hazard", SNAPSHOT.version, checksum(SNAPSHOT)))
 
 

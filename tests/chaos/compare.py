@@ -1,7 +1,7 @@
 """What there is against what there must be, as counters that are all 0 when nothing went wrong."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,11 +11,15 @@ import orjson
 from models.customer import Customer
 from models.effects import Action, Decided, EventFolded, Fact, Merged, TierChanged
 from models.events import Event, MessageBounced, OrderCompleted, decode
+from models.item_knowledge import ItemKnowledge
+from models.item_rows import put_row
 from models.profile import profile_of
+from models.snapshot import read_record
 from sinks.dispatch_delivery import EXPIRED
 from sinks.redis_profiles import folded_at_ms
+from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
-from streams.snapshots import SnapshotRecord
+from streams.ranking_pupil import RankingPupil
 from streams.topics import EVENTS, SNAPSHOTS
 from tests.builders import listed
 from tests.chaos.harvest import TABLES, Topics, Warehouse
@@ -99,21 +103,36 @@ def compare_log(counters: Counters, topics: Topics, oracle: Oracle, folded: list
 
 def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None:
     """Snapshots and their adoptions: what one pass over the lessons gives, each once."""
-    fold = LearnerFold(adopt_every_days=1, events_partitions=partitions, topic_of=str)
+    fold = LearnerFold(
+        adopt_every_days=1,
+        events_partitions=partitions,
+        topic_of=str,
+        pupils=[HazardPupil(), RankingPupil()],
+    )
     for record in topics.lesson_records:
         list(fold.fold(record, frozenset()))
-    outputs = listed(fold.seal().outputs)
-    records = [
-        msgspec.json.decode(one.value, type=SnapshotRecord)
-        for one in outputs
-        if one.topic == SNAPSHOTS
-    ]
-    due = Counter(msgspec.json.encode(record.snapshot) for record in records)
-    there = Counter(msgspec.json.encode(snapshot) for snapshot in topics.snapshots)
+    interval = fold.seal()
+    outputs = listed(interval.outputs)
+    records = [read_record(one.value) for one in outputs if one.topic == SNAPSHOTS]
+    due = Counter(msgspec.json.encode(record) for record in records)
+    there = Counter(msgspec.json.encode(record) for record in topics.snapshots)
     counters.differ("snapshot", there, due, "state_mismatches", "state_mismatches")
     adopted = Counter(r.value for r in topics.events if b'"adopted"' in (r.value or b""))
     adoptions_due = Counter(one.value for one in outputs if one.topic == EVENTS)
     counters.differ("adoption", adopted, adoptions_due, "lost", "duplicated")
+    there, due = (Counter(_learned(rows)) for rows in (topics.learned.items(), interval.rows))
+    counters.differ("learned row", there, due, "state_mismatches", "state_mismatches")
+
+
+def _learned(rows: Iterable[tuple[bytes, bytes | None]]) -> Iterator[tuple[Any, bytes]]:
+    """Rows of the learner's table; those of items, which have landmarks of their own, as of one."""
+    knowledge = ItemKnowledge()
+    for key, row in rows:
+        if row is not None and not put_row(knowledge, key, row):
+            yield key, row
+    for ref, place in knowledge.index.items():
+        yield ref, msgspec.msgpack.encode(knowledge.row(place))
+    yield "shop", msgspec.msgpack.encode(knowledge.shop)
 
 
 def compare_door(counters: Counters, taken: set[str], records: list[Any]) -> None:

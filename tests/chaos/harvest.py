@@ -10,12 +10,11 @@ from redis.asyncio import Redis
 
 from models.customer import Customer, decode_row
 from models.effects import Action, DeadLetter, Fact, HourEnded, Lesson
-from models.hazard import HazardSnapshot
 from models.partition_clock import PartitionClock
+from models.snapshot import SnapshotRecord, read_record
 from models.tokens import is_customer_key
 from streams import topics
 from streams.settings import Settings
-from streams.snapshots import SnapshotRecord
 from tests.real.rig import Log
 
 # What of each table is compared, and how it is asked for.
@@ -52,7 +51,8 @@ class Topics:
         self.lessons: list[Lesson] = []
         self.hours: list[HourEnded] = []
         self.letters: list[DeadLetter] = []
-        self.snapshots: list[HazardSnapshot] = []
+        self.snapshots: list[SnapshotRecord] = []
+        self.learned: dict[bytes, bytes] = {}
         self.lesson_records: list[Any] = []
 
 
@@ -75,8 +75,12 @@ async def read_topics(log: Log) -> Topics:
     found.lesson_records = await log.records(topics.LESSONS)
     found.hours = await _decoded(log, topics.METRICS, HourEnded)
     found.letters = await _decoded(log, topics.DEAD_LETTERS, DeadLetter)
-    records = await _decoded(log, topics.SNAPSHOTS, SnapshotRecord)
-    found.snapshots = [record.snapshot for record in records]
+    found.snapshots = [read_record(one.value) for one in await log.records(topics.SNAPSHOTS)]
+    for record in await log.records(topics.LEARNER):
+        if record.value is None:
+            found.learned.pop(record.key, None)
+        else:
+            found.learned[record.key] = record.value
     return found
 
 

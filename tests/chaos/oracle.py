@@ -13,15 +13,16 @@ from models.effects import (
     DayEnded,
     EventFolded,
     Fact,
-    HazardLesson,
     HourEnded,
     Lesson,
+    Taught,
 )
 from models.effects import encode as encode_effect
 from models.events import Absorbed, Adopted, ClockMark, Event, decode
 from models.events import encode as encode_event
-from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
+from models.hazard import NOTHING_LEARNED, settle
 from models.partition_clock import PartitionClock
+from models.snapshot import SnapshotRecord
 from models.step import Effect, ForLog, fire, step
 from models.view import View
 
@@ -31,9 +32,11 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Oracle:
     """Folds records of all partitions, one after the other, and keeps what follows."""
 
-    def __init__(self, partitions: int, snapshots: dict[int, HazardSnapshot]) -> None:
+    def __init__(self, partitions: int, snapshots: list[SnapshotRecord]) -> None:
         self._partitions = partitions
-        self._snapshots = {0: NOTHING_LEARNED, **snapshots}
+        self._snapshots: dict[tuple[str, int], Any] = {("hazard", 0): NOTHING_LEARNED}
+        for one in snapshots:
+            self._snapshots[one.model, one.snapshot.version] = one.snapshot
         self.customers: dict[str, Customer] = {}
         self.clocks: dict[int, PartitionClock] = {}
         self.facts: list[Fact] = []
@@ -55,7 +58,7 @@ class Oracle:
                 offset=record.offset,
                 logged_at_ms=record.timestamp,
                 now_ms=clock.now_ms,
-                hazard=self._snapshots[clock.hazard_version],
+                hazard=self._snapshots["hazard", clock.hazard_version],
             )
             try:
                 event = decode(record.value or b"")
@@ -65,8 +68,8 @@ class Oracle:
             if isinstance(event, ClockMark):
                 self._mark(event, rows, clock, view)
             elif isinstance(event, Adopted):
-                if event.version in self._snapshots:
-                    clock.hazard_version = event.version
+                if (event.model, event.version) in self._snapshots:
+                    partition_clock.adopt(clock, event.model, event.version)
             else:
                 row = rows.setdefault(event.customer, Customer())
                 effects = step(row, event, record.value, view)
@@ -109,7 +112,7 @@ class Oracle:
                 self.for_log.append(effect.event)
             elif isinstance(effect, Action):
                 self.actions.append(effect)
-            elif isinstance(effect, HazardLesson):
+            elif isinstance(effect, Taught):
                 self.lessons.append(effect)
             else:
                 self.facts.append(effect)

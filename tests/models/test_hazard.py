@@ -17,7 +17,6 @@ from models.hazard import (
     BadSnapshot,
     HazardSnapshot,
     check,
-    checksum,
     closed_form,
     expected_days,
     features_of,
@@ -198,14 +197,6 @@ def test_a_snapshot_that_foretells_worse_than_the_closed_form_is_refused() -> No
         check(judged(0.3))
     check(judged(0.21))
     check(judged(0.3, lessons=100))
-
-
-def test_a_checksum_is_of_the_whole_content_and_survives_the_topic() -> None:
-    one = snapshot(weights=(0.1, 1 / 3, -0.0) + (0.0,) * 8)
-    again = msgspec.json.decode(msgspec.json.encode(one), type=HazardSnapshot)
-    assert checksum(again) == checksum(one)
-    others = [snapshot(version=2), snapshot(intercept=1e-12), snapshot(lessons=1_001)]
-    assert checksum(one) not in {checksum(other) for other in others}
 
 
 @pytest.mark.parametrize(

@@ -151,3 +151,8 @@ def test_a_share_of_orders_together_is_of_the_first_items_orders() -> None:
     assert shop.share_together(pasta, sauce) == pytest.approx(0.5)
     assert shop.share_together(sauce, pasta) == pytest.approx(1.0)
     assert shop.share_together(sauce, sauce) == 0.0
+
+
+def test_a_shop_that_knows_nothing_can_be_asked_at_any_time() -> None:
+    slow, fast = ItemKnowledge().scales(40_000 * DAY_MS)
+    assert 0.0 < slow < fast < float("inf")

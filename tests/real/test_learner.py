@@ -2,17 +2,20 @@
 
 import asyncio
 import random
+from typing import Any
 
 import msgspec
 import pytest
 
 from models.effects import Alert, Decided, Fact
 from models.events import Adopted, Event, Line, OrderCompleted, decode
-from models.hazard import checksum
+from models.item_knowledge import ItemKnowledge, ItemRow
+from models.item_rows import put_row
+from models.ranking_learner import LESSONS_BEFORE_USE
+from models.snapshot import SnapshotRecord, checksum, read_record
 from models.tokens import token_of
 from streams import topics
 from streams.settings import Settings
-from streams.snapshots import SnapshotRecord
 from tests.real.rig import Crew, Log, until
 
 pytestmark = pytest.mark.real
@@ -43,7 +46,10 @@ def a_shop(days: int, seed: int = 3) -> list[list[Event]]:
                     order_id=name,
                     total_cents=1_000,
                     currency="USD",
-                    lines=(Line("sku", total_cents=1_000),),
+                    lines=tuple(
+                        Line(f"sku{min(int(chance.expovariate(0.2)), 30)}", total_cents=500)
+                        for _ in range(2)
+                    ),
                 )
             )
             day += max(1, round(chance.expovariate(1 / gap_days)))
@@ -68,7 +74,7 @@ async def _considered(log: Log, day: int) -> bool:
 
 async def _snapshots(log: Log) -> list[SnapshotRecord]:
     records = await log.records(topics.SNAPSHOTS)
-    return [msgspec.json.decode(record.value, type=SnapshotRecord) for record in records]
+    return [read_record(record.value) for record in records]
 
 
 async def test_the_same_log_gives_the_same_models_though_the_learner_is_killed(
@@ -97,20 +103,37 @@ async def test_the_same_log_gives_the_same_models_though_the_learner_is_killed(
                 else:
                     await play(log, own)
                 snapshots = await _snapshots(log)
-                last = snapshots[-1].snapshot.version
+                last = newest(snapshots, "hazard").version
                 await until(lambda last=last: _decides_with(log, last), "its use in decisions")
+            rows = await learned_rows(log)
             adopted = [
                 (record.partition, event)
                 for record in await log.records(topics.EVENTS)
                 if type(event := decode(record.value)) is Adopted
             ]
         for partition in range(own.partitions):
-            versions = [event.version for place, event in adopted if place == partition]
-            assert versions == [one.snapshot.version for one in snapshots]
+            versions = [(one.model, one.version) for place, one in adopted if place == partition]
+            assert versions == [(one.model, one.snapshot.version) for one in snapshots]
         assert all(checksum(one.snapshot) == one.checksum for one in snapshots)
-        learned.append(snapshots)
+        learned.append((snapshots, rows))
     assert learned[0] == learned[1]
-    assert learned[0][-1].snapshot.lessons > 500
+    snapshots, rows = learned[0]
+    assert newest(snapshots, "hazard").lessons > 500
+    assert newest(snapshots, "ranking").lessons > LESSONS_BEFORE_USE
+    assert len(rows) > 25
+
+
+def newest(snapshots: list[SnapshotRecord], model: str) -> Any:
+    return [one.snapshot for one in snapshots if one.model == model][-1]
+
+
+async def learned_rows(log: Log) -> dict[int, ItemRow]:
+    """Every item as the learner's table has it, as of one time."""
+    knowledge = ItemKnowledge()
+    for record in await log.records(topics.LEARNER):
+        if record.value is not None:
+            put_row(knowledge, record.key, record.value)
+    return {ref: knowledge.row(place) for ref, place in knowledge.index.items()}
 
 
 async def _has_snapshots(log: Log, count: int) -> bool:
@@ -137,9 +160,10 @@ async def _decides_with(log: Log, version: int) -> bool:
     return bool(decided) and decided[0].hazard_version == version
 
 
-async def test_an_outage_of_the_shop_raises_an_alert_that_resolves_by_itself(
+async def test_a_drop_of_orders_raises_an_alert_with_its_slices_that_resolves_by_itself(
     settings: Settings,
 ) -> None:
+    """Half of the orders, all shoes, stay away for twelve hours; then all is as before."""
     chance = random.Random(11)
     hours = 24 * 7 * 7
     outage = range(24 * 7 * 6 + 10, 24 * 7 * 6 + 22)
@@ -151,7 +175,7 @@ async def test_an_outage_of_the_shop_raises_an_alert_that_resolves_by_itself(
             await log.mark(BASE_MS)
             for hour in range(hours):
                 start_ms = BASE_MS + hour * HOUR_MS
-                count = 0 if hour in outage else 8 + (hour % 24) // 4
+                count = 16 + hour % 24 // 4
                 await log.write(
                     OrderCompleted(
                         id=f"{hour}-{number}",
@@ -161,8 +185,10 @@ async def test_an_outage_of_the_shop_raises_an_alert_that_resolves_by_itself(
                         order_id=f"{hour}-{number}",
                         total_cents=100,
                         currency="USD",
+                        lines=(Line("p", 100, category="tea" if number % 2 else "shoes"),),
                     )
                     for number in range(count)
+                    if number % 2 or hour not in outage
                 )
                 await log.mark(start_ms + HOUR_MS)
             await until(lambda: _alerts(log, 2), "the alert and its end")
@@ -171,8 +197,13 @@ async def test_an_outage_of_the_shop_raises_an_alert_that_resolves_by_itself(
         ]
     assert [alert.status for alert in alerts] == ["firing", "resolved"]
     assert alerts[0].fingerprint == alerts[1].fingerprint
-    assert alerts[0].starts_at_ms == BASE_MS + outage.start * HOUR_MS
-    assert alerts[1].ends_at_ms > BASE_MS + outage.stop * HOUR_MS
+    firing, over = alerts
+    assert firing.labels["metric"] == "orders_per_hour"
+    assert firing.labels["driver_1"] == "category:shoes"
+    assert firing.values["category:shoes actual"] == 0
+    assert firing.values["expected"] < 5 * 19, "more than five hours of orders before it was said"
+    assert firing.starts_at_ms == BASE_MS + outage.start * HOUR_MS
+    assert over.ends_at_ms > BASE_MS + outage.stop * HOUR_MS
 
 
 async def _alerts(log: Log, count: int) -> bool:

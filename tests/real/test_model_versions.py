@@ -9,12 +9,11 @@ import pytest
 
 from models.effects import Lesson, Pinned
 from models.events import Adopted, decode
-from models.hazard import checksum
+from models.snapshot import SnapshotRecord, checksum
 from streams import topics
 from streams.model_versions import ModelTrouble, put_back, read_versions
 from streams.models_command import list_versions, roll_back, show_version
 from streams.settings import Settings
-from streams.snapshots import SnapshotRecord
 from tests.builders import snapshot
 from tests.real.rig import Log
 
@@ -43,13 +42,13 @@ async def test_a_version_is_put_back_on_every_partition_and_held_until_released(
     settings: Settings,
 ) -> None:
     await published(settings, record(1), record(2))
-    await put_back(settings, 1)
+    await put_back(settings, "hazard", 1)
     adopted = [decode(value) for value in await said(settings, topics.EVENTS)]
     assert adopted == [Adopted("hazard", 1, record(1).checksum)] * settings.partitions
     versions = await read_versions(settings)
-    assert (versions.adopted.version, versions.adopted.pinned) == (1, True)
-    await put_back(settings, 0)
-    assert (await read_versions(settings)).adopted.pinned is False
+    assert (versions.adopted["hazard"].version, versions.adopted["hazard"].pinned) == (1, True)
+    await put_back(settings, "hazard", 0)
+    assert (await read_versions(settings)).adopted["hazard"].pinned is False
     told = [msgspec.json.decode(one, type=Lesson) for one in await said(settings, topics.LESSONS)]
     assert told == [Pinned(model="hazard", version=1), Pinned(model="hazard", version=0)]
 
@@ -57,12 +56,12 @@ async def test_a_version_is_put_back_on_every_partition_and_held_until_released(
 async def test_what_is_not_there_or_refused_is_not_put_back(settings: Settings) -> None:
     await published(settings)
     with pytest.raises(ModelTrouble, match="no version 3 of model hazard: there is none yet"):
-        await put_back(settings, 3)
+        await put_back(settings, "hazard", 3)
     await published(settings, record(1), record(2, checksum="other"))
     with pytest.raises(ModelTrouble, match="no version 3 of model hazard: there is 1 to 2"):
-        await put_back(settings, 3)
+        await put_back(settings, "hazard", 3)
     with pytest.raises(ModelTrouble, match="would be refused: its checksum does not fit"):
-        await put_back(settings, 2)
+        await put_back(settings, "hazard", 2)
     assert await said(settings, topics.EVENTS) == []
 
 
@@ -73,22 +72,22 @@ def test_the_command_tells_of_versions_in_words_and_json(
     list_versions(settings, as_json=False)
     assert "no version yet" in capsys.readouterr().out
     asyncio.run(published(settings, record(1), record(2, checksum="other"), record(3)))
-    roll_back(settings, 1, as_json=False)
+    roll_back(settings, "hazard", 1, as_json=False)
     assert "hazard is back at version 1" in capsys.readouterr().out
     list_versions(settings, as_json=True)
     states = {one["version"]: one["state"] for one in json.loads(capsys.readouterr().out)}
     assert states == {1: "in use, held", 2: "refused", 3: "kept"}
     list_versions(settings, as_json=False)
     assert "its checksum does not fit" in " ".join(capsys.readouterr().out.split())
-    show_version(settings, 3, as_json=True)
+    show_version(settings, "hazard", 3, as_json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["edges"] == [0.5, 0.3, 0.1]
     assert set(told["heads"][0]["weights"]) >= {"orders", "silence"}
-    show_version(settings, 3, as_json=False)
+    show_version(settings, "hazard", 3, as_json=False)
     assert "(intercept)" in capsys.readouterr().out
-    roll_back(settings, 0, as_json=False)
+    roll_back(settings, "hazard", 0, as_json=False)
     assert "the next version" in capsys.readouterr().out
-    roll_back(settings, 3, as_json=True)
+    roll_back(settings, "hazard", 3, as_json=True)
     assert json.loads(capsys.readouterr().out) == {"model": "hazard", "version": 3, "pinned": True}
 
 

@@ -222,6 +222,19 @@ async def test_what_a_device_did_becomes_the_customers_when_it_signs_in(house: H
     assert rows[token].orders == 3
     assert sum(row.orders for row in rows.values()) == 3, "nowhere twice"
 
+    wish = {"product_id": "lace-1", "name": "Lace", "price": 4.0}
+    await house.post(
+        "track", {"event": "Product Added to Wishlist", "userId": "anna", "properties": wish}
+    )
+
+    async def recommended() -> bool:
+        answer = await house.get("/v1/customers/anna/recommendations?n=5")
+        reasons = {one["product_id"]: one["reason"] for one in answer["items"]}
+        is_wished = "lace-1" in reasons and reasons["lace-1"]["name"] == "wished"
+        return is_wished and reasons["shoe-1"].get("times") == 3
+
+    await until(recommended, "what both names bought and wished for to be recommended")
+
 
 async def test_first_events_start_the_clock_and_marks_follow(house: House) -> None:
     assert await house.log.records(topics.EVENTS) == [], "an empty log has no time"

@@ -10,7 +10,7 @@ import msgspec
 
 from models import hour_counts, partition_clock
 from models.customer import Customer, Timer, decode_row, encode_row
-from models.effects import Action, EventFolded, HazardLesson, HourEnded, encode
+from models.effects import Action, EventFolded, HourEnded, Taught, encode
 from models.events import Adopted, ClockMark, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
@@ -57,9 +57,10 @@ class Oracle:
             self._mark(event)
         elif isinstance(event, Adopted):
             if event.version in self._snapshots:
-                clock.hazard_version, clock.refused_version = event.version, 0
+                clock.hazard_version = event.version
+                clock.refused.pop(event.model, None)
             else:
-                clock.refused_version, clock.refused_at_ms = event.version, clock.now_ms
+                clock.refused[event.model] = event.version, clock.now_ms
         else:
             self._step(event, record)
 
@@ -118,7 +119,7 @@ class Oracle:
         for effect in effects:
             if isinstance(effect, ForLog):
                 self.for_log[encode_event(effect.event)] += 1  # type: ignore[arg-type]
-            elif isinstance(effect, HazardLesson):
+            elif isinstance(effect, Taught):
                 self.outputs[topics.LESSONS].append(encode(effect))
             elif isinstance(effect, Action):
                 self.outputs[topics.ACTIONS].append(encode(effect))

@@ -214,7 +214,7 @@ class World:
         await runner.run(slot.stop)
 
     def _fold(self, partition: int) -> CustomerFold:
-        async def load(version: int) -> HazardSnapshot | None:
+        async def load(model: str, version: int) -> HazardSnapshot | None:
             found: HazardSnapshot | None = await self.loop.ask(SNAPSHOTS.get, version)
             return found
 

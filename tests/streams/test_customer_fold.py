@@ -322,7 +322,7 @@ def test_a_snapshot_that_is_refused_after_its_adoption_leaves_the_closed_form() 
 def test_only_the_versions_in_use_stay_in_memory() -> None:
     asked: list[int] = []
 
-    async def load(version: int) -> HazardSnapshot:
+    async def load(model: str, version: int) -> HazardSnapshot:
         asked.append(version)
         return snapshot(version=version)
 

@@ -59,7 +59,7 @@ def spec_of(settings: Settings) -> LaneSpec:
 
 
 def fold_of(settings: Settings) -> Callable[[int], CustomerFold]:
-    async def load(version: int) -> None:
+    async def load(model: str, version: int) -> None:
         return None
 
     return lambda partition: CustomerFold(

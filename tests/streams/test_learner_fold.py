@@ -8,12 +8,14 @@ import pytest
 
 from models.effects import Alert, DayEnded, DeadLetter, HazardLesson, Pinned, encode
 from models.events import Adopted, decode
-from models.hazard import FEATURES, BadSnapshot, check, checksum
+from models.hazard import FEATURES, BadSnapshot, check
 from models.hazard_learner import HazardLearner
+from models.snapshot import SnapshotRecord, checksum, read_record
 from streams import topics
 from streams.fold import Interval, PoisonError
+from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
-from streams.snapshots import SnapshotRecord
+from streams.ranking_pupil import RankingPupil
 from tests.builders import Record, listed, named
 
 DAYS = range(100, 121)
@@ -23,7 +25,10 @@ NOTHING: frozenset[bytes] = frozenset()
 
 def learner_fold(adopt_every_days: int = 7) -> LearnerFold:
     return LearnerFold(
-        adopt_every_days=adopt_every_days, events_partitions=3, topic_of=lambda name: name
+        adopt_every_days=adopt_every_days,
+        events_partitions=3,
+        topic_of=lambda name: name,
+        pupils=[HazardPupil(), RankingPupil()],
     )
 
 
@@ -70,9 +75,7 @@ def fold_all(fold: LearnerFold, records: list[Record]) -> None:
 
 def snapshots_in(interval: Interval) -> list[SnapshotRecord]:
     return [
-        msgspec.json.decode(one.value, type=SnapshotRecord)
-        for one in listed(interval.outputs)
-        if one.topic == topics.SNAPSHOTS
+        read_record(one.value) for one in listed(interval.outputs) if one.topic == topics.SNAPSHOTS
     ]
 
 
@@ -217,7 +220,9 @@ def test_the_learner_itself_is_written_only_when_a_day_ended() -> None:
     fold_all(fold, [Record(0, encode(lesson(100, 0)))])
     assert [key for key, _ in fold.seal().rows] == [b"lesson:0"]
     fold_all(fold, [Record(1, encode(ended(0, 100)))])
-    assert [key for key, _ in fold.seal().rows] == [b"hazard"]
+    assert [key for key, _ in fold.seal().rows] == [b"days"]
+    fold_all(fold, [Record(2, encode(ended(1, 100)))])
+    assert [key for key, _ in fold.seal().rows] == [b"days", b"hazard", b"lesson:0"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +244,7 @@ def test_a_lesson_that_cannot_be_learned_is_left_out_with_a_dead_letter(value: b
     assert (letter.source, letter.offset) == ("learner", 1)
     assert list(fold.fold(poison, frozenset([raised.value.key]))) == []
     fold_all(fold, [Record(2 + n, encode(ended(n, 100))) for n in range(PARTITIONS)])
-    assert fold._learner.lessons == 1
+    assert fold._desks["hazard"].pupil.lessons == 1
 
 
 def test_a_model_that_must_not_be_adopted_is_not_and_the_day_is_closed(

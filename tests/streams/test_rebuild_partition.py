@@ -34,7 +34,7 @@ HISTORY = records_of(
 
 
 def silent_fold() -> SilentFold:
-    async def load(version: int) -> None:
+    async def load(model: str, version: int) -> None:
         return None
 
     return SilentFold(

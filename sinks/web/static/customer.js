@@ -16,6 +16,7 @@ const token = holder.dataset.token;
 let story = null;
 let storyTrouble = "";
 let profile = null;
+let offers = null;
 
 const address = (path = "") => `/v1/customers/${encodeURIComponent(token)}${path}?by=token`;
 const when = (ms) => el("time", { datetime: new Date(ms).toISOString(), title: formatClock(ms) }, formatLongDay(ms));
@@ -68,6 +69,34 @@ function standing(one) {
       const span = one.windows[days];
       return fact("fact_window_" + days, formatCount(span.orders), money(span.value_cents));
     })));
+}
+
+// The chances and what is to come, as foretold when the customer was folded last.
+function outlook(one) {
+  const ahead = one.outlook;
+  if (!ahead) return card(6, say("outlook"), none("no_outlook"));
+  const window = ahead.next_order_window_ms;
+  return card(6, say("outlook"), lines([
+    ...Object.entries(ahead.hazards).map(([days, share]) => [say("chance_within", { n: days }), formatWholeShare(share)]),
+    [say("next_order_window"), window ? `${formatDay(window[0])} – ${formatDay(window[1])}` : "–"],
+    [say("alive"), formatWholeShare(ahead.alive)],
+    ...Object.entries(ahead.expected).map(([days, each]) => [
+      say("expected_within", { n: days }),
+      say("expected_orders_value", { orders: formatDecimal(each.orders), value: money(each.value_cents) }),
+    ]),
+  ]));
+}
+
+function recommended() {
+  if (!offers) return card(6, say("recommended"), el("p", { class: "quiet" }, say("loading")));
+  if (!offers.items.length) return card(6, say("recommended"), none("no_recommended"));
+  return card(6, say("recommended"),
+    el("table", {}, el("tbody", {}, ...offers.items.map((each) => el("tr", {},
+      el("td", {}, each.name || each.product_id, each.category ? el("span", { class: "small" }, ` · ${each.category}`) : null),
+      el("td", { class: "small" }, say(`recommended_${each.reason.name}`, { item: each.reason.with || "" })),
+      el("td", { class: "n" }, each.price_cents ? money(each.price_cents) : ""))))),
+    el("p", { class: "small" }, offers.model_version
+      ? say("recommended_version", { version: String(offers.model_version) }) : say("recommended_unlearned")));
 }
 
 const reasonText = {
@@ -200,7 +229,7 @@ function draw() {
   }
   renew(slot("head", holder), ...head(profile));
   const grid = holder.querySelector(".grid") ?? holder.appendChild(el("div", { class: "grid" }));
-  for (const part of [standing, why, favourites, recent, messages, traits, service, timers, tierPath, decisions]) {
+  for (const part of [standing, why, outlook, recommended, favourites, recent, messages, traits, service, timers, tierPath, decisions]) {
     renew(slot(part.name, grid), part(profile));
   }
 }
@@ -211,6 +240,14 @@ async function readProfile() {
   if (answer?.status === 404 || answer?.status === 410) location.reload();
   if (!answer?.ok) return;
   profile = await answer.json();
+  draw();
+}
+
+async function readOffers() {
+  if (document.hidden) return;
+  const answer = await fetch(`${address("/recommendations")}&n=8`).catch(() => null);
+  if (!answer?.ok) return;
+  offers = await answer.json();
   draw();
 }
 
@@ -225,6 +262,8 @@ async function readStory() {
 }
 
 setInterval(readProfile, PROFILE_EVERY_MS);
+setInterval(readOffers, PROFILE_EVERY_MS);
 setInterval(readStory, STORY_EVERY_MS);
 await readProfile();
+await readOffers();
 await readStory();

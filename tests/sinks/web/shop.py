@@ -65,14 +65,23 @@ class Shop:
     def control_topic(self) -> str:
         return f"{self.namespace}control"
 
+    @property
+    def learner_topic(self) -> str:
+        return f"{self.namespace}learner"
+
+    @property
+    def snapshots_topic(self) -> str:
+        return f"{self.namespace}snapshots"
+
     async def open(self) -> None:
-        """Make the tables and the control topic, and let it be NOW_MS."""
+        """Make the tables and the topics, and let it be NOW_MS."""
         await asyncio.to_thread(
             migrate, self.clickhouse.url, "default", "", self.clickhouse.database
         )
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
-        await admin.create_topics([NewTopic(self.control_topic, 1, 1)])
+        names = (self.control_topic, self.learner_topic, self.snapshots_topic)
+        await admin.create_topics([NewTopic(name, 1, 1) for name in names])
         await admin.close()
         await self.say(clock=msgspec.json.encode(LogClock(mode="replay", at_ms=NOW_MS)))
 
@@ -208,6 +217,8 @@ class Shop:
             "api_key": "",
             "bootstrap": self.bootstrap,
             "control_topic": self.control_topic,
+            "learner_topic": self.learner_topic,
+            "snapshots_topic": self.snapshots_topic,
             "redis_url": self.redis_url,
             "namespace": self.namespace,
             "clickhouse": self.clickhouse,

@@ -1,0 +1,167 @@
+"""What an event says of items: kept in the customer's memory, and taught to the shop's knowledge.
+
+The memory (`models/item_memory.py`) is current with the event; what the shop knows of its items
+together (`models/item_knowledge.py`) is learned from the lessons that follow, a log day at a time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import xxhash
+
+from models.clock import day_of
+from models.customer import Customer
+from models.effects import BasketLesson, ItemMet
+from models.events import (
+    CustomerEvent,
+    Line,
+    OrderCompleted,
+    OrderRefunded,
+    ProductAdded,
+    ProductRemoved,
+    ProductReviewed,
+    ProductViewed,
+    ProductWished,
+    ReturnRequested,
+    TicketOpened,
+)
+from models.item_knowledge import ItemFacts
+from models.item_memory import (
+    CARTED,
+    SPOILT,
+    VIEWED,
+    WISHED,
+    ItemMemory,
+    buy,
+    item_ref,
+    mark,
+    unmark,
+)
+from models.view import View
+
+BAD_RATING = 2.0
+NAME_CHARS = 80
+LINES_AT_MOST = 200
+ONE_ORDER_IN = 4
+
+Notes = list[BasketLesson | ItemMet]
+
+
+def is_lesson(order_id: str) -> bool:
+    """Whether the ranking learns from an order: one in ONE_ORDER_IN, drawn by its id, is enough."""
+    return xxhash.xxh32_intdigest(order_id.encode()) % ONE_ORDER_IN == 0
+
+
+def facts_of(line: Line) -> ItemFacts:
+    """What a line says of its item; the price is of one piece."""
+    price_cents = line.price_cents
+    if not price_cents and line.quantity > 0:
+        price_cents = round(line.total_cents / line.quantity)
+    return ItemFacts(line.product_id, line.name[:NAME_CHARS], line.category, max(price_cents, 0))
+
+
+def note(customer: Customer, event: CustomerEvent, order_state: str, view: View) -> Notes:
+    """Note what an applied event says of items; of orders those count that were "counted"."""
+    kind = type(event)
+    if kind is OrderCompleted:
+        return _on_order(customer, event, view) if order_state == "counted" else []  # type: ignore[arg-type]
+    note_it = _NOTES.get(kind)
+    return _NOTHING if note_it is None else note_it(customer, event, view)
+
+
+def _on_order(customer: Customer, event: OrderCompleted, view: View) -> Notes:
+    lines = {line.product_id: line for line in event.lines[:LINES_AT_MOST] if line.product_id}
+    if not lines:
+        return []
+    memory, at_ms = customer.items, event.occurred_at_ms
+    teaches = memory.orders > 0.0 and is_lesson(event.order_id)
+    before = _copy(memory) if teaches else None
+    gaps = buy(memory, [item_ref(name) for name in lines], at_ms)
+    return [
+        BasketLesson(
+            partition=view.partition,
+            day=day_of(view.now_ms),
+            customer=event.customer,
+            at_ms=at_ms,
+            order_id=event.order_id,
+            items=[facts_of(line) for line in lines.values()],
+            gaps=gaps,
+            memory=before,
+        )
+    ]
+
+
+def _copy(memory: ItemMemory) -> ItemMemory:
+    return ItemMemory(
+        bytearray(memory.records), memory.landmark_day, memory.orders, memory.lines, memory.repeats
+    )
+
+
+def _on_view(customer: Customer, event: ProductViewed, view: View) -> Notes:
+    return _wants(customer, event, VIEWED, view)
+
+
+def _on_cart(customer: Customer, event: ProductAdded, view: View) -> Notes:
+    return _wants(customer, event, CARTED, view)
+
+
+def _on_wish(customer: Customer, event: ProductWished, view: View) -> Notes:
+    return _wants(customer, event, WISHED, view)
+
+
+def _wants(
+    customer: Customer, event: ProductViewed | ProductAdded | ProductWished, bit: int, view: View
+) -> Notes:
+    line, at_ms = event.line, event.occurred_at_ms
+    is_new = mark(customer.items, item_ref(line.product_id), at_ms, bit)
+    if not is_new:
+        return []
+    return [
+        ItemMet(
+            partition=view.partition,
+            day=day_of(view.now_ms),
+            customer=event.customer,
+            at_ms=at_ms,
+            item=facts_of(line),
+        )
+    ]
+
+
+def _on_removal(customer: Customer, event: ProductRemoved, view: View) -> Notes:
+    unmark(customer.items, item_ref(event.line.product_id), CARTED)
+    return []
+
+
+def _on_trouble(customer: Customer, event: TicketOpened | ReturnRequested, view: View) -> Notes:
+    return _spoil(customer, event.product_id, event.occurred_at_ms)
+
+
+def _on_review(customer: Customer, event: ProductReviewed, view: View) -> Notes:
+    if event.rating > BAD_RATING:
+        return []
+    return _spoil(customer, event.product_id, event.occurred_at_ms)
+
+
+def _on_refund(customer: Customer, event: OrderRefunded, view: View) -> Notes:
+    for line in event.lines[:LINES_AT_MOST]:
+        _spoil(customer, line.product_id, event.occurred_at_ms)
+    return []
+
+
+def _spoil(customer: Customer, product_id: str, at_ms: int) -> Notes:
+    if product_id:
+        mark(customer.items, item_ref(product_id), at_ms, SPOILT)
+    return []
+
+
+_NOTHING: Notes = []
+_NOTES: dict[type, Callable[[Customer, Any, View], Notes]] = {
+    ProductViewed: _on_view,
+    ProductAdded: _on_cart,
+    ProductWished: _on_wish,
+    ProductRemoved: _on_removal,
+    TicketOpened: _on_trouble,
+    ReturnRequested: _on_trouble,
+    ProductReviewed: _on_review,
+    OrderRefunded: _on_refund,
+}

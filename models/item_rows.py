@@ -1,0 +1,28 @@
+"""How the knowledge of items stands in the learner's table: a row for each, one for the shop."""
+
+import msgspec
+
+from models.item_knowledge import ItemKnowledge, ItemRow, ShopRow
+
+ITEM_PREFIX = b"item:"
+SHOP_KEY = b"shop"
+
+
+def item_key(ref: int) -> bytes:
+    """Key of an item's row.
+
+    >>> item_key(255)
+    b'item:000000ff'
+    """
+    return ITEM_PREFIX + b"%08x" % ref
+
+
+def put_row(knowledge: ItemKnowledge, key: bytes, row: bytes) -> bool:
+    """Take a row of the learner's table; says whether it was of items."""
+    if key == SHOP_KEY:
+        knowledge.put_shop(msgspec.msgpack.decode(row, type=ShopRow))
+        return True
+    if not key.startswith(ITEM_PREFIX):
+        return False
+    knowledge.put(int(key[len(ITEM_PREFIX) :], 16), msgspec.msgpack.decode(row, type=ItemRow))
+    return True

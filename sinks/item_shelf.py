@@ -1,0 +1,112 @@
+"""The shop's items as they are known now, and how the shop ranks them: for whoever recommends.
+
+Read from the learner's table (topic `learner-changelog`): its rows of items, and, until it learns
+them at their day's end, the lessons that wait there. So a recommendation knows of an item within a
+moment of its first sight; when the day is learned, what was added here meanwhile is overwritten by
+the learner's own rows. The weights are those of the version that the log says was adopted.
+"""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from models.effects import BasketLesson, ItemMet, Taught
+from models.item_knowledge import ItemKnowledge
+from models.item_memory import item_ref
+from models.item_rows import put_row
+from models.ranking import NOTHING_LEARNED, RankingSnapshot
+from models.snapshot import AdoptedWord, adopted_key, read_record, refusal
+from sinks.follower import Follower
+
+LESSON_PREFIX = b"lesson:"
+MODEL = "ranking"
+
+_log = structlog.get_logger(__name__)
+
+
+class ItemShelf(Follower):
+    """Follows the learner's table, the snapshots and the word on which is in use."""
+
+    def __init__(
+        self, bootstrap: str, learner_topic: str, snapshots_topic: str, control_topic: str
+    ) -> None:
+        super().__init__(bootstrap, learner_topic, snapshots_topic, control_topic)
+        self._take_from = {
+            learner_topic: self._take_row,
+            snapshots_topic: self._take_snapshot,
+            control_topic: self._take_word,
+        }
+        self._knowledge = ItemKnowledge()
+        self._versions: dict[int, RankingSnapshot] = {0: NOTHING_LEARNED}
+        self._adopted = 0
+        self._in_use = NOTHING_LEARNED
+        self._is_ranked = True
+
+    @property
+    def knowledge(self) -> ItemKnowledge:
+        """What is known of the items, best sellers ranked."""
+        if not self._is_ranked:
+            self._knowledge.rank_popular()
+            self._is_ranked = True
+        return self._knowledge
+
+    @property
+    def version(self) -> int:
+        """Version of the ranking in use, 0 before any was learned."""
+        return self._in_use.version
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """What each of models.ranking.FEATURES is worth."""
+        return np.array(self._in_use.weights)
+
+    def take(self, record: Any) -> None:
+        """Take one record; one that can't be read leaves everything as it is."""
+        try:
+            self._take_from[record.topic](record.key or b"", record.value)
+        except (msgspec.MsgspecError, ValueError) as error:
+            _log.error(
+                "record_unreadable", topic=record.topic, offset=record.offset, reason=str(error)
+            )
+
+    def _take_row(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            return
+        if key.startswith(LESSON_PREFIX):
+            self._learn(msgspec.json.decode(value, type=Taught))
+        elif put_row(self._knowledge, key, value):
+            self._is_ranked = False
+
+    def _learn(self, lesson: Taught) -> None:
+        knowledge = self._knowledge
+        if isinstance(lesson, BasketLesson):
+            places = [knowledge.meet(item_ref(one.product_id), one) for one in lesson.items]
+            knowledge.sold(places, lesson.gaps, lesson.at_ms, lesson.order_id)
+        elif isinstance(lesson, ItemMet):
+            item = lesson.item
+            knowledge.wanted(knowledge.meet(item_ref(item.product_id), item), lesson.at_ms)
+        else:
+            return
+        self._is_ranked = False
+
+    def _take_snapshot(self, key: bytes, value: bytes | None) -> None:
+        if key != MODEL.encode() or value is None:
+            return
+        record = read_record(value)
+        if reason := refusal(record):
+            # The workers, who meet its adoption in the log, raise the alert.
+            _log.error("snapshot_refused", version=record.snapshot.version, reason=reason)
+            return
+        self._versions[record.snapshot.version] = record.snapshot
+        self._use()
+
+    def _take_word(self, key: bytes, value: bytes | None) -> None:
+        if key == adopted_key(MODEL) and value is not None:
+            self._adopted = msgspec.json.decode(value, type=AdoptedWord).version
+            self._use()
+
+    def _use(self) -> None:
+        self._in_use = self._versions.get(self._adopted, self._in_use)

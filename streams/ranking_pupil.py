@@ -1,0 +1,105 @@
+"""The ranking's learner, and the shop's knowledge of its items, as a pupil of the lessons' fold.
+
+Each item is a row of the learner's table, `item:REF`, the sums over all of them another, `shop`.
+Whoever recommends reads these rows there (`sinks/item_shelf.py`).
+"""
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+
+from models.effects import BasketLesson, ItemMet
+from models.events import ModelName
+from models.item_knowledge import ItemKnowledge
+from models.item_memory import item_ref
+from models.item_rows import ITEM_PREFIX, SHOP_KEY, item_key, put_row
+from models.ranking import RankingSnapshot, board
+from models.ranking_learner import LESSONS_BEFORE_USE, LearnedRanking, RankingLearner
+
+
+class RankingPupil:
+    """Implements streams.pupil.Pupil."""
+
+    model: ModelName = "ranking"
+    lesson_types = frozenset({BasketLesson, ItemMet})
+    prefixes = (ITEM_PREFIX, SHOP_KEY)
+
+    def __init__(self) -> None:
+        self.learner = RankingLearner()
+        self.knowledge = ItemKnowledge()
+        self._touched: dict[int, None] = {}
+
+    @property
+    def version(self) -> int:
+        """The last version that it gave."""
+        return self.learner.version
+
+    @property
+    def lessons(self) -> int:
+        """How many orders the ranking was learned from; too few of them are none yet."""
+        learned = self.learner.lessons
+        return learned if learned >= LESSONS_BEFORE_USE else 0
+
+    def examine(self, lesson: BasketLesson | ItemMet) -> None:
+        """Raise ValueError for an order without a gap for each item."""
+        if type(lesson) is BasketLesson and len(lesson.gaps) != len(lesson.items):
+            raise ValueError(f"{len(lesson.gaps)} gaps for {len(lesson.items)} items")
+
+    def learn(self, lessons: list[BasketLesson | ItemMet]) -> None:
+        """Learn one day's orders and sights of items, in the order in which they happened."""
+        self.knowledge.rank_popular()
+        for lesson in sorted(lessons, key=_order):
+            if type(lesson) is BasketLesson:
+                self._learn_basket(lesson)
+            elif type(lesson) is ItemMet:
+                place = self._meet(lesson.item.product_id, lesson)
+                self.knowledge.wanted(place, lesson.at_ms)
+
+    def _learn_basket(self, lesson: BasketLesson) -> None:
+        knowledge = self.knowledge
+        refs = [item_ref(item.product_id) for item in lesson.items]
+        if lesson.memory is not None:
+            candidates = board(lesson.memory, knowledge, lesson.at_ms)
+            index = knowledge.index
+            bought = np.isin(candidates.places, [index[ref] for ref in refs if ref in index])
+            self.learner.learn(candidates, bought)
+        places = [knowledge.meet(ref, item) for ref, item in zip(refs, lesson.items, strict=True)]
+        self._touched |= dict.fromkeys(places)
+        knowledge.sold(places, lesson.gaps, lesson.at_ms, lesson.order_id)
+
+    def _meet(self, product_id: str, lesson: ItemMet) -> int:
+        place = self.knowledge.meet(item_ref(product_id), lesson.item)
+        self._touched[place] = None
+        return place
+
+    def snapshot(self, day: int) -> RankingSnapshot:
+        """Give a new version; raises BadSnapshot when it must not be adopted."""
+        return self.learner.snapshot(day)
+
+    def dump(self) -> LearnedRanking:
+        """Everything it is but the items."""
+        return self.learner.dump()
+
+    def load(self, learned: bytes | None, rows: Mapping[bytes, bytes]) -> None:
+        """Stand where `dump` and the rows stand."""
+        known = None if learned is None else msgspec.msgpack.decode(learned, type=LearnedRanking)
+        self.learner = RankingLearner(known)
+        self.knowledge = ItemKnowledge()
+        self._touched = {}
+        for key, row in rows.items():
+            put_row(self.knowledge, key, row)
+
+    def rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Give the items that were sold or met since this was asked last, and the shop's sums."""
+        touched, self._touched = self._touched, {}
+        knowledge = self.knowledge
+        for place in touched:
+            yield item_key(int(knowledge.refs[place])), msgspec.msgpack.encode(knowledge.row(place))
+        if touched:
+            yield SHOP_KEY, msgspec.msgpack.encode(knowledge.shop)
+
+
+def _order(lesson: BasketLesson | ItemMet) -> tuple[int, str, str]:
+    name = lesson.order_id if type(lesson) is BasketLesson else lesson.item.product_id  # type: ignore[union-attr]
+    return lesson.at_ms, lesson.customer, name

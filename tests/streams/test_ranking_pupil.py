@@ -1,0 +1,121 @@
+"""The ranking's pupil: orders and sights of a day, learned in their own order, kept as rows."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from models.clock import DAY_MS, HOUR_MS
+from models.effects import BasketLesson, ItemMet
+from models.hazard import BadSnapshot
+from models.item_knowledge import ItemFacts, ItemRow
+from models.item_memory import ItemMemory, buy, item_ref
+from models.ranking_learner import LESSONS_BEFORE_USE
+from streams.ranking_pupil import RankingPupil
+
+FIRST_DAY = 19_000
+
+
+def baskets(days: int, customers: int = 12, seed: int = 7) -> list[list[Any]]:
+    """Days of orders of a small shop, each with the memory before it, and a sight or two."""
+    chance = random.Random(seed)
+    memories = [ItemMemory() for _ in range(customers)]
+    found: list[list[Any]] = []
+    for day in range(FIRST_DAY, FIRST_DAY + days):
+        today: list[Any] = []
+        for number in range(chance.randrange(2, 9)):
+            who = chance.randrange(customers)
+            names = sorted({f"p{min(int(chance.expovariate(0.3)), 20)}" for _ in range(4)})
+            at_ms = day * DAY_MS + chance.randrange(24) * HOUR_MS
+            memory = memories[who]
+            before = msgspec.msgpack.decode(msgspec.msgpack.encode(memory), type=ItemMemory)
+            gaps = buy(memory, [item_ref(name) for name in names], at_ms)
+            today.append(
+                BasketLesson(
+                    partition=0,
+                    day=day,
+                    customer=f"c{who}",
+                    at_ms=at_ms,
+                    order_id=f"{day}-{number}",
+                    items=[ItemFacts(name, name, "all", 100) for name in names],
+                    gaps=gaps,
+                    memory=before if before.orders else None,
+                )
+            )
+        today.append(
+            ItemMet(
+                partition=0,
+                day=day,
+                customer="c0",
+                at_ms=day * DAY_MS,
+                item=ItemFacts(f"seen{day % 3}"),
+            )
+        )
+        found.append(today)
+    return found
+
+
+def taught(days: list[list[Any]]) -> RankingPupil:
+    pupil = RankingPupil()
+    for lessons in days:
+        pupil.learn(lessons)
+    return pupil
+
+
+def bytes_of(pupil: RankingPupil) -> tuple[bytes, dict[bytes, bytes]]:
+    return msgspec.msgpack.encode(pupil.dump()), dict(pupil.rows())
+
+
+def items_of(pupil: RankingPupil) -> dict[int, ItemRow]:
+    """Every item as it stands now: a row that was written earlier has an earlier landmark."""
+    knowledge = pupil.knowledge
+    return {ref: knowledge.row(place) for ref, place in knowledge.index.items()}
+
+
+def test_the_order_in_which_a_days_lessons_come_makes_no_difference() -> None:
+    days = baskets(30)
+    mixed = [random.Random(day).sample(lessons, len(lessons)) for day, lessons in enumerate(days)]
+    assert bytes_of(taught(days)) == bytes_of(taught(mixed))
+
+
+@pytest.mark.parametrize("cut", [1, 17, 200])
+def test_what_stands_in_the_table_goes_on_as_if_nothing_had_happened(cut: int) -> None:
+    days = baskets(260)
+    straight, first = taught(days), taught(days[:cut])
+    learned, rows = bytes_of(first)
+    again = RankingPupil()
+    again.load(learned, rows)
+    for lessons in days[cut:]:
+        again.learn(lessons)
+    assert msgspec.msgpack.encode(again.dump()) == msgspec.msgpack.encode(straight.dump())
+    assert items_of(again) == items_of(straight)
+    assert again.knowledge.shop == straight.knowledge.shop
+
+
+def test_rows_are_given_once_and_only_of_items_that_were_touched() -> None:
+    pupil = taught(baskets(3))
+    first = dict(pupil.rows())
+    assert list(pupil.rows()) == []
+    pupil.learn([ItemMet(partition=0, day=9, customer="c", at_ms=DAY_MS, item=ItemFacts("p1"))])
+    assert len(dict(pupil.rows())) == 2 < len(first)
+
+
+def test_too_few_orders_are_no_version_yet() -> None:
+    pupil = taught(baskets(2))
+    assert pupil.lessons == 0
+    with pytest.raises(BadSnapshot):
+        pupil.snapshot(FIRST_DAY)
+    pupil = taught(baskets(80))
+    assert pupil.lessons >= LESSONS_BEFORE_USE
+    assert pupil.snapshot(FIRST_DAY + 80).version == pupil.version == 1
+
+
+def test_an_order_without_a_gap_for_each_item_cannot_be_learned() -> None:
+    ((*_, met),) = baskets(1)
+    basket = baskets(1)[0][0]
+    pupil = RankingPupil()
+    pupil.examine(met)
+    pupil.examine(basket)
+    with pytest.raises(ValueError, match="0 gaps for"):
+        pupil.examine(msgspec.structs.replace(basket, gaps=[]))
