@@ -4,9 +4,9 @@ Columns over items, so that a ranking reads hundreds of them at once; learned ba
 O(lines), forward-decayed as the customers' memories are (models/item_memory.py).
 """
 
-from itertools import chain
+from itertools import chain, islice
 from math import exp, log
-from operator import itemgetter, methodcaller
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -23,7 +23,7 @@ _RATE, _TREND_RATE = (log(2) / days for days in (HALF_LIFE_DAYS, TREND_HALF_LIFE
 KEPT_NEIGHBOURS = 12
 # Three times as many compete, so that a newcomer has time to prove itself.
 COMPETING_NEIGHBOURS = 3 * KEPT_NEIGHBOURS
-PARTNERS_A_LINE = 6
+PARTNERS_A_LINE = 3
 POPULAR_ITEMS = 40
 USUAL_INTERVAL_DAYS = 30.0
 REACH_DAYS = 4_000.0
@@ -37,7 +37,6 @@ _MIXER = 0x9E3779B1
 # A place is looked up in a table of so many slots an item; the few that share one go the long way.
 _SLOTS_AN_ITEM = 16
 
-_weights_of = methodcaller("values")
 
 COLUMNS = (
     "popularity",
@@ -121,7 +120,7 @@ class ItemKnowledge:
         self.scratch = np.zeros(size)
         self.places = np.zeros(size, np.intp)
         self.marked = np.zeros(size, np.bool_)
-        self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.intp)
+        self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.int32)
         # Backwards: of two items of one slot, the one that was met first has it.
         self._slots[self.refs[:old][::-1] & len(self._slots) - 1] = np.arange(old)[::-1]
 
@@ -131,7 +130,7 @@ class ItemKnowledge:
     scratch: NDArray[np.float64]
     places: NDArray[np.intp]
     marked: NDArray[np.bool_]
-    _slots: NDArray[np.intp]
+    _slots: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -168,9 +167,11 @@ class ItemKnowledge:
 
     def find(self, refs: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
         """Place of each item, and, unless all were met before, which of them were."""
-        places = self._slots.take(refs & len(self._slots) - 1)
+        if not self.facts:
+            return np.full(len(refs), -1, np.intp), np.zeros(len(refs), np.bool_)
+        places = self._slots.take(refs & len(self._slots) - 1).astype(np.intp)
         right = (self.refs.take(places) == refs).tobytes()
-        at, are_met = right.find(0), bool(self.facts)
+        at, are_met = right.find(0), True
         while at >= 0:
             places[at] = place = self.index.get(int(refs[at]), -1)
             are_met = are_met and place >= 0
@@ -196,11 +197,10 @@ class ItemKnowledge:
         days = min(at_ms / DAY_MS - self.shop.landmark_day, REACH_DAYS)
         return exp(_RATE * days), exp(_TREND_RATE * days)
 
-    def shares(self, at_ms: int) -> NDArray[np.float64]:
-        """Popularity and lately times these two are shares of the baskets, as of that time."""
+    def shares(self, at_ms: int) -> tuple[float, float]:
+        """Popularity and lately times these are shares of the baskets, as of that time."""
         slow, fast = self.scales(at_ms)
-        shop = self.shop
-        return np.array(((1.0 / max(shop.baskets, slow),), (1.0 / max(shop.baskets_lately, fast),)))
+        return 1.0 / max(self.shop.baskets, slow), 1.0 / max(self.shop.baskets_lately, fast)
 
     def sold(self, places: list[int], gaps: list[int], at_ms: int, seed: str) -> None:
         """Learn one basket of different items; `gaps` as models.item_memory.buy gave them."""
@@ -261,13 +261,17 @@ class ItemKnowledge:
                 self._partners[place] = _strongest(known)
 
     def neighbours(
-        self, places: list[int]
+        self, places: list[int], most: int = COMPETING_NEIGHBOURS
     ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[int]]:
-        """What goes with these items, one item's after the other's, how heavily, how many each."""
+        """What goes with these items, one item's after the other's, how heavily, how many each.
+
+        Of each `most`: the strongest of when they were last sifted, then who came since.
+        """
         known = [self._partners[place] for place in places]
-        near = np.fromiter(chain.from_iterable(known), np.intp)
-        weights = np.fromiter(chain.from_iterable(map(_weights_of, known)), np.float64)
-        return near, weights, [len(one) for one in known]
+        near = np.fromiter(chain.from_iterable(islice(one, most) for one in known), np.intp)
+        weights = chain.from_iterable(islice(one.values(), most) for one in known)
+        counts = [min(len(one), most) for one in known]
+        return near, np.fromiter(weights, np.float64, len(near)), counts
 
     def share_together(self, place: int, other: int) -> float:
         """Share of the orders with an item that held the other too; 0 for too few to be kept."""

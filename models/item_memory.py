@@ -97,7 +97,16 @@ class Sheet(NamedTuple):
 
     def only(self, kept: NDArray[np.bool_]) -> "Sheet":
         """Leave out the other records."""
-        return Sheet(*(column[kept] for column in self[:-2]), *self[-2:])
+        return Sheet(
+            self.refs[kept],
+            self.weights[kept],
+            self.last_day[kept],
+            self.first_day[kept],
+            self.times[kept],
+            self.marks[kept],
+            self.all_bought,
+            self.any_marked,
+        )
 
 
 def sheet_of(memory: ItemMemory) -> Sheet:
@@ -124,8 +133,7 @@ def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
     """Remember an order's different items; gives the days since each was bought, -1 for never."""
     _move_landmark(memory, at_ms)
     records, day, added = memory.records, at_ms // DAY_MS, min(scale(memory, at_ms), _MOST_WEIGHT)
-    knew_any = memory.orders > 0.0
-    gaps = []
+    knew_any, repeats, gaps = memory.orders > 0.0, 0, []
     for ref in refs:
         at = _find(records, ref)
         if at < 0:
@@ -134,6 +142,7 @@ def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
             continue
         _, weight, last, first, times, _ = _RECORD.unpack_from(records, at)
         weight += added
+        repeats += times > 0
         gaps.append(abs(day - last) if times else -1)
         _RECORD.pack_into(
             records,
@@ -149,7 +158,7 @@ def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
     memory.orders += added
     if knew_any:
         memory.lines += len(refs)
-        memory.repeats += sum(gap >= 0 for gap in gaps)
+        memory.repeats += repeats
     if len(records) > _MOST_BYTES:
         _forget_least(memory)
     return gaps

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.clock import DAY_MS
 from models.hazard import BadSnapshot
 from models.item_knowledge import (
+    COMPETING_NEIGHBOURS,
     INTERVAL,
     LATELY,
     LOG_PRICE,
@@ -44,6 +45,7 @@ FEATURES = tuple(PRIOR)
 SHARED = FEATURES.index("own")
 """So many features are of every candidate, the others of what the customer remembers alone."""
 ANCHORS = 6
+NEAR_AN_ANCHOR = 18
 FEW_ITEMS = 24
 FORESIGHT_DAYS = 4_000
 _TOGETHER_SHARE = 0.03
@@ -130,16 +132,25 @@ def board(
     weights, own_count = sheet.weights, len(mine)
     anchors, near, pulls = _NOTHING_NEAR
     if own_count and (exploring or own_count < FEW_ITEMS):
-        anchors, near, pulls = _pulled(memory, weights, mine, knowledge, at_ms)
+        anchors, near, pulls = _pulled(
+            memory,
+            weights,
+            mine,
+            knowledge,
+            at_ms,
+            COMPETING_NEIGHBOURS if exploring else NEAR_AN_ANCHOR,
+        )
     others = _others(mine, near, knowledge)
     places = np.concatenate((mine, others))
     table = knowledge.table.take(places, axis=0)
 
     shared = np.empty((SHARED, len(places)))
     shared[3:] = _NEUTRAL
-    np.multiply(table[:, : LATELY + 1].T, knowledge.shares(at_ms), out=shared[1:3])
-    mixture = shared[0]
-    mixture[:] = shared[1]
+    slow, fast = knowledge.shares(at_ms)
+    mixture, popularity, trend = shared[0], shared[1], shared[2]
+    np.multiply(table[:, POPULARITY], slow, out=popularity)
+    np.multiply(table[:, LATELY], fast, out=trend)
+    mixture[:] = popularity
     mixture[:own_count] += weights * (1.0 / max(memory.orders, _LEAST_ORDERS))
     if len(near):
         together = _gathered(places, near, pulls, knowledge.scratch)
@@ -151,7 +162,7 @@ def board(
         shared[5] = _price_distances(weights, table, own_count)
     logged = shared[:_LOGGED]
     logged += _LEAST
-    shared[2] /= shared[1]
+    trend /= popularity
     np.log(logged, out=logged)
 
     today, last, times = at_ms // DAY_MS, sheet.last_day, sheet.times
@@ -186,6 +197,7 @@ def _pulled(
     mine: NDArray[np.intp],
     knowledge: ItemKnowledge,
     at_ms: int,
+    neighbours: int,
 ) -> tuple[list[int], NDArray[np.intp], NDArray[np.float64]]:
     """The items that the customer bought most of late, what goes with them, and how strongly."""
     anchors = mine
@@ -193,7 +205,7 @@ def _pulled(
         most = np.argpartition(weights, -ANCHORS)[-ANCHORS:]
         anchors, weights = mine[most], weights[most]
     names = anchors.tolist()
-    near, pulls, counts = knowledge.neighbours(names)
+    near, pulls, counts = knowledge.neighbours(names, neighbours)
     met = knowledge.table[anchors, POPULARITY] + _TOGETHER_PRIOR * knowledge.scales(at_ms)[0]
     pulls *= np.repeat(weights / (met * scale(memory, at_ms)), counts)
     return names, near, pulls

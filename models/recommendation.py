@@ -6,8 +6,9 @@ what is had and hardly anybody buys twice, what is out of stock, and what is of 
 
 from collections.abc import Iterator
 from math import exp, log
-from typing import Literal, NamedTuple
+from typing import Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +29,9 @@ ReasonName = Literal[
     "wished",
     "viewed",
 ]
-EXPLORE_SHARE = 0.0
+# Of customers who rarely buy an item again; more slots, or slots of the others too, cost recall.
+CURIOUS_BELOW = 0.2
+CURIOUS_SHARE = 0.1
 _REPEAT_PRIOR, _LINES_PRIOR = 5.0, 10.0
 # Silent for so many times its interval an item is due: before, it is early; after, given up.
 _DUE_FROM, _DUE_TO = log(0.75), log(3.0)
@@ -41,7 +44,7 @@ _POPULARITY, _TREND, _CATEGORY = (
 _DUE = FEATURES.index("due") - SHARED
 
 
-class Reason(NamedTuple):
+class Reason(msgspec.Struct, frozen=True, gc=False):
     """Why an item is shown; which numbers are there depends on the name.
 
     `bought_often`: times, days_ago; `due_again`: these and interval_days; `goes_with`: share of the
@@ -55,7 +58,7 @@ class Reason(NamedTuple):
     product_id: str = ""
 
 
-class Recommended(NamedTuple):
+class Recommended(msgspec.Struct, frozen=True, gc=False):
     """An item to show; scores compare the items of one answer, no more."""
 
     product_id: str
@@ -110,7 +113,7 @@ def recommend(
 def explore_slots(memory: ItemMemory, n: int) -> int:
     """How many of `n` mixed slots at least go to what the customer has not bought yet."""
     repeat_share = (memory.repeats + _REPEAT_PRIOR) / (memory.lines + _LINES_PRIOR)
-    return int(n * EXPLORE_SHARE * (1.0 - repeat_share))
+    return int(n * CURIOUS_SHARE) if repeat_share < CURIOUS_BELOW else 0
 
 
 def _allowed(
@@ -121,16 +124,16 @@ def _allowed(
     out_of_stock: frozenset[str],
 ) -> Iterator[tuple[int, bool]]:
     """Candidates that may be shown, best first, and whether each was bought before."""
-    places, sheet = candidates.places.tolist(), candidates.sheet
+    places, sheet = candidates.places, candidates.sheet
     mine = len(sheet.refs)
     for at in (-scores).argsort(kind="stable").tolist():
         is_repeat = at < mine and sheet.times.item(at) > 0.0
-        if is_repeat and knowledge.is_durable(places[at]):
+        if is_repeat and knowledge.is_durable(places.item(at)):
             continue
         if sheet.any_marked and at < mine and sheet.marks.item(at) & SPOILT:
             continue
         if muted_categories or out_of_stock:
-            facts = knowledge.facts[places[at]]
+            facts = knowledge.facts[places.item(at)]
             if facts.category in muted_categories or facts.product_id in out_of_stock:
                 continue
         yield at, is_repeat

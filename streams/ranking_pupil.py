@@ -7,7 +7,6 @@ Whoever recommends reads these rows there (`sinks/item_shelf.py`).
 from collections.abc import Iterator, Mapping
 
 import msgspec
-import numpy as np
 
 from models.effects import BasketLesson, ItemMet
 from models.events import ModelName
@@ -61,9 +60,7 @@ class RankingPupil:
         refs = [item_ref(item.product_id) for item in lesson.items]
         if lesson.memory is not None:
             candidates = board(lesson.memory, knowledge, lesson.at_ms)
-            index = knowledge.index
-            bought = np.isin(candidates.places, [index[ref] for ref in refs if ref in index])
-            self.learner.learn(candidates, bought)
+            self.learner.learn(candidates, knowledge.among(candidates.places, refs))
         places = [knowledge.meet(ref, item) for ref, item in zip(refs, lesson.items, strict=True)]
         self._touched |= dict.fromkeys(places)
         knowledge.sold(places, lesson.gaps, lesson.at_ms, lesson.order_id)

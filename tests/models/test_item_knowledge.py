@@ -114,6 +114,45 @@ def test_more_items_than_room_are_kept() -> None:
     assert shop.facts[shop.index[item_ref("i17")]].product_id == "i17"
 
 
+def test_items_are_found_among_many_of_one_slot_and_strangers_are_told() -> None:
+    shop = ItemKnowledge()
+    names = [f"i{number}" for number in range(3_000)]
+    places = [shop.meet(item_ref(name), ItemFacts(name)) for name in names]
+    refs = np.array([item_ref(name) for name in names], np.uint32)
+    found, met = shop.find(refs)
+    assert (found.tolist(), met) == (places, None)
+    strangers = np.array([item_ref(f"s{number}") for number in range(3_000)], np.uint32)
+    found, met = shop.find(np.concatenate((refs[:5], strangers)))
+    assert met is not None
+    assert met.tolist() == [True] * 5 + [False] * 3_000
+    assert found[met].tolist() == places[:5]
+
+
+def test_a_shop_without_items_finds_nothing() -> None:
+    found, met = ItemKnowledge().find(np.array([0, item_ref("tea")], np.uint32))
+    assert met is not None
+    assert not met.any()
+    assert (found < 0).all()
+
+
+def test_which_places_are_of_some_items_is_told() -> None:
+    shop = ItemKnowledge()
+    sell(shop, ["bread", "milk", "tea"], AT_MS)
+    asked = [item_ref("tea"), item_ref("bread"), item_ref("never seen")]
+    assert shop.among(np.array([2, 1, 0, 2]), asked).tolist() == [True, False, True, True]
+    assert not shop.among(np.array([0, 1, 2]), []).any()
+
+
+def test_a_share_of_orders_together_is_of_the_first_items_orders() -> None:
+    shop = ItemKnowledge()
+    sell(shop, ["pasta", "sauce"], AT_MS)
+    sell(shop, ["pasta"], AT_MS)
+    pasta, sauce = (shop.index[item_ref(item)] for item in ("pasta", "sauce"))
+    assert shop.share_together(pasta, sauce) == pytest.approx(0.5)
+    assert shop.share_together(sauce, pasta) == pytest.approx(1.0)
+    assert shop.share_together(sauce, sauce) == 0.0
+
+
 def test_a_shop_that_knows_nothing_can_be_asked_at_any_time() -> None:
     slow, fast = ItemKnowledge().scales(40_000 * DAY_MS)
     assert 0.0 < slow < fast < float("inf")

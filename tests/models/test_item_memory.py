@@ -16,6 +16,7 @@ from models.item_memory import (
     join,
     mark,
     scale,
+    sheet_of,
 )
 
 AT_MS = 19_000 * DAY_MS
@@ -96,3 +97,35 @@ def test_gaps_of_years_and_times_going_back_are_fine() -> None:
     (row,) = columns(memory)
     assert row["times"] == 4
     assert 0.0 <= row["weight"] < float("inf")
+
+
+def test_a_sheet_reads_the_records_as_columns() -> None:
+    memory = ItemMemory()
+    buy(memory, [BREAD, MILK], AT_MS)
+    buy(memory, [BREAD], AT_MS + 9 * DAY_MS)
+    sheet = sheet_of(memory)
+    assert (sheet.all_bought, sheet.any_marked) == (True, False)
+    assert sheet.refs.tolist() == [BREAD, MILK]
+    assert sheet.times.tolist() == [2, 1]
+    assert sheet.last_day.tolist() == [19_009, 19_000]
+    assert sheet.first_day.tolist() == [19_000, 19_000]
+    assert sheet.weights.tolist() == columns(memory)["weight"].tolist()
+
+
+def test_a_sheet_tells_of_marks_and_of_what_was_only_looked_at() -> None:
+    memory = ItemMemory()
+    buy(memory, [BREAD], AT_MS)
+    mark(memory, BREAD, AT_MS, SPOILT)
+    sheet = sheet_of(memory)
+    assert (sheet.all_bought, sheet.any_marked) == (True, True)
+    mark(memory, TEA, AT_MS, VIEWED)
+    sheet = sheet_of(memory)
+    assert (sheet.all_bought, sheet.any_marked) == (False, True)
+    assert (sheet.times.tolist(), sheet.marks.tolist()) == ([1, 0], [SPOILT, VIEWED])
+    kept = sheet.only(sheet.times > 0)
+    assert (kept.refs.tolist(), kept.marks.tolist()) == ([BREAD], [SPOILT])
+
+
+def test_an_empty_memory_has_an_empty_sheet() -> None:
+    sheet = sheet_of(ItemMemory())
+    assert (len(sheet.refs), sheet.all_bought, sheet.any_marked) == (0, True, False)

@@ -38,7 +38,7 @@ class Shop:
         self.orders += 1
 
     def meet(self, item: str) -> int:
-        return self.knowledge.meet(item_ref(item), ITEMS[item])
+        return self.knowledge.meet(item_ref(item), ITEMS.get(item, ItemFacts(item)))
 
     def shown(
         self,
@@ -94,7 +94,9 @@ def shop() -> Shop:
 
 def test_an_item_comes_with_what_is_said_of_it_and_the_best_comes_first(shop: Shop) -> None:
     found = list(shop.shown("anna").values())
-    assert found[0][:4] == ("tea", "Tea", "hot drinks", 500)
+    best = found[0]
+    said = ("tea", "Tea", "hot drinks", 500)
+    assert (best.product_id, best.name, best.category, best.price_cents) == said
     scores = [one.score for one in found]
     assert scores == sorted(scores, reverse=True)
 
@@ -139,19 +141,35 @@ def test_repeat_slots_are_what_was_bought_and_explore_slots_what_was_not(shop: S
     assert explore.keys() == {"milk", "sauce", "coffee", "fan"}
 
 
-def test_a_customer_who_repeats_little_has_more_explore_slots() -> None:
-    faithful = ItemMemory(lines=200, repeats=190)
-    curious = ItemMemory(lines=200, repeats=0)
-    assert 0 <= explore_slots(faithful, 10) < explore_slots(ItemMemory(), 10)
-    assert explore_slots(ItemMemory(), 10) < explore_slots(curious, 10) < 10
+def test_only_who_hardly_ever_buys_again_has_explore_slots_beyond_what_scores_earn() -> None:
+    assert explore_slots(ItemMemory(lines=200, repeats=20), 10) == 1
+    assert explore_slots(ItemMemory(lines=200, repeats=20), 30) == 3
+    assert explore_slots(ItemMemory(lines=200, repeats=100), 10) == 0
+    assert explore_slots(ItemMemory(), 10) == 0
+
+
+def test_the_last_slot_of_a_curious_customer_is_something_new(shop: Shop) -> None:
+    own = [f"own-{number}" for number in range(12)]
+    for day in range(5):
+        shop.sell("curious", own, NOW_MS - (6 - day) * DAY_MS)
+    steady = list(shop.shown("curious"))
+    memory = shop.memories["curious"]
+    memory.lines, memory.repeats = 200, 20
+    shown = list(shop.shown("curious"))
+    assert set(steady) < set(own)
+    assert shown[:9] == steady[:9]
+    assert shown[9] not in own
 
 
 def test_explore_slots_go_back_to_repeats_where_there_is_nothing_new() -> None:
     shop = Shop()
+    own = [f"own-{number}" for number in range(12)]
     for day in range(5):
-        shop.sell("anna", ["tea", "milk", "coffee"], START_MS + day * DAY_MS)
+        shop.sell("curious", own, START_MS + day * DAY_MS)
     shop.knowledge.rank_popular()
-    assert len(shop.shown("anna", n=3)) == 3
+    shop.memories["curious"].repeats = 0
+    assert explore_slots(shop.memories["curious"], 10) == 1
+    assert len(shop.shown("curious", at_ms=START_MS + 6 * DAY_MS)) == 10
 
 
 def test_a_newcomer_of_a_new_shop_gets_nothing() -> None:
