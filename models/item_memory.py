@@ -6,6 +6,7 @@ et al., ICDE 2009): what is new weighs more, so nothing is ever faded one by one
 without looking at the time.
 """
 
+from functools import lru_cache
 from math import exp, log
 from struct import Struct
 from typing import Any, NamedTuple
@@ -41,6 +42,7 @@ Of an item that was only wanted, `times` is 0 and `last_day` when it was wanted 
 """
 _RECORD = Struct("<IeHHBB")
 _BYTES = _RECORD.size
+_LAST_DAY, _LAST_DAY_AT = Struct("<H"), 6
 _TIMES_AT, _MARKS_AT = _BYTES - 2, _BYTES - 1
 # Room to grow in, so that the least is looked for once in several orders.
 _MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
@@ -64,6 +66,7 @@ class ItemMemory(msgspec.Struct, array_like=True, gc=False):
     repeats: int = 0
 
 
+@lru_cache(maxsize=100_000)
 def item_ref(product_id: str) -> int:
     """Name an item in four bytes; of a hundred thousand items about one pair shares its name.
 
@@ -177,10 +180,9 @@ def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> bool:
         if len(records) > _MOST_BYTES:
             _forget_least(memory)
         return True
-    _, weight, last, first, times, marks = _RECORD.unpack_from(records, at)
-    if not times and day > last:
-        last = day
-    _RECORD.pack_into(records, at, ref, weight, last, first, times, marks | bit)
+    records[at + _MARKS_AT] |= bit
+    if not records[at + _TIMES_AT] and day > _LAST_DAY.unpack_from(records, at + _LAST_DAY_AT)[0]:
+        _LAST_DAY.pack_into(records, at + _LAST_DAY_AT, day)
     return False
 
 
