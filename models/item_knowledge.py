@@ -295,10 +295,8 @@ class ItemKnowledge:
 
     def is_durable(self, place: int) -> bool:
         """Whether hardly anybody buys the item twice, though many bought it."""
-        buyers = self.table.item(place, BUYERS)
-        return bool(
-            buyers >= _DURABLE_BUYERS and self.table.item(place, REPEATS) < _DURABLE_SHARE * buyers
-        )
+        item, buyers = self.table.item, self.table.item(place, BUYERS)
+        return bool(buyers >= _DURABLE_BUYERS and item(place, REPEATS) < _DURABLE_SHARE * buyers)
 
     def row(self, place: int) -> ItemRow:
         """Write down one item."""

@@ -44,8 +44,10 @@ _RECORD = Struct("<IeHHBB")
 _BYTES = _RECORD.size
 _LAST_DAY, _LAST_DAY_AT = Struct("<H"), 6
 _TIMES_AT, _MARKS_AT = _BYTES - 2, _BYTES - 1
+_HALF = np.dtype("<u2")
 # Room to grow in, so that the least is looked for once in several orders.
 _MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
+_UNMARKED = np.zeros(KEPT_ITEMS + SPARE_ITEMS, np.uint8)
 _MOST_TIMES = 255
 # Beyond what two bytes of a float hold, and never reached by a person.
 _MOST_WEIGHT = 60_000.0
@@ -117,7 +119,7 @@ def sheet_of(memory: ItemMemory) -> Sheet:
     raw = bytes(memory.records)
     records = np.frombuffer(raw, RECORD)
     # All two-byte columns at once, some of them meaningless: one by one they take longer.
-    halves = np.frombuffer(raw, "<u2").reshape(-1, _BYTES // 2).T.astype(np.float64)
+    halves = np.frombuffer(raw, _HALF).reshape(-1, _BYTES // 2).T.astype(np.float64)
     marks = raw[_MARKS_AT::_BYTES]
     any_marked = bool(marks.strip(b"\0"))
     return Sheet(
@@ -126,7 +128,7 @@ def sheet_of(memory: ItemMemory) -> Sheet:
         halves[3],
         halves[4],
         records["times"].astype(np.float64) if any_marked else halves[5],
-        np.frombuffer(marks, np.uint8),
+        np.frombuffer(marks, np.uint8) if any_marked else _UNMARKED[: len(records)],
         0 not in raw[_TIMES_AT::_BYTES],
         any_marked,
     )

@@ -125,14 +125,14 @@ def _allowed(
 ) -> Iterator[tuple[int, bool]]:
     """Candidates that may be shown, best first, and whether each was bought before."""
     places, sheet = candidates.places, candidates.sheet
-    mine = len(sheet.refs)
+    mine, is_choosy = len(sheet.refs), bool(muted_categories or out_of_stock)
     for at in (-scores).argsort(kind="stable").tolist():
-        is_repeat = at < mine and sheet.times.item(at) > 0.0
+        is_repeat = at < mine and (sheet.all_bought or sheet.times.item(at) > 0.0)
         if is_repeat and knowledge.is_durable(places.item(at)):
             continue
         if sheet.any_marked and at < mine and sheet.marks.item(at) & SPOILT:
             continue
-        if muted_categories or out_of_stock:
+        if is_choosy:
             facts = knowledge.facts[places.item(at)]
             if facts.category in muted_categories or facts.product_id in out_of_stock:
                 continue
