@@ -27,6 +27,7 @@ RULE_DAYS = 30
 DECAY_DAYS = 90
 TIMED_ROWS = 2_000
 LOOP_STEPS = 100_000
+TIMED_TIMES = 40
 
 
 class Asking(NamedTuple):
@@ -173,7 +174,7 @@ def _timing(drive: Drive) -> Timing:
 
 def _best_us(work: Callable[[], Any], steps: int) -> float:
     best_s = float("inf")
-    for _ in range(7):
+    for _ in range(TIMED_TIMES):
         began_s = time.perf_counter()
         work()
         best_s = min(best_s, time.perf_counter() - began_s)
