@@ -10,6 +10,7 @@ from bisect import bisect_left
 import msgspec
 
 KEPT_DAYS = 365
+BYTES_A_DAY = 2
 _FEW_ORDERS = 255
 _MOST_ORDERS = 2**16 - 1
 _SMALL_CENTS = 2**31 - 1

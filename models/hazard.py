@@ -15,6 +15,7 @@ import msgspec
 from models import outlook
 from models.clock import DAY_MS
 from models.customer import Customer
+from models.daybook import BYTES_A_DAY
 
 HORIZONS_DAYS = (30, 60, 90)
 HORIZON_DAYS = HORIZONS_DAYS[0]
@@ -37,11 +38,14 @@ FEATURES = (
 TROUBLE_WEIGHT = -0.7
 TROUBLE_DAYS = 30.0
 _SMALLEST = 1e-4
+_LOG_SMALLEST = log(_SMALLEST)
+_HORIZON_DAYS = float(HORIZON_DAYS)
+_THIRD = 1.0 / 3.0
 _GAPS_AT_MOST = 20.0
 _WEIGHT_AT_MOST = 1e6
 _DAYS_PER_MS = 1.0 / DAY_MS
-_WEEK_PER_MS = log(2) / (7 * DAY_MS)
-_QUARTER_PER_MS = log(2) / (90 * DAY_MS)
+_WEEK_PER_MS = -log(2) / (7 * DAY_MS)
+_QUARTER_PER_MS = -log(2) / (90 * DAY_MS)
 # Worse than the closed form by so much: what was foretold and what came no longer agree.
 _BRIER_AT_MOST = 0.03
 OUTDATED = -1
@@ -141,26 +145,33 @@ def features_of(
 
     `gap_days`, the shop's own, counts like one gap of the customer's.
     """
-    # Conditional expressions, and no calls that can be spared: this is asked most of all.
-    last_ms, first_ms = customer.last_order_ms, customer.first_order_ms
-    silence = (now_ms - last_ms) * _DAYS_PER_MS if now_ms > last_ms else 0.0
-    tenure = (now_ms - first_ms) * _DAYS_PER_MS if now_ms > first_ms else 0.0
-    orders, value_cents = customer.orders, customer.value_cents
+    # No calls that can be spared, and floats from the start: this is asked most of all. Floats hold
+    # milliseconds exactly, and Python reckons with them faster than with integers above 2**30; log
+    # costs three of log1p.
+    now = now_ms + 0.0
+    silence = (now - customer.last_order_ms) * _DAYS_PER_MS
+    if silence < 0.0:  # noqa: PLR1730  # max costs three comparisons
+        silence = 0.0
+    tenure = (now - customer.first_order_ms) * _DAYS_PER_MS
+    if tenure < 0.0:  # noqa: PLR1730
+        tenure = 0.0
+    orders, value_cents = customer.orders + 0.0, customer.value_cents
     days = customer.daybook.days
-    span = days[-2] - days[0] + (days[-1] - days[1]) * 256 if days else 0
-    gap = (span + gap_days) / (len(days) // 2 or 1)
-    gap = gap if gap > 1.0 else 1.0
-    gaps = silence / gap
+    gap, size = gap_days, len(days)
+    if size > BYTES_A_DAY:
+        span = (days[-1] - days[1]) * 256.0 + (days[-2] - days[0])
+        gap = (span + gap_days) / (size // BYTES_A_DAY)
+    gaps = silence / gap if gap > 1.0 else silence
     counts = customer.decayed
-    age_ms = now_ms - counts.at_ms
-    if age_ms > 0:
-        faded = exp(-_QUARTER_PER_MS * age_ms)
-        week = counts.week * exp(-_WEEK_PER_MS * age_ms)
-        month, quarter = counts.month * faded * faded * faded, counts.quarter * faded
-    else:
-        week, month, quarter = counts.week, counts.month, counts.quarter
-    expected = orders / (tenure + gap_days) * HORIZON_DAYS
-    fading = expected * exp(-gaps / 3.0)
+    week, month, quarter = counts.week, counts.month, counts.quarter
+    age_ms = now - counts.at_ms
+    if age_ms > 0.0:
+        faded = exp(_QUARTER_PER_MS * age_ms)
+        week *= exp(_WEEK_PER_MS * age_ms)
+        month *= faded * faded * faded
+        quarter *= faded
+    expected = orders * _HORIZON_DAYS / (tenure + gap_days)
+    fading = log1p(expected - 1.0) - gaps * _THIRD if expected > _SMALLEST else _LOG_SMALLEST
     trouble_ms = customer.service.last_trouble_ms
     return (
         log1p(orders),
@@ -171,8 +182,8 @@ def features_of(
         log1p(week) if week > 0.0 else 0.0,
         log1p(month) if month > 0.0 else 0.0,
         log1p(quarter) if quarter > 0.0 else 0.0,
-        log1p(value_cents / 100 / orders) if value_cents > 0 else 0.0,
-        log(fading if fading > _SMALLEST else _SMALLEST),
+        log1p(value_cents / (orders * 100.0)) if value_cents > 0 else 0.0,
+        fading if fading > _LOG_SMALLEST else _LOG_SMALLEST,
         _trouble(now_ms - trouble_ms) if trouble_ms else 0.0,
     )
 
@@ -223,15 +234,8 @@ def version_at(snapshot: HazardSnapshot, place: int = 0) -> int:
 def probability(features: tuple[float, ...], snapshot: HazardSnapshot, place: int = 0) -> float:
     """The same without the version."""
     heads = snapshot.heads
-    if heads:
-        head = heads[place]
-        if head.lessons >= LESSONS_BEFORE_USE:
-            return weighed(features, head)
-    return closed_form(features, snapshot.horizons_days[place])
-
-
-def weighed(features: tuple[float, ...], head: Head) -> float:
-    """Logistic answer of one head."""
+    if not heads or (head := heads[place]).lessons < LESSONS_BEFORE_USE:
+        return closed_form(features, snapshot.horizons_days[place])
     # Unrolled: a loop over pairs would cost four times as much.
     f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10 = features
     w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10 = head.weights

@@ -4,11 +4,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 Numbers = NDArray[np.float64]
 Truths = NDArray[np.bool_]
 BINS = 10
+DRAWS = 100
+LEAST = 1e-9
+FARTHEST = 40.0
+HALVINGS = 60
 
 
 def auc(truth: Truths, score: Numbers) -> float:
@@ -63,6 +68,31 @@ def expected_calibration_error(truth: Truths, foretold: Numbers) -> float:
         if row["asked"]
     ]
     return float(sum(gaps) / len(truth))
+
+
+def calibration_floor(foretold: Numbers, seed: int = 1) -> float:
+    """Mean calibration error of these probabilities were they all true: the noise of few askings.
+
+    >>> round(calibration_floor(np.full(100, 0.5)), 2), round(calibration_floor(np.ones(100)), 2)
+    (0.04, 0.0)
+    """
+    chance = np.random.default_rng(seed)
+    drawn = (chance.random(len(foretold)) < foretold for _ in range(DRAWS))
+    return float(np.mean([expected_calibration_error(truth, foretold) for truth in drawn]))
+
+
+def levelled(foretold: Numbers, mean: float) -> Numbers:
+    """These probabilities, all odds changed by one factor such that their mean is `mean`.
+
+    >>> [round(float(one), 6) for one in levelled(np.array([0.5, 0.5]), 0.2)]
+    [0.2, 0.2]
+    """
+    log_odds = logit(np.clip(foretold, LEAST, 1.0 - LEAST))
+    low, high = -FARTHEST, FARTHEST
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if expit(log_odds + middle).mean() < mean else (low, middle)
+    return np.asarray(expit(log_odds + (low + high) / 2), dtype=np.float64)
 
 
 def brier(truth: Truths, foretold: Numbers) -> float:

@@ -53,7 +53,8 @@ def test_the_live_hazard_tells_who_has_left(figures: dict[str, Any]) -> None:
 
 def test_every_promised_figure_and_baseline_is_there(figures: dict[str, Any]) -> None:
     promised = (
-        "auc recall_at_rule_fpr rule_fpr rule_recall brier ece us_per_score customers snapshots"
+        "auc recall_at_rule_fpr rule_fpr rule_recall brier ece us_per_score customers snapshots "
+        "ece_floor ece_level_known"
     )
     assert set(promised.split()) <= set(figures)
     assert set(figures["baselines"]) == {
@@ -66,11 +67,17 @@ def test_every_promised_figure_and_baseline_is_there(figures: dict[str, Any]) ->
     assert figures["baselines"]["bgnbd_refit"]["fits"] == figures["snapshots"]
     assert figures["baselines"]["rule_30d"]["recall_at_rule_fpr"] == figures["rule_recall"]
     assert 0 < figures["us_per_score"] < 1_000
+    assert 0 < figures["us_per_cold_score"] < 1_000
+
+
+def test_calibration_is_told_beside_what_even_the_truth_would_show(figures: dict[str, Any]) -> None:
+    assert 0 < figures["ece_floor"] < figures["ece"]
+    assert 0 < figures["ece_level_known"] < 2 * figures["ece"]
 
 
 def test_the_same_history_gives_the_same_figures(history: History, figures: dict[str, Any]) -> None:
     again = evaluate(history, ASKING, lambda _: None).figures
-    timed = ("us_per_score", "score_over_loop_step")
+    timed = ("us_per_score", "us_per_cold_score", "score_over_loop_step")
     assert {k: v for k, v in again.items() if k not in timed} == {
         k: v for k, v in figures.items() if k not in timed
     }

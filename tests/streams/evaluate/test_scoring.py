@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from streams.evaluate.scoring import (
     auc,
     brier,
+    calibration_floor,
     expected_calibration_error,
+    levelled,
     recall_at,
     reliability,
 )
@@ -76,3 +78,26 @@ def test_no_score_leaves_its_range(asked: list[tuple[bool, float]]) -> None:
     assert 0.0 <= expected_calibration_error(came, foretold) <= 1.0
     assert 0.0 <= brier(came, foretold) <= 1.0
     assert 0.0 <= recall_at(came, foretold, 0.5) <= 1.0
+
+
+def test_the_floor_of_calibration_falls_with_the_root_of_how_many_are_asked() -> None:
+    few, many = (calibration_floor(np.full(asked, 0.4)) for asked in (100, 10_000))
+    assert few == pytest.approx(np.sqrt(2 / np.pi * 0.24 / 100), rel=0.2)
+    assert few / many == pytest.approx(10, rel=0.3)
+
+
+def test_the_floor_is_what_a_true_forecast_shows() -> None:
+    chance = np.random.default_rng(2)
+    foretold = chance.beta(1, 3, 3_000)
+    shown = [
+        expected_calibration_error(chance.random(3_000) < foretold, foretold) for _ in range(50)
+    ]
+    assert calibration_floor(foretold) == pytest.approx(float(np.mean(shown)), rel=0.15)
+
+
+@pytest.mark.parametrize("mean", [0.05, 0.4, 0.9])
+def test_a_level_set_right_keeps_the_ranking(mean: float) -> None:
+    foretold = np.array([0.0, 0.1, 0.3, 0.6, 0.99, 1.0])
+    right = levelled(foretold, mean)
+    assert right.mean() == pytest.approx(mean)
+    assert (np.diff(right) > 0).all()
