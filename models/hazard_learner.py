@@ -6,6 +6,7 @@ workers. The learning rate falls from LEARNING_RATE to an enduring LEAST_RATE: a
 fast, an old one is not shaken.
 """
 
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -177,7 +178,8 @@ class HazardLearner:
             lessons, key=lambda one: (one.asked_at_ms, one.customer, one.horizon_days)
         ):
             head = self._heads.get(lesson.horizon_days)
-            if head is None:
+            # What is no number would be in every weight from then on.
+            if head is None or not all(map(isfinite, lesson.features)):
                 continue
             foretold = head.learn(lesson)
             if lesson.horizon_days == self._longest_days:

@@ -15,7 +15,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from models.clock import DAY_MS
-from models.item_memory import LANDMARK_DAYS
+from models.item_memory import LANDMARK_DAYS, REACH_DAYS
 
 HALF_LIFE_DAYS = 60.0
 TREND_HALF_LIFE_DAYS = 10.0
@@ -25,9 +25,9 @@ KEPT_NEIGHBOURS = 12
 COMPETING_NEIGHBOURS = 3 * KEPT_NEIGHBOURS
 PARTNERS_A_LINE = 3
 POPULAR_ITEMS = 40
+ITEMS_AT_MOST = 200_000
+KEPT_SHARE = 0.9
 USUAL_INTERVAL_DAYS = 30.0
-REACH_DAYS = 4_000.0
-"""So long after its landmark a weight can still be told; a shop that knows nothing has none."""
 _INTERVAL_PRIOR = 5.0
 _BUYERS_PRIOR, _REPEATS_PRIOR = 2.0, 1.0
 _DURABLE_BUYERS = 30
@@ -93,9 +93,16 @@ class ShopRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class ItemKnowledge:
-    """The columns; item `i` of each is the item whose ref is `refs[i]`."""
+    """The columns; item `i` of each is the item whose ref is `refs[i]`.
 
-    def __init__(self) -> None:
+    Of more than `items_at_most` the least popular are forgotten (`rank_popular`).
+    """
+
+    def __init__(self, items_at_most: int = ITEMS_AT_MOST) -> None:
+        self.items_at_most = items_at_most
+        self._begin()
+
+    def _begin(self) -> None:
         self.shop = ShopRow()
         self.index: dict[int, int] = {}
         self.facts: list[ItemFacts] = []
@@ -204,6 +211,8 @@ class ItemKnowledge:
 
     def sold(self, places: list[int], gaps: list[int], at_ms: int, seed: str) -> None:
         """Learn one basket of different items; `gaps` as models.item_memory.buy gave them."""
+        if not places:
+            return
         self._move_landmark(at_ms)
         slow, fast = self.scales(at_ms)
         shop = self.shop
@@ -283,8 +292,13 @@ class ItemKnowledge:
         """The best sellers of old and of late as of the last `rank_popular`, best first."""
         return self._popular
 
-    def rank_popular(self) -> None:
-        """Look for the best sellers anew: once after many baskets, it reads every item."""
+    def rank_popular(self) -> list[int]:
+        """Look for the best sellers anew: once after many baskets, it reads every item.
+
+        Gives the refs of items that were forgotten for want of room; then the rows of all others
+        may have changed.
+        """
+        forgotten = self._forget_least()
         size, half = len(self), POPULAR_ITEMS // 2
         best: dict[int, None] = {}
         for column in (POPULARITY, LATELY):
@@ -292,6 +306,27 @@ class ItemKnowledge:
             few = np.argpartition(worth, half)[:half] if size > half else np.arange(size)
             best |= dict.fromkeys(few[np.lexsort((self.refs[few], worth[few]))].tolist())
         self._popular = np.array(list(best), np.intp)
+        return forgotten
+
+    def _forget_least(self) -> list[int]:
+        """Keep KEPT_SHARE of too many items, and the categories of those alone."""
+        size, most = len(self), self.items_at_most
+        if size <= most and len(self.categories) <= most:
+            return []
+        count = min(size, int(KEPT_SHARE * most))
+        order = np.lexsort((self.refs[:size], -self.table[:size, POPULARITY]))
+        kept = np.sort(order[:count]).tolist()
+        refs = [int(self.refs[place]) for place in kept]
+        rows = [self.row(place) for place in kept]
+        known, shop, forgotten = set(refs), self.shop, set(self.index).difference(refs)
+        self._begin()
+        self.shop = shop
+        for ref, row in zip(refs, rows, strict=True):
+            self.meet(ref, row.facts)
+        for ref, row in zip(refs, rows, strict=True):
+            near = [one for one in row.neighbours if one[0] in known]
+            self.put(ref, msgspec.structs.replace(row, neighbours=near))
+        return sorted(forgotten)
 
     def is_durable(self, place: int) -> bool:
         """Whether hardly anybody buys the item twice, though many bought it."""

@@ -22,6 +22,8 @@ KEPT_ITEMS = 112
 SPARE_ITEMS = 16
 HALF_LIFE_DAYS = 45.0
 LANDMARK_DAYS = 128
+REACH_DAYS = 4_000.0
+"""So long after its landmark a weight can still be told."""
 RATE_PER_DAY = log(2) / HALF_LIFE_DAYS
 VIEWED, CARTED, WISHED, SPOILT = 1, 2, 4, 8
 """Bits of `marks`; SPOILT: returned, complained about or rated badly."""
@@ -80,7 +82,8 @@ def item_ref(product_id: str) -> int:
 
 def scale(memory: ItemMemory, at_ms: int) -> float:
     """What one order of that time weighs; weights over it are decayed counts of that time."""
-    return exp(RATE_PER_DAY * (at_ms / DAY_MS - memory.landmark_day))
+    days = at_ms / DAY_MS - memory.landmark_day
+    return exp(RATE_PER_DAY * min(days, REACH_DAYS))
 
 
 def columns(memory: ItemMemory) -> NDArray[Any]:

@@ -64,6 +64,9 @@ class RankingLearner:
         count = int(bought.sum())
         if not 0 < count < len(bought):
             return
+        if not (np.isfinite(board.shared).all() and np.isfinite(board.own).all()):
+            # It would be in every weight from then on.
+            return
         scores = board.scores(self.weights)
         chances = np.exp(scores - scores.max())
         surprise = bought / count - chances / chances.sum()

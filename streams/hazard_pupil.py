@@ -61,6 +61,6 @@ class HazardPupil:
         known = None if learned is None else msgspec.msgpack.decode(learned, type=Learned)
         self.learner = self._new_learner(known)
 
-    def rows(self) -> list[tuple[bytes, bytes]]:
+    def rows(self) -> list[tuple[bytes, bytes | None]]:
         """It has none beside its own."""
         return []

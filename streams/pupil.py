@@ -59,8 +59,8 @@ class Pupil(Protocol):
     def prefixes(self) -> tuple[bytes, ...]:
         """Beginnings of the keys of its `rows`."""
 
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
-        """Give the rows that changed since this was asked last."""
+    def rows(self) -> Iterable[tuple[bytes, bytes | None]]:
+        """Give the rows that changed since this was asked last; None: it is gone."""
 
 
 class PupilRow(msgspec.Struct, kw_only=True):

@@ -28,6 +28,7 @@ class RankingPupil:
         self.learner = RankingLearner()
         self.knowledge = ItemKnowledge()
         self._touched: dict[int, None] = {}
+        self._forgotten: set[int] = set()
 
     @property
     def version(self) -> int:
@@ -47,13 +48,18 @@ class RankingPupil:
 
     def learn(self, lessons: list[BasketLesson | ItemMet]) -> None:
         """Learn one day's orders and sights of items, in the order in which they happened."""
-        self.knowledge.rank_popular()
+        self._forget(self.knowledge.rank_popular())
         for lesson in sorted(lessons, key=_order):
             if type(lesson) is BasketLesson:
                 self._learn_basket(lesson)
             elif type(lesson) is ItemMet:
                 place = self._meet(lesson.item.product_id, lesson)
                 self.knowledge.wanted(place, lesson.at_ms)
+
+    def _forget(self, refs: list[int]) -> None:
+        if refs:
+            self._forgotten.update(refs)
+            self._touched = dict.fromkeys(range(len(self.knowledge)))
 
     def _learn_basket(self, lesson: BasketLesson) -> None:
         knowledge = self.knowledge
@@ -83,14 +89,20 @@ class RankingPupil:
         known = None if learned is None else msgspec.msgpack.decode(learned, type=LearnedRanking)
         self.learner = RankingLearner(known)
         self.knowledge = ItemKnowledge()
-        self._touched = {}
+        self._touched, self._forgotten = {}, set()
         for key, row in rows.items():
             put_row(self.knowledge, key, row)
 
-    def rows(self) -> Iterator[tuple[bytes, bytes]]:
-        """Give the items that were sold or met since this was asked last, and the shop's sums."""
+    def rows(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Give the items that were sold or met since this was asked last, and the shop's sums.
+
+        None is in the place of an item that was forgotten.
+        """
         touched, self._touched = self._touched, {}
+        forgotten, self._forgotten = self._forgotten, set()
         knowledge = self.knowledge
+        for ref in sorted(forgotten - knowledge.index.keys()):
+            yield item_key(ref), None
         for place in touched:
             yield item_key(int(knowledge.refs[place])), msgspec.msgpack.encode(knowledge.row(place))
         if touched:

@@ -32,6 +32,7 @@ from models.item_memory import ItemMemory, item_ref
 from models.partition_clock import PartitionClock
 from models.ranking import NOTHING_LEARNED, Board, board
 from models.ranking_learner import LearnedRanking, RankingLearner, is_lesson
+from models.recommendation import SLOTS, recommend
 from models.series_anomaly import SeriesAnomaly
 from models.shop_habits import ShopHabits
 from models.slice_watch import Slice
@@ -161,6 +162,18 @@ SHOP_HABITS = Subject(
 Basket = tuple[str, list[ItemFacts], list[int], int]
 
 
+def young_shop() -> ItemKnowledge:
+    return ItemKnowledge(items_at_most=100)
+
+
+def open_shop(knowledge: ItemKnowledge, basket: Basket) -> Any:
+    """Sell, and look for the best sellers, which forgets the least of too many."""
+    known = sell(knowledge, basket)
+    if len(knowledge) > knowledge.items_at_most:
+        knowledge.rank_popular()
+    return known
+
+
 def sell(knowledge: ItemKnowledge, basket: Basket) -> Any:
     order_id, items, gaps, at_ms = basket
     places = [knowledge.meet(item_ref(item.product_id), item) for item in items]
@@ -185,7 +198,7 @@ def pack_items(knowledge: ItemKnowledge) -> bytes:
 
 def unpack_items(packed: bytes) -> ItemKnowledge:
     shop, rows = msgspec.msgpack.decode(packed, type=tuple[ShopRow, list[tuple[int, ItemRow]]])
-    knowledge = ItemKnowledge()
+    knowledge = young_shop()
     knowledge.put_shop(shop)
     for ref, row in rows:
         knowledge.put(ref, row)
@@ -224,8 +237,8 @@ def baskets(draw: st.DrawFn) -> Basket:
 ITEM_KNOWLEDGE = Subject(
     name="item_knowledge",
     modules=("item_knowledge",),
-    begin=ItemKnowledge,
-    take=sell,
+    begin=young_shop,
+    take=open_shop,
     ask=ask_items,
     pack=pack_items,
     unpack=unpack_items,
@@ -281,7 +294,8 @@ def ranked(memory: ItemMemory, knowledge: ItemKnowledge, at_ms: int) -> Any:
         scores = candidates.scores(np.array(NOTHING_LEARNED.weights))
         names = [knowledge.facts[place].product_id for place in candidates.places.tolist()]
         answers.append((names, scores, candidates.shared, candidates.own))
-    return answers
+    weights = np.array(NOTHING_LEARNED.weights)
+    return answers, [recommend(memory, knowledge, weights, at_ms, 5, slot=slot) for slot in SLOTS]
 
 
 def unpack_counter(packed: bytes) -> Counter:
@@ -294,7 +308,7 @@ def unpack_counter(packed: bytes) -> Counter:
 
 RANKING = Subject(
     name="ranking",
-    modules=("ranking",),
+    modules=("ranking", "recommendation"),
     begin=Counter,
     take=serve,
     ask=ask_boards,

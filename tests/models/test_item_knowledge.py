@@ -156,3 +156,30 @@ def test_a_share_of_orders_together_is_of_the_first_items_orders() -> None:
 def test_a_shop_that_knows_nothing_can_be_asked_at_any_time() -> None:
     slow, fast = ItemKnowledge().scales(40_000 * DAY_MS)
     assert 0.0 < slow < fast < float("inf")
+
+
+def test_of_too_many_items_the_least_popular_are_forgotten_and_said() -> None:
+    knowledge = ItemKnowledge(items_at_most=20)
+    refs = {name: item_ref(name) for name in (f"p{n}" for n in range(25))}
+    places = [knowledge.meet(ref, ItemFacts(name, "", name)) for name, ref in refs.items()]
+    for times, place in enumerate(places):
+        for number in range(times + 1):
+            knowledge.sold([place, places[-1]], [-1, 3], AT_MS, f"{place}-{number}")
+    before = {ref: knowledge.row(place) for ref, place in knowledge.index.items()}
+    forgotten = knowledge.rank_popular()
+    assert forgotten == sorted(refs[f"p{n}"] for n in range(7))
+    assert len(knowledge) == 18
+    assert len(knowledge.categories) == 19
+    assert knowledge.rank_popular() == []
+    for name in ("p7", "p24"):
+        row, old = knowledge.row(knowledge.index[refs[name]]), before[refs[name]]
+        assert (row.facts, row.popularity, row.buyers) == (old.facts, old.popularity, old.buyers)
+    near = {ref for ref, _ in knowledge.row(knowledge.index[refs["p24"]]).neighbours}
+    assert near
+    assert near <= set(knowledge.index)
+
+
+def test_an_order_without_items_is_no_basket() -> None:
+    knowledge = ItemKnowledge()
+    knowledge.sold([], [], AT_MS, "o")
+    assert knowledge.shop.baskets == 0.0

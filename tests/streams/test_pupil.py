@@ -50,7 +50,7 @@ class Toy:
         self.version, self.lessons = known
         self.loaded = rows
 
-    def rows(self) -> list[tuple[bytes, bytes]]:
+    def rows(self) -> list[tuple[bytes, bytes | None]]:
         """None."""
         return []
 

@@ -119,3 +119,17 @@ def test_an_order_without_a_gap_for_each_item_cannot_be_learned() -> None:
     pupil.examine(basket)
     with pytest.raises(ValueError, match="0 gaps for"):
         pupil.examine(msgspec.structs.replace(basket, gaps=[]))
+
+
+def test_what_was_forgotten_is_gone_from_the_table_too() -> None:
+    days = baskets(60)
+    pupil = taught(days[:40])
+    table: dict[bytes, bytes | None] = dict(pupil.rows())
+    pupil.knowledge.items_at_most = 15
+    pupil.learn(days[40])
+    table.update(pupil.rows())
+    kept = {key: row for key, row in table.items() if row is not None}
+    assert 0 < sum(row is None for row in table.values())
+    again = RankingPupil()
+    again.load(msgspec.msgpack.encode(pupil.dump()), kept)
+    assert items_of(again) == items_of(pupil)
