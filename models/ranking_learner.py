@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 from river import linear_model, optim
 
@@ -18,12 +17,6 @@ from models.ranking import FEATURES, PRIOR, Board, RankingSnapshot, check
 
 LEARNING_RATE = 0.05
 LESSONS_BEFORE_USE = 50
-ONE_ORDER_IN = 4
-
-
-def is_lesson(order_id: str) -> bool:
-    """Whether an order is learned from: one in ONE_ORDER_IN, drawn by its name, is enough."""
-    return xxhash.xxh32_intdigest(order_id.encode()) % ONE_ORDER_IN == 0
 
 
 class LearnedRanking(msgspec.Struct, kw_only=True):

@@ -23,6 +23,9 @@ from sinks.follower import Follower
 
 LESSON_PREFIX = b"lesson:"
 MODEL = "ranking"
+# Looking for the best sellers reads every item: in a large shop a few lessons more can wait.
+RANKED_SHARE = 100
+RANKED_AT_MOST = 500
 
 _log = structlog.get_logger(__name__)
 
@@ -43,14 +46,14 @@ class ItemShelf(Follower):
         self._versions: dict[int, RankingSnapshot] = {0: NOTHING_LEARNED}
         self._adopted = 0
         self._in_use = NOTHING_LEARNED
-        self._is_ranked = True
+        self._unranked = 0
 
     @property
     def knowledge(self) -> ItemKnowledge:
-        """What is known of the items, best sellers ranked."""
-        if not self._is_ranked:
+        """What is known of the items, best sellers ranked a moment ago."""
+        if self._unranked > min(len(self._knowledge) // RANKED_SHARE, RANKED_AT_MOST):
             self._knowledge.rank_popular()
-            self._is_ranked = True
+            self._unranked = 0
         return self._knowledge
 
     @property
@@ -78,7 +81,7 @@ class ItemShelf(Follower):
         if key.startswith(LESSON_PREFIX):
             self._learn(msgspec.json.decode(value, type=Taught))
         elif put_row(self._knowledge, key, value):
-            self._is_ranked = False
+            self._unranked += RANKED_AT_MOST
 
     def _learn(self, lesson: Taught) -> None:
         knowledge = self._knowledge
@@ -90,7 +93,7 @@ class ItemShelf(Follower):
             knowledge.wanted(knowledge.meet(item_ref(item.product_id), item), lesson.at_ms)
         else:
             return
-        self._is_ranked = False
+        self._unranked += 1
 
     def _take_snapshot(self, key: bytes, value: bytes | None) -> None:
         if key != MODEL.encode() or value is None:

@@ -18,6 +18,7 @@ from models.hazard import HORIZONS_DAYS, HazardSnapshot
 from models.snapshot import read_record
 from models.tokens import token_of
 from models.view import View
+from sinks.item_shelf import ItemShelf
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval
@@ -38,6 +39,15 @@ class Record(NamedTuple):
     key: bytes | None
 
 
+class Said(NamedTuple):
+    """A record that the learner writes, as those who follow it see it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    offset: int = 0
+
+
 @lru_cache(maxsize=1_000_000)
 def token(customer: str) -> str:
     """Name a customer as the log does."""
@@ -47,11 +57,16 @@ def token(customer: str) -> str:
 class Drive:
     """One partition of the live product, played as fast as it goes.
 
-    `at_ms` is its clock: the time of the last mark. What is given may not lie before it.
+    `at_ms` is its clock: the time of the last mark. What is given may not lie before it. `shelf` is
+    what the web role would recommend from.
     """
 
     def __init__(
-        self, *, adopt_every_days: int = 7, horizons_days: tuple[int, ...] = HORIZONS_DAYS
+        self,
+        *,
+        adopt_every_days: int = 7,
+        horizons_days: tuple[int, ...] = HORIZONS_DAYS,
+        ranking: RankingPupil | None = None,
     ) -> None:
         self.at_ms = 0
         self._numbers = count()
@@ -66,7 +81,8 @@ class Drive:
             seal_raw=bytes.hex,
             nothing_learned=HazardSnapshot(horizons_days=horizons_days),
         )
-        self.ranking = RankingPupil()
+        self.ranking = ranking or RankingPupil()
+        self.shelf = ItemShelf("", topics.LEARNER, topics.SNAPSHOTS, topics.CONTROL)
         self._learner = LearnerFold(
             adopt_every_days=adopt_every_days,
             events_partitions=1,
@@ -175,9 +191,14 @@ class Drive:
         self._take(self._learner.seal())
 
     def _take(self, interval: Interval) -> None:
-        """Keep the learner's snapshots, then fold what it adopts."""
+        """Keep the learner's rows and snapshots, then fold what it adopts."""
         adoptions: list[bytes] = []
+        for key, row in interval.rows:
+            self.shelf.take(Said(topics.LEARNER, key, row))
         for (topic, _), pairs in interval.outputs.items():
+            if topic in (topics.SNAPSHOTS, topics.CONTROL):
+                for name, word in pairs:
+                    self.shelf.take(Said(topic, name, word))
             if topic == topics.SNAPSHOTS:
                 for _, value in pairs:
                     record = read_record(value)

@@ -1,11 +1,11 @@
 """`huitou evaluate recommend`: the next basket of each known customer is foretold.
 
-Baskets are played in time order through the models of the ranking: the customer's memory, the
-shop's knowledge of its items, the ranking learned from orders. Before each basket of a customer
-known by then ten items are foretold; then it is learned. With a second file nothing is learned from
-that one: each customer's one basket there is foretold from the first file alone.
-
-So far these models answer here only: the live fold does not keep them yet.
+Baskets are played in time order through the live engine (streams/evaluate/drive.py): the worker's
+fold keeps each customer's memory of items, the learner's the shop's knowledge and the ranking, a
+log day at a time, and what is asked is answered from what the web role would have at hand. Before
+each basket of a customer known by then ten items are foretold; then it is taken. With a second file
+nothing is learned from that one: each customer's one basket there is foretold from the first file
+alone.
 """
 
 import gc
@@ -20,14 +20,15 @@ import numpy as np
 import pandas as pd
 
 from models.clock import DAY_MS
-from models.item_knowledge import ItemFacts, ItemKnowledge
-from models.item_memory import ItemMemory, buy, item_ref
-from models.ranking import NOTHING_LEARNED, board
-from models.ranking_learner import RankingLearner, is_lesson
+from models.effects import BasketLesson, ItemMet
+from models.events import Line
+from models.item_memory import ItemMemory
 from models.recommendation import recommend
+from streams.evaluate.drive import Drive
 from streams.evaluate.history import Column, read
 from streams.evaluate.outcome import BadQuestion, Outcome, Plot, Say, Series
 from streams.loop import COLLECT_AFTER
+from streams.ranking_pupil import RankingPupil
 
 WARM_SHARE = 0.25
 # Without times baskets of a customer are taken to lie so far apart, and to end on one day.
@@ -91,58 +92,56 @@ class Tally:
         }
 
 
+class TimedPupil(RankingPupil):
+    """The ranking's pupil, and how long it learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learned_s = 0.0
+
+    def learn(self, lessons: list[BasketLesson | ItemMet]) -> None:
+        """Learn one day's lessons."""
+        began_s = time.perf_counter()
+        super().learn(lessons)
+        self.learned_s += time.perf_counter() - began_s
+
+
 class Shop:
-    """The models of the ranking, and the plain counts they are compared with."""
+    """The live engine, and the plain counts it is compared with."""
 
     def __init__(self, k: int) -> None:
         self.k = k
-        self.knowledge = ItemKnowledge()
-        self.memories: dict[str, ItemMemory] = {}
-        self.learner = RankingLearner()
-        self.weights = np.array(NOTHING_LEARNED.weights)
+        self.pupil = TimedPupil()
+        self.drive = Drive(ranking=self.pupil)
         self.bought: dict[str, Counter[str]] = {}
         self.last_ms: dict[str, int] = {}
         self.sold: Counter[str] = Counter()
         self.popular: list[str] = []
-        self.day = 0
         self.baskets = 0
         self.lines = 0
         self.query_us: list[float] = []
-        self.update_s = 0.0
 
     def foretell(self, basket: Basket) -> list[str]:
         """Rank items for a known customer, the best `k` first."""
+        row, shelf = self.drive.row(basket.customer), self.drive.shelf
+        memory = ItemMemory() if row is None else row.items
+        knowledge, weights = shelf.knowledge, shelf.weights
         began_s = time.perf_counter()
-        memory = self.memories[basket.customer]
-        found = recommend(memory, self.knowledge, self.weights, basket.at_ms, self.k)
+        found = recommend(memory, knowledge, weights, basket.at_ms, self.k)
         self.query_us.append((time.perf_counter() - began_s) * 1e6)
         return [one.product_id for one in found]
 
     def learn(self, basket: Basket) -> None:
-        """Take a basket; once a day the best sellers and the learned weights are taken over."""
-        began_s = time.perf_counter()
-        day = basket.at_ms // DAY_MS
-        if day != self.day:
-            self.day = day
-            self.knowledge.rank_popular()
-            self.weights = self.learner.weights
-        memory = self.memories.setdefault(basket.customer, ItemMemory())
-        refs = [item_ref(item) for item in basket.items]
-        if memory.orders and is_lesson(basket.name):
-            self._teach(memory, refs, basket.at_ms)
-        gaps = buy(memory, refs, basket.at_ms)
-        places = [
-            self.knowledge.meet(ref, ItemFacts(item))
-            for ref, item in zip(refs, basket.items, strict=True)
-        ]
-        self.knowledge.sold(places, gaps, basket.at_ms, basket.name)
-        self.update_s += time.perf_counter() - began_s
-        self.lines += len(refs)
+        """Take a basket, as the worker and the learner would."""
+        lines = tuple(Line(item) for item in basket.items)
+        self.drive.order(basket.customer, basket.at_ms, basket=basket.name, lines=lines)
+        self.lines += len(lines)
         self._count(basket)
 
-    def _teach(self, memory: ItemMemory, refs: list[int], at_ms: int) -> None:
-        candidates = board(memory, self.knowledge, at_ms)
-        self.learner.learn(candidates, self.knowledge.among(candidates.places, refs))
+    @property
+    def update_us(self) -> float:
+        """What learning cost, a line."""
+        return self.pupil.learned_s / max(self.lines, 1) * 1e6
 
     def _count(self, basket: Basket) -> None:
         self.bought.setdefault(basket.customer, Counter()).update(basket.items)
@@ -190,14 +189,14 @@ def evaluate(past: list[Basket], ahead: list[Basket] | None, k: int, say: Say) -
     asked: set[str] = set()
     warm = int(len(past) * WARM_SHARE) if ahead is None else len(past)
     for number, basket in enumerate(past):
-        if number >= warm and basket.customer in shop.memories:
+        if number >= warm and basket.customer in shop.bought:
             _ask(shop, basket, tallies)
             asked.add(basket.customer)
         shop.learn(basket)
         if number % 20_000 == 19_999:
             say(f"{number + 1} of {len(past)} baskets")
     for basket in ahead or ():
-        if basket.customer in shop.memories:
+        if basket.customer in shop.bought:
             # A file without times says nothing of when: one usual gap after the last basket.
             after_ms = shop.last_ms[basket.customer]
             at_ms = basket.at_ms
@@ -211,11 +210,11 @@ def evaluate(past: list[Basket], ahead: list[Basket] | None, k: int, say: Say) -
         **tallies["model"].figures(),
         "customers": len(asked),
         "baskets": len(tallies["model"].recalls),
-        "items": len(shop.knowledge),
+        "items": len(shop.drive.shelf.knowledge),
         "k": k,
         "query_p50_us": round(float(np.quantile(shop.query_us, 0.5)), 1),
         "query_p99_us": round(float(np.quantile(shop.query_us, 0.99)), 1),
-        "update_us": round(shop.update_s / shop.lines * 1e6, 2),
+        "update_us": round(shop.update_us, 2),
         "baselines": {name: one.figures() for name, one in tallies.items() if name != "model"},
     }
     return Outcome(figures, [_curve(tallies)])

@@ -29,9 +29,10 @@ from models.hazard_learner import HazardLearner, Learned
 from models.hour_rates import WEEK_HOURS, HourRates
 from models.item_knowledge import ItemFacts, ItemKnowledge, ItemRow, ShopRow
 from models.item_memory import ItemMemory, item_ref
+from models.item_notes import is_lesson
 from models.partition_clock import PartitionClock
 from models.ranking import NOTHING_LEARNED, Board, board
-from models.ranking_learner import LearnedRanking, RankingLearner, is_lesson
+from models.ranking_learner import LearnedRanking, RankingLearner
 from models.recommendation import SLOTS, recommend
 from models.series_anomaly import SeriesAnomaly
 from models.shop_habits import ShopHabits

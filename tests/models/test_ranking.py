@@ -13,10 +13,8 @@ from models.item_memory import ItemMemory, buy, item_ref
 from models.ranking import FEATURES, NOTHING_LEARNED, RankingSnapshot, board, check
 from models.ranking_learner import (
     LESSONS_BEFORE_USE,
-    ONE_ORDER_IN,
     LearnedRanking,
     RankingLearner,
-    is_lesson,
 )
 
 AT_MS = 19_000 * DAY_MS
@@ -132,11 +130,6 @@ def test_too_few_lessons_make_no_snapshot() -> None:
 def test_a_snapshot_without_meaning_is_refused(weights: tuple[float, ...], said: str) -> None:
     with pytest.raises(BadSnapshot, match=said):
         check(RankingSnapshot(weights=weights))
-
-
-def test_one_order_in_four_is_a_lesson() -> None:
-    drawn = sum(is_lesson(str(number)) for number in range(4_000))
-    assert drawn == pytest.approx(4_000 / ONE_ORDER_IN, rel=0.1)
 
 
 def test_an_items_row_brings_it_back(shop: Shop) -> None:

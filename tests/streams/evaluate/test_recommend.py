@@ -97,7 +97,7 @@ def test_what_a_ranking_is_worth(
 
 
 def test_nobody_to_ask_is_said(tmp_path: Path) -> None:
-    alone = [Basket(0, "a", "1", ("x",)), Basket(1, "b", "2", ("x",))]
+    alone = [Basket(1, "a", "1", ("x",)), Basket(2, "b", "2", ("x",))]
     with pytest.raises(BadQuestion, match="no customer has a basket"):
         evaluate(alone, None, 10, print)
     with pytest.raises(BadQuestion, match="--k 0"):
