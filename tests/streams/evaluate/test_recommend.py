@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from models.clock import DAY_MS
 from streams.evaluate.outcome import BadQuestion
 from streams.evaluate.recommend import Basket, Named, Tally, evaluate, question, read_baskets
 
@@ -97,7 +98,7 @@ def test_what_a_ranking_is_worth(
 
 
 def test_nobody_to_ask_is_said(tmp_path: Path) -> None:
-    alone = [Basket(1, "a", "1", ("x",)), Basket(2, "b", "2", ("x",))]
+    alone = [Basket(DAY_MS, "a", "1", ("x",)), Basket(DAY_MS, "b", "2", ("x",))]
     with pytest.raises(BadQuestion, match="no customer has a basket"):
         evaluate(alone, None, 10, print)
     with pytest.raises(BadQuestion, match="--k 0"):
