@@ -1,9 +1,9 @@
 """The learner of the clusters: a sample of the customers as they stand, and k-means refitted to it.
 
-Each day the centres settle from where they were, on the customers as they stand at its end; beside
-them TRIES fresh beginnings do, and where one ends nearer to its customers than the old ones, it
-takes over, its clusters matched with those they share most customers with. So the centres are those
-that batch k-means would find, labels stay what they were, and a day costs the same whatever came.
+At each fit the centres settle from where they were, on the customers as they stand by then. Once a
+day TRIES fresh beginnings do so beside them, and where one ends nearer to its customers than the old
+ones, it takes over, its clusters matched with those they share most customers with. So the centres
+are those that batch k-means would find, and labels stay what they were.
 """
 
 from math import expm1
@@ -34,11 +34,12 @@ from models.clusters import (
 from models.customer_sample import KEPT, CustomerSample, SampledCustomers, Standing
 from models.hazard import BadSnapshot
 
-TRIES = 8
+TRIES = 4
 TRIED_ON = 4_096
-BETTER_BY = 1e-4
+TRIED_TOLERANCE = 1e-4
+BETTER_BY = 1e-5
 CUSTOMERS_BEFORE_USE = 50
-RUNGS = 64
+RUNGS = 256
 # A cluster is called high or low in a feature from so many standard deviations off the mean.
 SETS_APART = 0.4
 
@@ -79,8 +80,8 @@ class ClusterLearner:
         """Take in how a customer stands now; None forgets it."""
         self._sample.put(customer, standing)
 
-    def snapshot(self, day: int) -> ClusterSnapshot:
-        """Fit the customers as they stand at the end of `day` and give that a new version.
+    def snapshot(self, now_ms: int) -> ClusterSnapshot:
+        """Fit the customers as they stand at `now_ms` and give that a new version.
 
         Raises models.hazard.BadSnapshot when it must not be adopted.
         """
@@ -88,16 +89,15 @@ class ClusterLearner:
             raise BadSnapshot(
                 f"customers: {len(self._sample)}, expected at least {CUSTOMERS_BEFORE_USE}"
             )
-        now_ms = (day + 1) * DAY_MS
         last_orders_ms, orders, values_cents = self._sample.columns()
         log_days = log_days_of(last_orders_ms, now_ms)
         scale = scale_of(log_days, orders, values_cents)
         points = points_of(last_orders_ms, orders, values_cents, now_ms, scale)
-        found = self._fit(points, day)
+        found = self._fit(points, now_ms // DAY_MS)
         raw = np.stack((log_days, np.log1p(orders), np.log1p(np.maximum(values_cents, 0))), axis=1)
         made = ClusterSnapshot(
             version=self.last.version + 1,
-            trained_to_day=day,
+            trained_to_ms=now_ms,
             customers=len(self._sample),
             scale=scale,
             clusters=described(found, raw, np.maximum(now_ms - last_orders_ms, 0) / DAY_MS),
@@ -107,19 +107,25 @@ class ClusterLearner:
         return made
 
     def _fit(self, points: Points, day: int) -> kmeans.Found:
-        chance = np.random.default_rng((self._seed, max(day, 0)))
-        # Rows go by the hashes of names: the first ones are a fair draw.
-        few = points[:TRIED_ON]
-        tries = [
-            kmeans.settle(few, kmeans.begin(few, self._clusters, chance)) for _ in range(TRIES)
-        ]
-        best = kmeans.settle(points, min(tries, key=lambda one: one.inertia).centres)
         if len(self.last.clusters) != self._clusters:
-            return _renamed(best, np.lexsort((best.centres[:, 0], -best.centres[:, 1])))
+            first = self._tried(points, day)
+            return _renamed(first, np.lexsort((first.centres[:, 0], -first.centres[:, 1])))
         old = kmeans.settle(points, centres_of(self.last))
+        if self.last.trained_to_ms // DAY_MS == day:
+            return old
+        best = self._tried(points, day)
         if best.inertia >= old.inertia * (1.0 - BETTER_BY):
             return old
         return _renamed(best, kmeans.matched(old.labels, best.labels, self._clusters))
+
+    def _tried(self, points: Points, day: int) -> kmeans.Found:
+        chance = np.random.default_rng((self._seed, max(day, 0)))
+        # Rows go by the hashes of names: the first ones are a fair draw.
+        few, tries = points[:TRIED_ON], []
+        for _ in range(TRIES):
+            begun = kmeans.begin(few, self._clusters, chance)
+            tries.append(kmeans.settle(few, begun, TRIED_TOLERANCE))
+        return kmeans.settle(points, min(tries, key=lambda one: one.inertia).centres)
 
     def dump(self) -> LearnedClusters:
         """Everything needed to go on later exactly as if nothing had happened."""

@@ -93,13 +93,13 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClusterSnapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """What the learner knew at the end of log day `trained_to_day`; version 0 knows nothing.
+    """What the learner knew at `trained_to_ms`; version 0 knows nothing.
 
     A cluster keeps its place in `clusters` from version to version; the place is the label.
     """
 
     version: int = 0
-    trained_to_day: int = 0
+    trained_to_ms: int = 0
     customers: int = 0
     scale: Scale = Scale()
     clusters: tuple[Cluster, ...] = ()

@@ -232,7 +232,7 @@ def recommend(  # noqa: PLR0913  (one option for each thing that can be chosen)
 
 
 @app.command("segments")
-def segments(  # noqa: PLR0913  (one option for each thing that can be chosen)
+def segments(
     file: File,
     *,
     customer_column: Customer = "customer_id",
