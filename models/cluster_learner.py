@@ -1,9 +1,9 @@
 """The learner of the clusters: a sample of the customers as they stand, and k-means refitted to it.
 
-At each fit the centres settle from where they were, on the customers as they stand by then. Once a
-day TRIES fresh beginnings do so beside them, and where one ends nearer to its customers than the old
-ones, it takes over, its clusters matched with those they share most customers with. So the centres
-are those that batch k-means would find, and labels stay what they were.
+At each fit the centres settle from where they were, on the customers as they stand by then. Once
+a day TRIES fresh beginnings do so beside them, and where one ends nearer to its customers than the
+old ones, it takes over, its clusters matched with those they share most customers with. So the
+centres are those that batch k-means would find, and labels stay what they were.
 """
 
 from math import expm1

@@ -59,7 +59,7 @@ def settle(points: Points, centres: Points, tolerance: float = 0.0) -> Found:
 
 def _nearest(points: Points, centres: Points) -> Labels:
     closeness = points @ centres.T * 2.0 - (centres**2).sum(axis=1)
-    return closeness.argmax(axis=1).astype(np.int64)
+    return np.asarray(closeness.argmax(axis=1), np.int64)
 
 
 def _middles(points: Points, centres: Points, labels: Labels) -> Points:

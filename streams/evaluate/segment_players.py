@@ -1,4 +1,4 @@
-"""Who is played in `huitou evaluate segments`: the live clusters, and what they are compared with."""
+"""Who plays in `huitou evaluate segments`: the clusters, and what they are compared with."""
 
 import time
 from collections.abc import Callable
@@ -197,7 +197,7 @@ class River(Memoryless):
         def look(now_ms: int, before: Labels) -> Labels:
             points = (_logs(*self._customers.columns(), now_ms) - means) / spreads
             distances = ((points[:, None, :] - centres[None]) ** 2).sum(axis=2)
-            return distances.argmin(axis=1).astype(np.int64)
+            return np.asarray(distances.argmin(axis=1), np.int64)
 
         return look
 
