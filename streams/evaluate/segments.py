@@ -216,6 +216,7 @@ def _judged(watched: list[Watched]) -> dict[str, Any]:
         "ari_at": [round(one, 4) for one in agrees],
         "ari_min": round(min(agrees[1:]), 4),
         "flips_idle": _median_of_means([one.idle for one in watched]),
+        "flips_idle_at": _by_tenth([one.idle for one in watched]),
         "flips_by_silence": _median_of_means([one.silent for one in watched]),
         "flips_active": _median_of_means([one.active for one in watched]),
     }
@@ -223,6 +224,13 @@ def _judged(watched: list[Watched]) -> dict[str, Any]:
 
 def _median_of_means(shares: list[list[float]]) -> float:
     return round(median(mean(one or [0.0]) for one in shares), 5)
+
+
+def _by_tenth(shares: list[list[float]]) -> list[float]:
+    """Means of each tenth of the history after the first, medians over seeds."""
+    parts = [np.array_split(np.array(one or [0.0]), CHECKPOINTS - 1) for one in shares]
+    means = [[float(part.mean()) if len(part) else 0.0 for part in one] for one in parts]
+    return [round(median(at), 5) for at in zip(*means, strict=True)]
 
 
 def _described(snapshot: ClusterSnapshot) -> dict[str, dict[str, Any]]:
