@@ -98,5 +98,5 @@ def rounded(cents: float) -> int:
     """
     if cents < 100:
         return round(cents)
-    unit = 10 ** (floor(log10(cents)) - 1)
-    return round(cents / unit) * int(unit)
+    unit = 10.0 ** (floor(log10(cents)) - 1)
+    return round(round(cents / unit) * unit)

@@ -142,7 +142,7 @@ def test_customers_who_are_all_alike_are_no_clusters_and_no_harm() -> None:
     learner = ClusterLearner()
     for number in range(100):
         learner.learn(f"c{number}", Standing(NOW_MS, 1, 1_000))
-    with pytest.raises(BadSnapshot, match="dead|collapsed"):
+    with pytest.raises(BadSnapshot, match=r"dead|collapsed"):
         learner.snapshot(NOW_MS)
     for customer, standing in shop().items():
         learner.learn(customer, standing)
