@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from models.clusters import CLUSTERS
 from streams.evaluate.outcome import BadQuestion, Outcome, Say
 from streams.evaluate.report import page
 
@@ -225,6 +226,30 @@ def recommend(  # noqa: PLR0913  (one option for each thing that can be chosen)
     answer(
         "recommend",
         lambda say: question(history, future, named, k, say),
+        as_json=as_json,
+        html=html,
+    )
+
+
+@app.command("segments")
+def segments(
+    file: File,
+    *,
+    customer_column: Customer = "customer_id",
+    time_column: Time = "occurred_at",
+    amount_column: Amount = "amount",
+    clusters: Annotated[int, typer.Option(help="How many clusters.")] = CLUSTERS,
+    seed: Seed = 1,
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Compare the live clusters with batch k-means again and again, and count who flips."""
+    from streams.evaluate.segments import question  # noqa: PLC0415
+
+    columns = (customer_column, time_column, amount_column)
+    answer(
+        "segments",
+        lambda say: question(file, columns, clusters, seed, say),
         as_json=as_json,
         html=html,
     )

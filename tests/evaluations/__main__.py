@@ -60,6 +60,11 @@ EVALUATIONS: dict[str, Arguments] = {
         "recommend",
         str(histories.complete_journey(folder)),
     ],
+    "segments-online-retail": lambda folder: ["segments", str(histories.online_retail(folder))],
+    "segments-complete-journey": lambda folder: [
+        "segments",
+        str(histories.complete_journey(folder)),
+    ],
     "anomaly-nab": _nab,
     "drops-half-1": _drops("0.5", "1"),
     "drops-half-2": _drops("0.5", "2"),

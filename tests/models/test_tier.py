@@ -3,7 +3,7 @@
 import pytest
 
 from models.customer import Customer, Tier, apply
-from models.tier import RULE, TierRule, tier_of
+from models.tier import PLAYBOOK_EDGES, TierEdges, tier_of
 from tests.builders import DAY, START_MS, cancelled, order
 
 NEVER: list[tuple[int, int]] = []
@@ -78,6 +78,16 @@ def test_a_tier_says_why(orders: list[tuple[int, int]], day: int, reason: str) -
 
 
 def test_a_shop_may_draw_its_own_edges() -> None:
-    rule = TierRule(high_value_cents=200, high_value_order_days=2)
-    assert tier_of(buyer([(0, 100), (1, 100)]), START_MS + DAY, rule)[0] is Tier.HIGH_VALUE
-    assert RULE.high_value_cents == 100_000
+    edges = TierEdges(high_value_cents=200, high_value_order_days=2)
+    assert tier_of(buyer([(0, 100), (1, 100)]), START_MS + DAY, edges)[0] is Tier.HIGH_VALUE
+    assert PLAYBOOK_EDGES.high_value_cents == 100_000
+
+
+def test_who_is_above_an_edge_stays_for_a_while_below_it() -> None:
+    edges = TierEdges(high_value_cents=250, high_value_order_days=2, stay=0.8)
+    customer, now_ms = buyer([(0, 100), (1, 100)]), START_MS + DAY
+    assert tier_of(customer, now_ms, edges)[0] is Tier.REGULAR
+    customer.tier = Tier.HIGH_VALUE.value
+    assert tier_of(customer, now_ms, edges)[0] is Tier.HIGH_VALUE
+    lower = TierEdges(high_value_cents=251, high_value_order_days=2, stay=0.8)
+    assert tier_of(customer, now_ms, lower)[0] is Tier.REGULAR

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from models.customer import KEPT_ORDERS
-from models.tier import RULE
+from models.tier import PLAYBOOK_EDGES
 from models.tokens import token_of
 from sinks.clickhouse import connect
 from sinks.clickhouse_queries import orders_per_day
@@ -107,15 +107,18 @@ def tier(orders: pd.DataFrame, now: pd.Timestamp) -> str:
     days = orders["at"].dt.floor("D")
     year = orders[days > today - 365 * DAY]
     year_days = year["at"].dt.floor("D").nunique()
-    if year.cents.sum() >= RULE.high_value_cents and year_days >= RULE.high_value_order_days:
+    if (
+        year.cents.sum() >= PLAYBOOK_EDGES.high_value_cents
+        and year_days >= PLAYBOOK_EDGES.high_value_order_days
+    ):
         return "high_value"
     if year_days < 2:
         return "new"
     quarter = orders[days > today - 90 * DAY]
     quarter_days = quarter["at"].dt.floor("D").nunique()
     if (
-        quarter.cents.sum() >= RULE.potential_value_cents
-        and quarter_days >= RULE.potential_order_days
+        quarter.cents.sum() >= PLAYBOOK_EDGES.potential_value_cents
+        and quarter_days >= PLAYBOOK_EDGES.potential_order_days
     ):
         return "potential"
     return "regular"

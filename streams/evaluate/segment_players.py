@@ -1,0 +1,225 @@
+"""Who plays in `huitou evaluate segments`: the clusters, and what they are compared with."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from river import cluster, preprocessing
+
+from models.cluster_learner import ClusterLearner
+from models.clusters import (
+    NOBODY,
+    NOTHING_LEARNED,
+    ClusterSnapshot,
+    centres_of,
+    label_of,
+    labels_of,
+    log_days_of,
+    points_of,
+)
+from models.customer_sample import Standing
+from models.hazard import BadSnapshot
+from streams.evaluate.purchase_days import Purchase
+
+Labels = NDArray[np.int64]
+Look = Callable[[int, Labels], Labels]
+"""A model as it is now: takes a time and the labels before, gives those of all customers."""
+
+
+class Customers:
+    """All known customers as they stand, by number."""
+
+    def __init__(self, capacity: int) -> None:
+        self._numbers: dict[str, int] = {}
+        self._last_ms = np.zeros(capacity, np.int64)
+        self._orders = np.zeros(capacity, np.int64)
+        self._cents = np.zeros(capacity, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def buys(self, purchase: Purchase) -> "Bought":
+        """Count a purchase."""
+        at = self._numbers.setdefault(purchase.customer, len(self._numbers))
+        before = self._standing(at)
+        self._last_ms[at] = max(before.last_order_ms, purchase.at_ms)
+        self._orders[at] += 1
+        self._cents[at] += purchase.cents
+        now = self._standing(at)
+        return Bought(purchase, at, before if before.orders else now, now)
+
+    def _standing(self, at: int) -> Standing:
+        return Standing(int(self._last_ms[at]), int(self._orders[at]), int(self._cents[at]))
+
+    def columns(self) -> tuple[Labels, Labels, Labels]:
+        """Last orders, numbers of orders, values."""
+        known = len(self._numbers)
+        return self._last_ms[:known], self._orders[:known], self._cents[:known]
+
+
+class Bought(NamedTuple):
+    """A purchase of customer number `at`, how it stood and stands; a newcomer always stood so."""
+
+    purchase: Purchase
+    at: int
+    before: Standing
+    now: Standing
+
+
+class Player(Protocol):
+    """What is played and looked at: the model, or a baseline."""
+
+    def labels(self) -> Labels:
+        """Labels that customers keep, by number; empty when none does."""
+
+    def buy(self, bought: Bought) -> None:
+        """Take a purchase."""
+
+    def fit(self, now_ms: int) -> None:
+        """A day of the shop is over."""
+
+    def look(self) -> Look:
+        """The model as it is now, which does not move on."""
+
+
+class Memoryless:
+    """A player that keeps nothing per customer and does nothing by the day."""
+
+    def labels(self) -> Labels:
+        """No customer keeps a label."""
+        return np.empty(0, np.int64)
+
+    def buy(self, bought: Bought) -> None:
+        """Nothing is learned by the purchase."""
+
+    def fit(self, now_ms: int) -> None:
+        """Nothing is learned by the day."""
+
+
+class Live:
+    """The live models with one seed of the learner."""
+
+    def __init__(self, customers: Customers, capacity: int, clusters: int, seed: int) -> None:
+        self._customers = customers
+        self.learner = ClusterLearner(clusters=clusters, seed=seed)
+        self.snapshot: ClusterSnapshot = NOTHING_LEARNED
+        self._labels = np.full(capacity, NOBODY, np.int64)
+        self.label_s = 0.0
+        self.learn_s = 0.0
+        self.fits_s: list[float] = []
+
+    def labels(self) -> Labels:
+        """Labels as of each customer's last purchase or the last snapshot."""
+        return self._labels[: len(self._customers)]
+
+    def buy(self, bought: Bought) -> None:
+        """Label a customer with what is adopted, then learn."""
+        began_s = time.perf_counter()
+        self._labels[bought.at] = label_of(bought.now, bought.purchase.at_ms, self.snapshot)
+        labelled_s = time.perf_counter()
+        self.learner.learn(bought.purchase.customer, bought.now)
+        self.label_s += labelled_s - began_s
+        self.learn_s += time.perf_counter() - labelled_s
+
+    def fit(self, now_ms: int) -> None:
+        """Adopt a new snapshot; who is not clearly nearer to another cluster stays."""
+        began_s = time.perf_counter()
+        try:
+            self.snapshot = self.learner.snapshot(now_ms)
+        except BadSnapshot:
+            return
+        self.fits_s.append(time.perf_counter() - began_s)
+        self.labels()[:] = self.look()(now_ms, self.labels())
+
+    def look(self) -> Look:
+        """Label by the adopted snapshot."""
+        return _looking(self._customers, self.snapshot)
+
+
+def _looking(customers: Customers, snapshot: ClusterSnapshot) -> Look:
+    centres = centres_of(snapshot)
+
+    def look(now_ms: int, before: Labels) -> Labels:
+        columns = customers.columns()
+        if not len(centres):
+            return np.full(len(columns[0]), NOBODY, np.int64)
+        points = points_of(*columns, now_ms, snapshot.scale)
+        was = np.full(len(points), NOBODY, np.int64)
+        was[: len(before)] = before
+        return labels_of(points, centres, was)
+
+    return look
+
+
+class Frozen(Memoryless):
+    """The model of the end of the first tenth, kept for ever."""
+
+    def __init__(self, customers: Customers, live: Live, until: int) -> None:
+        self._customers, self._live, self._until = customers, live, until
+        self._snapshot = NOTHING_LEARNED
+        self._bought = 0
+
+    def buy(self, bought: Bought) -> None:
+        """Count until the first tenth is over."""
+        self._bought += 1
+        if self._bought <= self._until:
+            self._snapshot = self._live.snapshot
+
+    def look(self) -> Look:
+        """Label by the frozen snapshot."""
+        return _looking(self._customers, self._snapshot)
+
+
+class River(Memoryless):
+    """river's own scaler and KMeans, taught with each purchase's customer."""
+
+    def __init__(self, customers: Customers, clusters: int, seed: int, halflife: float) -> None:
+        self._customers = customers
+        self._scaler: Any = preprocessing.StandardScaler()
+        self._kmeans: Any = cluster.KMeans(clusters, halflife=halflife, seed=seed)
+
+    def buy(self, bought: Bought) -> None:
+        """Learn how the customer stood when it came; a newcomer, how it stands now."""
+        last_ms, orders, cents = (np.array([one]) for one in bought.before)
+        row = _logs(last_ms, orders, cents, bought.purchase.at_ms)[0]
+        named = dict(enumerate(row.tolist()))
+        self._scaler.learn_one(named)
+        self._kmeans.learn_one(self._scaler.transform_one(named))
+
+    def look(self) -> Look:
+        """Nearest centre, as `predict_one` says it."""
+        means = np.array([self._scaler.means[at] for at in range(3)])
+        spreads = np.array([self._scaler.vars[at] ** 0.5 or 1.0 for at in range(3)])
+        centres = np.array([[one[at] for at in range(3)] for one in self._kmeans.centers.values()])
+
+        def look(now_ms: int, before: Labels) -> Labels:
+            points = (_logs(*self._customers.columns(), now_ms) - means) / spreads
+            distances = ((points[:, None, :] - centres[None]) ** 2).sum(axis=2)
+            return np.asarray(distances.argmin(axis=1), np.int64)
+
+        return look
+
+
+class Cells(Memoryless):
+    """RFM cells: recency and value above or below the median of all customers."""
+
+    def __init__(self, customers: Customers) -> None:
+        self._customers = customers
+
+    def look(self) -> Look:
+        """Cells between the medians of now."""
+        last_ms, _, cents = self._customers.columns()
+        middle_ms, middle_cents = np.median(last_ms), np.median(cents)
+
+        def look(now_ms: int, before: Labels) -> Labels:
+            last_ms, _, cents = self._customers.columns()
+            return ((last_ms >= middle_ms) * 2 + (cents >= middle_cents)).astype(np.int64)
+
+        return look
+
+
+def _logs(last_ms: Labels, orders: Labels, cents: Labels, now_ms: int) -> NDArray[np.float64]:
+    columns = (log_days_of(last_ms, now_ms), np.log1p(orders), np.log1p(np.maximum(cents, 0)))
+    return np.stack(columns, axis=1)
