@@ -1,5 +1,7 @@
 """The tier of a customer: exactly one, by rule from the first day (S4-S7), with its reason."""
 
+from math import ceil
+
 import msgspec
 
 from models import daybook
@@ -11,7 +13,7 @@ from models.dormancy import ASLEEP, Dormancy, by_days, silence_days
 class TierEdges(msgspec.Struct, frozen=True, kw_only=True):
     """Edges of the tiers; values in cents of the shop's currency.
 
-    Who is above an edge of value leaves it only below `stay` times that edge, so that edges which
+    Who is in a tier leaves it only below `stay` times its edges, so that edges which
     move (`models/tier_edges.py`) move hardly anybody; 1.0: at the edge itself.
     """
 
@@ -43,25 +45,19 @@ def tier_of(
         return Tier.DORMANT, f"no order for {silence_days(customer.last_order_ms, now_ms)} days"
     today = day_of(max(now_ms, customer.last_order_ms))
     year_days, _, year_cents = daybook.window(customer.daybook, today, 365)
-    if year_days >= edges.high_value_order_days:
-        edge_cents = _edge(edges.high_value_cents, edges, customer, Tier.HIGH_VALUE)
-        if year_cents >= edge_cents:
-            return Tier.HIGH_VALUE, (
-                f"spent at least {edge_cents / 100:.0f} on "
-                f"{edges.high_value_order_days} days or more within a year"
-            )
+    stay = edges.stay if customer.tier == Tier.HIGH_VALUE.value else 1.0
+    days, cents = ceil(edges.high_value_order_days * stay), edges.high_value_cents * stay
+    if year_cents >= cents and year_days >= days:
+        return Tier.HIGH_VALUE, (
+            f"spent at least {cents / 100:.0f} on {days} days or more within a year"
+        )
     if day_of(customer.first_order_ms) == day_of(customer.last_order_ms):
         return Tier.NEW, "ordered on one day so far"
     quarter_days, _, quarter_cents = daybook.window(customer.daybook, today, 90)
-    if quarter_days >= edges.potential_order_days:
-        edge_cents = _edge(edges.potential_value_cents, edges, customer, Tier.POTENTIAL)
-        if quarter_cents >= edge_cents:
-            return Tier.POTENTIAL, (
-                f"spent at least {edge_cents / 100:.0f} on "
-                f"{edges.potential_order_days} days or more within 90 days"
-            )
+    stay = edges.stay if customer.tier == Tier.POTENTIAL.value else 1.0
+    days, cents = ceil(edges.potential_order_days * stay), edges.potential_value_cents * stay
+    if quarter_cents >= cents and quarter_days >= days:
+        return Tier.POTENTIAL, (
+            f"spent at least {cents / 100:.0f} on {days} days or more within 90 days"
+        )
     return Tier.REGULAR, "orders now and then"
-
-
-def _edge(cents: int, edges: TierEdges, customer: Customer, tier: Tier) -> float:
-    return cents * edges.stay if customer.tier == tier.value else cents

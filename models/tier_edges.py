@@ -3,7 +3,7 @@
 Each customer counts as it was at its own last order: what it had bought by then within a year and
 within 90 days. So silence changes nothing, and an order (or a cancellation, a merge, an erasure)
 takes back exactly what was counted and counts anew. An edge is published anew only when it moved by
-more than MOVES_BY, in round numbers; who is above it stays until STAY of it.
+more than MOVES_BY, values in round numbers; who is above it stays until STAY of it.
 """
 
 from math import floor, log10
@@ -18,6 +18,8 @@ from models.tier import PLAYBOOK_EDGES, TierEdges
 
 HIGH_VALUE_ABOVE = 0.9
 POTENTIAL_ABOVE = 0.6
+# Days only keep one large order from being enough: as many as the middle customer has.
+DAYS_ABOVE = 0.5
 DAYS_AT_LEAST = 2
 CUSTOMERS_BEFORE_USE = 200
 MOVES_BY = 0.15
@@ -69,13 +71,18 @@ class SpendSketches(msgspec.Struct, array_like=True):
             return published
         return TierEdges(
             high_value_cents=_moved(
-                published.high_value_cents, self.year_cents.quantile(HIGH_VALUE_ABOVE)
+                published.high_value_cents, rounded(self.year_cents.quantile(HIGH_VALUE_ABOVE))
             ),
-            high_value_order_days=_days(self.year_days.quantile(HIGH_VALUE_ABOVE)),
+            high_value_order_days=_moved(
+                published.high_value_order_days, _days(self.year_days.quantile(DAYS_ABOVE))
+            ),
             potential_value_cents=_moved(
-                published.potential_value_cents, self.quarter_cents.quantile(POTENTIAL_ABOVE)
+                published.potential_value_cents,
+                rounded(self.quarter_cents.quantile(POTENTIAL_ABOVE)),
             ),
-            potential_order_days=_days(self.quarter_days.quantile(POTENTIAL_ABOVE)),
+            potential_order_days=_moved(
+                published.potential_order_days, _days(self.quarter_days.quantile(DAYS_ABOVE))
+            ),
             stay=STAY,
         )
 
@@ -84,10 +91,8 @@ def _days(quantile: float) -> int:
     return max(DAYS_AT_LEAST, round(quantile))
 
 
-def _moved(published_cents: int, cents: float) -> int:
-    if abs(cents - published_cents) <= MOVES_BY * published_cents:
-        return published_cents
-    return rounded(cents)
+def _moved(published: int, edge: int) -> int:
+    return published if abs(edge - published) <= MOVES_BY * published else edge
 
 
 def rounded(cents: float) -> int:

@@ -106,6 +106,7 @@ class Live:
         self.learner = ClusterLearner(clusters=clusters, seed=seed)
         self.snapshot: ClusterSnapshot = NOTHING_LEARNED
         self._labels = np.full(capacity, NOBODY, np.int64)
+        self.purchases = 0
         self.label_s = 0.0
         self.learn_s = 0.0
         self.fits_s: list[float] = []
@@ -116,6 +117,7 @@ class Live:
 
     def buy(self, bought: Bought) -> None:
         """Label a customer with what is adopted, then learn."""
+        self.purchases += 1
         began_s = time.perf_counter()
         self._labels[bought.at] = label_of(bought.now, bought.purchase.at_ms, self.snapshot)
         labelled_s = time.perf_counter()

@@ -13,6 +13,8 @@ Flips are counted over every EVENTS purchases after the first tenth, of the cust
 their beginning. `flips_idle` are those who bought nothing and whose label changed because the model
 did; where silence alone would have changed it under the model of the beginning, it is
 `flips_by_silence`. `flips_active` are those who bought.
+
+So far these models answer here only: the live fold does not keep them yet.
 """
 
 import itertools
@@ -191,7 +193,6 @@ def _figures(
     batch = [one.batch_ari for one in checkpoints]
     model = _judged(watched)
     behind = [low - high for low, high in zip(model["ari_at"], batch, strict=True)]
-    purchases = len(watched[0].idle) * EVENTS
     return {
         **model,
         "ari_day_old_at": [
@@ -201,8 +202,8 @@ def _figures(
         "batch_ari": round(mean(batch[1:]), 4),
         "batch_ari_at": [round(one, 4) for one in batch],
         "ari_over_batch_min": round(min(behind[1:]), 4),
-        "us_per_label": round(lives[0].label_s / max(purchases, 1) * 1e6, 2),
-        "us_per_lesson": round(lives[0].learn_s / max(purchases, 1) * 1e6, 2),
+        "us_per_label": round(lives[0].label_s / lives[0].purchases * 1e6, 2),
+        "us_per_lesson": round(lives[0].learn_s / lives[0].purchases * 1e6, 2),
         "ms_per_fit": round(median(lives[0].fits_s or [0.0]) * 1e3, 1),
         "snapshots": lives[0].snapshot.version,
         "baselines": {name: _judged([one]) for name, one in baselines.items()},

@@ -83,6 +83,17 @@ def test_a_shop_may_draw_its_own_edges() -> None:
     assert PLAYBOOK_EDGES.high_value_cents == 100_000
 
 
+def test_who_is_in_a_tier_may_miss_a_day_of_it() -> None:
+    edges = TierEdges(potential_value_cents=100, potential_order_days=4, stay=0.75)
+    customer, now_ms = buyer(on_days(3, 5_000)), START_MS + 20 * DAY
+    assert tier_of(customer, now_ms, edges)[0] is Tier.REGULAR
+    customer.tier = Tier.POTENTIAL.value
+    assert tier_of(customer, now_ms, edges) == (
+        Tier.POTENTIAL,
+        "spent at least 1 on 3 days or more within 90 days",
+    )
+
+
 def test_who_is_above_an_edge_stays_for_a_while_below_it() -> None:
     edges = TierEdges(high_value_cents=250, high_value_order_days=2, stay=0.8)
     customer, now_ms = buyer([(0, 100), (1, 100)]), START_MS + DAY
