@@ -257,6 +257,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     outlook: bytes = b""
     dormancy: str = ""
     items: ItemMemory = msgspec.field(default_factory=ItemMemory)
+    cluster: int = -1
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-KEPT = 32_768
+KEPT = 16_384
 _ALL = (1 << 64) - 1
 _ROOM = 256
 

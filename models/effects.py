@@ -171,7 +171,25 @@ class ItemMet(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"
     item: ItemFacts
 
 
-Taught = HazardLesson | BasketLesson | ItemMet
+class CustomerStood(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="stood"
+):
+    """Orders changed: how the customer stands now; without any, it counts no more.
+
+    `before` and `after` are models.tier_edges.Spend, what it was counted as and what it is now.
+    """
+
+    partition: int
+    day: int
+    customer: str
+    last_order_ms: int
+    orders: int
+    value_cents: int
+    before: tuple[int, int, int, int] | None = None
+    after: tuple[int, int, int, int] | None = None
+
+
+Taught = HazardLesson | BasketLesson | ItemMet | CustomerStood
 """What customers teach the shared models."""
 Lesson = Taught | DayEnded | Pinned
 

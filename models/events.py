@@ -22,7 +22,7 @@ Moment = Annotated[int, msgspec.Meta(ge=1, le=65_535 * DAY_MS)]
 Rating = Annotated[float, msgspec.Meta(ge=1, le=5)]
 
 
-ModelName = Literal["hazard", "ranking"]
+ModelName = Literal["hazard", "ranking", "segments"]
 """The shared models that have versions (models/snapshot.py)."""
 
 

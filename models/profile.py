@@ -34,6 +34,7 @@ def profile_of(customer: Customer, now_ms: int) -> dict[str, Any]:
         "tier_reason": customer.tier_reason,
         "dormancy": _dormancy(customer, now_ms),
         "dormancy_reason": _dormancy_reason(customer, now_ms),
+        "cluster": None if customer.cluster < 0 else customer.cluster,
         "silence_days": silence,
         "first_seen_ms": customer.first_seen_ms,
         "last_seen_ms": customer.last_seen_ms,

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import msgspec
 import xxhash
 
-from models import hazard, ranking
+from models import hazard, ranking, segments
 from models.events import ModelName
 from models.hazard import BadSnapshot, HazardSnapshot
 from models.ranking import RankingSnapshot
+from models.segments import SegmentsSnapshot
 
-Snapshot = HazardSnapshot | RankingSnapshot
+Snapshot = HazardSnapshot | RankingSnapshot | SegmentsSnapshot
 
 
 class Kind(NamedTuple):
@@ -28,6 +29,7 @@ class Kind(NamedTuple):
 KINDS: dict[ModelName, Kind] = {
     "hazard": Kind(HazardSnapshot, hazard.check),
     "ranking": Kind(RankingSnapshot, ranking.check),
+    "segments": Kind(SegmentsSnapshot, segments.check),
 }
 """Every shared model, by the name that stands in the log."""
 

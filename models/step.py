@@ -11,7 +11,15 @@ from typing import Any
 
 import msgspec
 
-from models import browse_reminder, hazard_question, item_notes, merging, sleep_timer, thank_you
+from models import (
+    browse_reminder,
+    hazard_question,
+    item_notes,
+    merging,
+    sleep_timer,
+    standing_notes,
+    thank_you,
+)
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
 from models.dormancy import Dormancy, dormancy_of
@@ -39,7 +47,7 @@ from models.events import (
     TicketOpened,
 )
 from models.hazard import outdate, settle
-from models.tier import tier_of
+from models.tier import PLAYBOOK_EDGES, tier_of
 from models.view import View
 
 
@@ -68,6 +76,7 @@ _IS_TROUBLE = frozenset({OrderRefunded, TicketOpened, ReturnRequested})
 _MOVES_TIER = _MOVES_ORDERS | _IS_TROUBLE
 _WIDE_AWAKE = frozenset({"", Dormancy.AWAKE.value})
 _MAY_BRING_SLEEP_NEARER = _IS_TROUBLE | {OrderCancelled, Absorbed}
+_MOVES_SLEEP = _MOVES_TIMERS | _MAY_BRING_SLEEP_NEARER
 
 
 def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
@@ -78,14 +87,13 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
     if kind is Erased:
         return _erase(customer, event, view)  # type: ignore[arg-type]
     if customer.merged_into or kind in _MERGES:
-        # The row may move as it stands, so nothing in it may wait to be foretold.
-        settle(customer, view.hazard)
-        moved = merging.follow(customer, event, view)
-        if moved is not None:
-            return [*(ForLog(one) for one in moved.for_log), *moved.facts]
+        passed_on = _pass_on(customer, event, view)
+        if passed_on is not None:
+            return passed_on
     if is_told_receipt(customer, event):
         return []
     at_ms = event.occurred_at_ms
+    before = standing_notes.stand(customer) if kind in _MOVES_ORDERS else None
     now_ms = at_ms if at_ms > view.now_ms else view.now_ms
     if type(event) is Absorbed:
         other = decode_row(event.row)
@@ -97,16 +105,13 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         effects = [folded, *item_notes.note(customer, event, folded.order_state, view)]
     may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
+    if before is not None:
+        standing_notes.look(customer, now_ms, view, anew=True)
+        effects.extend(standing_notes.changed(event.customer, customer, before, view))
     for rule in RULES.get(kind, ()):
         effects.extend(rule(event.customer, customer, event, view, at_ms))
-    if kind in _MOVES_TIMERS:
-        # An order wakes; after a merge or a cancellation nothing of the former state holds.
-        was_drowsy = customer.dormancy not in _WIDE_AWAKE
-        customer.dormancy = ""
-        hazard_question.on_order(customer, at_ms)
-        sleep_timer.on_order(customer, view, was_drowsy=was_drowsy)
-    if kind in _MAY_BRING_SLEEP_NEARER:
-        sleep_timer.turn_back(customer, view)
+    if kind in _MOVES_SLEEP:
+        _move_sleep(customer, kind, at_ms, view)
     if may_move:
         effects.extend(_change_tier(event.customer, customer, now_ms, view))
     return effects
@@ -128,6 +133,29 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     if may_move:
         effects.extend(_change_tier(token, customer, view.now_ms, view))
     return effects
+
+
+def _move_sleep(customer: Customer, kind: type, at_ms: int, view: View) -> None:
+    if kind in _MOVES_TIMERS:
+        # An order wakes; after a merge or a cancellation nothing of the former state holds.
+        was_drowsy = customer.dormancy not in _WIDE_AWAKE
+        customer.dormancy = ""
+        hazard_question.on_order(customer, at_ms)
+        sleep_timer.on_order(customer, view, was_drowsy=was_drowsy)
+    if kind in _MAY_BRING_SLEEP_NEARER:
+        sleep_timer.turn_back(customer, view)
+
+
+def _pass_on(customer: Customer, event: CustomerEvent, view: View) -> list[Effect] | None:
+    """Follow a merge; None when the event is this customer's own to fold."""
+    # The row may move as it stands, so nothing in it may wait to be foretold.
+    settle(customer, view.hazard)
+    before = standing_notes.stand(customer)
+    moved = merging.follow(customer, event, view)
+    if moved is None:
+        return None
+    taught = standing_notes.changed(event.customer, customer, before, view)
+    return [*(ForLog(one) for one in moved.for_log), *moved.facts, *taught]
 
 
 def _arrival_of(event: CustomerEvent) -> str:
@@ -186,7 +214,9 @@ def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> lis
     if customer.orders > 0:
         asleep = dormancy_of(customer, now_ms, view.hazard)
         customer.dormancy = asleep.value
-    tier, reason = tier_of(customer, now_ms, dormancy=asleep)
+        standing_notes.look(customer, now_ms, view, anew=False)
+    edges = view.segments.edges or PLAYBOOK_EDGES
+    tier, reason = tier_of(customer, now_ms, edges, dormancy=asleep)
     customer.tier_reason = reason
     if tier.value == customer.tier:
         return []
@@ -207,6 +237,7 @@ def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> lis
 
 def _erase(customer: Customer, event: Erased, view: View) -> list[Effect]:
     """Forget everything but the ids that keep a repeat from bringing it back."""
+    before = standing_notes.stand(customer)
     empty = Customer(event_ids=customer.event_ids, merged_into=customer.merged_into)
     for field in empty.__struct_fields__:
         setattr(customer, field, getattr(empty, field))
@@ -218,5 +249,6 @@ def _erase(customer: Customer, event: Erased, view: View) -> list[Effect]:
             index=view.index(),
             customer=event.customer,
             at_ms=event.occurred_at_ms,
-        )
+        ),
+        *standing_notes.changed(event.customer, customer, before, view),
     ]

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from models import segments
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.segments import SegmentsSnapshot
 
 
 @dataclass(slots=True)
 class View:
-    """One record's place, the partition's time and the partition's adopted snapshot.
+    """One record's place, the partition's time and the partition's adopted snapshots.
 
     `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the
     broker took the record; `token` the customer's. (Not a msgspec struct: those take three times as
@@ -21,6 +23,7 @@ class View:
     logged_at_ms: int = 0
     now_ms: int = 0
     hazard: HazardSnapshot = NOTHING_LEARNED
+    segments: SegmentsSnapshot = segments.NOTHING_LEARNED
     next_index: int = 0
 
     def index(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import msgspec
 import structlog
 
-from models import hour_counts, partition_clock
+from models import hour_counts, partition_clock, segments
 from models.customer import (
     Customer,
     NewerState,
@@ -37,6 +37,7 @@ from models.events import Adopted, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock, adopted
+from models.segments import SegmentsSnapshot
 from models.step import Effect, fire, step
 from models.tokens import PARTITION_KEY, partition_of
 from models.view import View
@@ -159,12 +160,17 @@ class CustomerFold:
         view = self._view
         view.offset, view.logged_at_ms = record.offset, record.timestamp
         view.now_ms = self.clock.now_ms
-        view.hazard = self._hazard()
+        view.hazard, view.segments = self._hazard(), self._segments()
 
     def _hazard(self) -> HazardSnapshot:
         # A version that was adopted once and is refused now: better the closed form than no worker.
         named = "hazard", self.clock.hazard_version
         snapshot: HazardSnapshot = self._snapshots.get(named, self._nothing_learned)
+        return snapshot
+
+    def _segments(self) -> SegmentsSnapshot:
+        named = "segments", self.clock.versions.get("segments", 0)
+        snapshot: SegmentsSnapshot = self._snapshots.get(named, segments.NOTHING_LEARNED)
         return snapshot
 
     def fold(self, record: Any, left_out: frozenset[bytes]) -> Iterator[None]:
@@ -404,7 +410,7 @@ class CustomerFold:
     def view(self) -> View:
         """What the next step would look at."""
         self._view.now_ms = self.clock.now_ms
-        self._view.hazard = self._hazard()
+        self._view.hazard, self._view.segments = self._hazard(), self._segments()
         return self._view
 
     def _keep_clock(self) -> None:

@@ -9,6 +9,7 @@ from streams.learner_fold import LearnerFold
 from streams.loop import run_role
 from streams.partition import LaneSpec
 from streams.ranking_pupil import RankingPupil
+from streams.segments_pupil import SegmentsPupil
 from streams.settings import Settings
 from streams.watch_fold import WatchFold
 from streams.worker import run_app
@@ -38,6 +39,7 @@ def lessons_lane(settings: Settings) -> Lane:
             pupils=[
                 HazardPupil(dormant_after_days=settings.dormant_after_days or None),
                 RankingPupil(),
+                SegmentsPupil(learns_edges=settings.automatic_tiers),
             ],
         )
 

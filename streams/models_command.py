@@ -16,6 +16,7 @@ from models import ranking
 from models.clock import DAY_MS
 from models.hazard import FEATURES, HazardSnapshot
 from models.ranking import RankingSnapshot
+from models.segments import SegmentsSnapshot
 from streams.model_versions import Version, Versions, put_back, read_versions
 from streams.settings import Settings
 
@@ -97,7 +98,35 @@ def _show_ranking(snapshot: RankingSnapshot, told: dict[str, Any], *, as_json: b
     _OUT.print(table)
 
 
-_SHOW: dict[str, Callable[..., None]] = {"hazard": _show_hazard, "ranking": _show_ranking}
+def _show_segments(snapshot: SegmentsSnapshot, told: dict[str, Any], *, as_json: bool) -> None:
+    edges = snapshot.edges
+    told |= {"edges": None if edges is None else msgspec.to_builtins(edges)}
+    clusters = snapshot.clusters.clusters
+    if as_json:
+        told["clusters"] = [msgspec.to_builtins(one) for one in clusters]
+        typer.echo(json.dumps(told, indent=1))
+        return
+    _print(told)
+    table = Table(box=None, header_style="bold")
+    for title in ("cluster", "share", "silent days", "orders", "value", "set apart by"):
+        table.add_column(title)
+    for label, one in enumerate(clusters):
+        table.add_row(
+            str(label),
+            f"{one.share:.0%}",
+            f"{one.silence_days:.0f}",
+            f"{one.orders:.1f}",
+            f"{one.value_cents / 100:,.0f}",
+            ", ".join(f"{trait.direction} {trait.feature}" for trait in one.traits),
+        )
+    _OUT.print(table)
+
+
+_SHOW: dict[str, Callable[..., None]] = {
+    "hazard": _show_hazard,
+    "ranking": _show_ranking,
+    "segments": _show_segments,
+}
 
 
 def _print(told: dict[str, Any]) -> None:

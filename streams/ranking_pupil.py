@@ -1,7 +1,7 @@
 """The ranking's learner, and the shop's knowledge of its items, as a pupil of the lessons' fold.
 
 Each item is a row of the learner's table, `item:REF`, the sums over all of them another, `shop`.
-Whoever recommends reads these rows there (`sinks/item_shelf.py`).
+Whoever recommends reads these rows there (`sinks/model_shelf.py`).
 """
 
 from collections.abc import Iterator, Mapping

@@ -89,6 +89,9 @@ class Settings(BaseSettings):
     dormant_after_days: int = Field(
         0, ge=0, description="days of silence that make a customer dormant; 0: the shop's own edges"
     )
+    automatic_tiers: bool = Field(
+        False, description="edges of the tiers from the shop's own quantiles, not fixed ones"
+    )
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
 
     @model_validator(mode="after")

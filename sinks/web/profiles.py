@@ -22,6 +22,7 @@ from models.item_memory import ItemMemory
 from models.segment_personal import email_lookup, phone_lookup
 from models.tokens import TOKEN_CHARS, token_of
 from sinks.keys import KeyDestroyed, KeyMissing
+from sinks.model_shelf import ModelShelf
 from sinks.sealing import SealBroken, Sealer
 
 By = Literal["id", "email", "phone", "token"]
@@ -49,11 +50,14 @@ class Forgotten(LookupError):
 class Profiles:
     """Reads profiles; `namespace` is the prefix of all keys."""
 
-    def __init__(self, redis: "Redis", sealer: Sealer, token_key: bytes, namespace: str) -> None:
+    def __init__(
+        self, redis: "Redis", sealer: Sealer, token_key: bytes, namespace: str, shelf: ModelShelf
+    ) -> None:
         self._redis = redis
         self._sealer = sealer
         self._token_key = token_key
         self._namespace = namespace
+        self._shelf = shelf
 
     async def find(self, what: str, by: By) -> str:
         """Token of the customer who goes by `what`; raises Unknown.
@@ -135,6 +139,7 @@ class Profiles:
         sealed = profile.pop("sealed", {})
         profile.pop("lookup", None)
         personal, unreadable = self._open(found, sealed)
+        profile["cluster"] = self._cluster(profile.get("cluster"))
         return {
             "token": found,
             "asked_token": token,
@@ -143,6 +148,23 @@ class Profiles:
             "unreadable": unreadable,
             "at_ms": now_ms,
             **at(profile, now_ms),
+        }
+
+    def _cluster(self, label: int | None) -> dict[str, Any] | None:
+        """What the customers of a cluster are like, by the version in use."""
+        learned = self._shelf.segments
+        clusters = learned.clusters.clusters
+        if label is None or not 0 <= label < len(clusters):
+            return None
+        one = clusters[label]
+        return {
+            "label": label,
+            "version": learned.version,
+            "share": one.share,
+            "silence_days": one.silence_days,
+            "orders": one.orders,
+            "value_cents": one.value_cents,
+            "traits": [f"{trait.direction}_{trait.feature}" for trait in one.traits],
         }
 
     async def labels(self, tokens: set[str]) -> dict[str, str]:

@@ -1,14 +1,14 @@
 """What to recommend to a customer: the memory of items as it stands in Redis, the shop's knowledge.
 
 Both are current within a moment of the last event: the memory comes with the profile, the knowledge
-from the learner's table (`sinks/item_shelf.py`).
+from the learner's table (`sinks/model_shelf.py`).
 """
 
 from typing import Any
 
 from models.item_memory import item_ref
 from models.recommendation import Recommended, Slot, recommend
-from sinks.item_shelf import ItemShelf
+from sinks.model_shelf import ModelShelf
 from sinks.web.log_time import LogTimeReader
 from sinks.web.profiles import Profiles
 
@@ -18,7 +18,7 @@ MUTED_TRAIT = "muted_categories"
 class Recommendations:
     """Answers with the best items for a customer, each with its reason."""
 
-    def __init__(self, profiles: Profiles, shelf: ItemShelf, clock: LogTimeReader) -> None:
+    def __init__(self, profiles: Profiles, shelf: ModelShelf, clock: LogTimeReader) -> None:
         self._profiles = profiles
         self._shelf = shelf
         self._clock = clock
@@ -49,7 +49,7 @@ class Recommendations:
             "at_ms": now_ms,
             "slot": slot,
             "model": "ranking",
-            "model_version": self._shelf.version,
+            "model_version": self._shelf.ranking.version,
             "currency": profile["currency"],
             "items": [self._told(one) for one in found],
         }

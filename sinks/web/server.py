@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from sinks.clickhouse import ClickHouseAddress
-from sinks.item_shelf import ItemShelf
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox
+from sinks.model_shelf import ModelShelf
 from sinks.sealing import Sealer
 from sinks.web.access import Access, add_security_headers
 from sinks.web.api import Api
@@ -88,12 +88,12 @@ def build_app(config: PageConfig) -> web.Application:
     store = SqliteKeyStore(config.key_store, config.master_key)
     sealer = Sealer(store)
     clock = LogTimeReader(config.bootstrap, config.control_topic)
-    shelf = ItemShelf(
+    shelf = ModelShelf(
         config.bootstrap, config.learner_topic, config.snapshots_topic, config.control_topic
     )
     engine, broadcast = Engine(config.clickhouse), Broadcast()
     meters = Meters(lambda: len(broadcast))
-    profiles = Profiles(redis, sealer, config.token_key, config.namespace)
+    profiles = Profiles(redis, sealer, config.token_key, config.namespace, shelf)
     pulse = Pulse(
         panels,
         engine,

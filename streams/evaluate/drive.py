@@ -18,13 +18,14 @@ from models.hazard import HORIZONS_DAYS, HazardSnapshot
 from models.snapshot import read_record
 from models.tokens import token_of
 from models.view import View
-from sinks.item_shelf import ItemShelf
+from sinks.model_shelf import ModelShelf
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval
 from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
 from streams.ranking_pupil import RankingPupil
+from streams.segments_pupil import SegmentsPupil
 
 RECORDS_AT_ONCE = 4_096
 _KEY = b"evaluate".ljust(32, b"\x00")
@@ -82,12 +83,12 @@ class Drive:
             nothing_learned=HazardSnapshot(horizons_days=horizons_days),
         )
         self.ranking = ranking or RankingPupil()
-        self.shelf = ItemShelf("", topics.LEARNER, topics.SNAPSHOTS, topics.CONTROL)
+        self.shelf = ModelShelf("", topics.LEARNER, topics.SNAPSHOTS, topics.CONTROL)
         self._learner = LearnerFold(
             adopt_every_days=adopt_every_days,
             events_partitions=1,
             topic_of=str,
-            pupils=[HazardPupil(horizons_days=horizons_days), self.ranking],
+            pupils=[HazardPupil(horizons_days=horizons_days), self.ranking, SegmentsPupil()],
         )
 
     async def _load(self, model: str, version: int) -> Any:

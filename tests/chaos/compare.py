@@ -20,6 +20,7 @@ from sinks.redis_profiles import folded_at_ms
 from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
 from streams.ranking_pupil import RankingPupil
+from streams.segments_pupil import SegmentsPupil
 from streams.topics import EVENTS, SNAPSHOTS
 from tests.builders import listed
 from tests.chaos.harvest import TABLES, Topics, Warehouse
@@ -107,7 +108,7 @@ def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None
         adopt_every_days=1,
         events_partitions=partitions,
         topic_of=str,
-        pupils=[HazardPupil(), RankingPupil()],
+        pupils=[HazardPupil(), RankingPupil(), SegmentsPupil()],
     )
     for record in topics.lesson_records:
         list(fold.fold(record, frozenset()))

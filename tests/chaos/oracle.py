@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from models import hour_counts, partition_clock
+from models import hour_counts, partition_clock, segments
 from models.customer import Customer, Timer
 from models.effects import (
     Action,
@@ -34,7 +34,10 @@ class Oracle:
 
     def __init__(self, partitions: int, snapshots: list[SnapshotRecord]) -> None:
         self._partitions = partitions
-        self._snapshots: dict[tuple[str, int], Any] = {("hazard", 0): NOTHING_LEARNED}
+        self._snapshots: dict[tuple[str, int], Any] = {
+            ("hazard", 0): NOTHING_LEARNED,
+            ("segments", 0): segments.NOTHING_LEARNED,
+        }
         for one in snapshots:
             self._snapshots[one.model, one.snapshot.version] = one.snapshot
         self.customers: dict[str, Customer] = {}
@@ -59,6 +62,7 @@ class Oracle:
                 logged_at_ms=record.timestamp,
                 now_ms=clock.now_ms,
                 hazard=self._snapshots["hazard", clock.hazard_version],
+                segments=self._snapshots["segments", clock.versions.get("segments", 0)],
             )
             try:
                 event = decode(record.value or b"")

@@ -17,10 +17,12 @@ from models.snapshot import (
     refusal,
 )
 from tests.builders import snapshot
+from tests.models.test_segments import snapshot as segments
 
 SOUND: dict[ModelName, Snapshot] = {
     "hazard": snapshot(version=3),
     "ranking": RankingSnapshot(version=3, lessons=60),
+    "segments": segments(high_value_cents=90_000),
 }
 
 

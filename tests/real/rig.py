@@ -43,6 +43,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "session_timeout_ms",
         "adopt_every_days",
         "dormant_after_days",
+        "automatic_tiers",
         "incarnation",
         "token_key",
     ):

@@ -16,6 +16,7 @@ from streams.fold import Interval, PoisonError
 from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
 from streams.ranking_pupil import RankingPupil
+from streams.segments_pupil import SegmentsPupil
 from tests.builders import Record, listed, named
 
 DAYS = range(100, 121)
@@ -28,7 +29,7 @@ def learner_fold(adopt_every_days: int = 7) -> LearnerFold:
         adopt_every_days=adopt_every_days,
         events_partitions=3,
         topic_of=lambda name: name,
-        pupils=[HazardPupil(), RankingPupil()],
+        pupils=[HazardPupil(), RankingPupil(), SegmentsPupil()],
     )
 
 

@@ -87,6 +87,18 @@ function outlook(one) {
   ]));
 }
 
+// A second view beside the tier: whom the shop's own clusters put together.
+function cluster(one) {
+  const like = one.cluster;
+  if (!like) return card(6, say("cluster"), none("no_cluster"));
+  return card(6, say("cluster"),
+    el("p", {}, ...like.traits.map((trait) => el("span", { class: "pill" }, say(`trait_${trait}`)))),
+    el("p", { class: "small" }, say("cluster_share", { share: formatWholeShare(like.share) })),
+    el("p", { class: "small" }, say("cluster_typical", {
+      orders: formatDecimal(like.orders), value: money(like.value_cents), days: formatCount(Math.round(like.silence_days)),
+    })));
+}
+
 function recommended() {
   if (!offers) return card(6, say("recommended"), el("p", { class: "quiet" }, say("loading")));
   if (!offers.items.length) return card(6, say("recommended"), none("no_recommended"));
@@ -229,7 +241,7 @@ function draw() {
   }
   renew(slot("head", holder), ...head(profile));
   const grid = holder.querySelector(".grid") ?? holder.appendChild(el("div", { class: "grid" }));
-  for (const part of [standing, why, outlook, recommended, favourites, recent, messages, traits, service, timers, tierPath, decisions]) {
+  for (const part of [standing, why, outlook, cluster, recommended, favourites, recent, messages, traits, service, timers, tierPath, decisions]) {
     renew(slot(part.name, grid), part(profile));
   }
 }

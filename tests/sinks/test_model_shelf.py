@@ -13,17 +13,18 @@ from models.item_memory import item_ref
 from models.item_rows import SHOP_KEY, item_key
 from models.ranking import FEATURES, NOTHING_LEARNED, RankingSnapshot
 from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, recorded
-from sinks.item_shelf import ItemShelf
+from sinks.model_shelf import ModelShelf
+from tests.models.test_segments import snapshot as segments
 
 AT_MS = 19_000 * DAY_MS
 LEARNER, SNAPSHOTS, CONTROL = "learner", "snapshots", "control"
 
 
-def shelf() -> ItemShelf:
-    return ItemShelf("127.0.0.1:9", LEARNER, SNAPSHOTS, CONTROL)
+def shelf() -> ModelShelf:
+    return ModelShelf("127.0.0.1:9", LEARNER, SNAPSHOTS, CONTROL)
 
 
-def say(one: ItemShelf, topic: str, key: bytes, value: bytes | None) -> None:
+def say(one: ModelShelf, topic: str, key: bytes, value: bytes | None) -> None:
     one.take(SimpleNamespace(topic=topic, key=key, value=value, offset=0))
 
 
@@ -39,11 +40,11 @@ def basket(*names: str, order_id: str = "o1") -> BasketLesson:
     )
 
 
-def lesson(one: ItemShelf, number: int, value: Any) -> None:
+def lesson(one: ModelShelf, number: int, value: Any) -> None:
     say(one, LEARNER, b"lesson:%d" % number, msgspec.json.encode(value))
 
 
-def popularity(one: ItemShelf, name: str) -> float:
+def popularity(one: ModelShelf, name: str) -> float:
     knowledge = one.knowledge
     weight = float(knowledge.table[knowledge.index[item_ref(name)], POPULARITY])
     return weight / knowledge.scales(AT_MS)[0]
@@ -55,11 +56,11 @@ def ranking(version: int, first: float = 0.5) -> RankingSnapshot:
     )
 
 
-def published(one: ItemShelf, record: SnapshotRecord) -> None:
+def published(one: ModelShelf, record: SnapshotRecord) -> None:
     say(one, SNAPSHOTS, record.model.encode(), msgspec.json.encode(record))
 
 
-def adopted(one: ItemShelf, version: int) -> None:
+def adopted(one: ModelShelf, version: int) -> None:
     word = msgspec.json.encode(AdoptedWord(version, AT_MS))
     say(one, CONTROL, adopted_key("ranking"), word)
 
@@ -104,22 +105,31 @@ def test_lessons_and_rows_of_other_models_are_left_alone() -> None:
     say(one, LEARNER, b"hazard", b"\x80")
     say(one, SNAPSHOTS, b"hazard", b"{}")
     say(one, CONTROL, b"clock", b"{}")
-    assert len(one.knowledge) == one.version == 0
+    assert len(one.knowledge) == one.ranking.version == 0
 
 
 def test_a_version_counts_when_it_is_there_and_adopted_whichever_comes_first() -> None:
     one = shelf()
     assert one.weights.tolist() == list(NOTHING_LEARNED.weights)
     published(one, recorded("ranking", ranking(1)))
-    assert one.version == 0
+    assert one.ranking.version == 0
     adopted(one, 1)
-    assert (one.version, one.weights[0]) == (1, 0.5)
+    assert (one.ranking.version, one.weights[0]) == (1, 0.5)
     adopted(one, 2)
-    assert one.version == 1
+    assert one.ranking.version == 1
     published(one, recorded("ranking", ranking(2, first=0.7)))
-    assert (one.version, one.weights[0]) == (2, 0.7)
+    assert (one.ranking.version, one.weights[0]) == (2, 0.7)
     adopted(one, 1)
-    assert one.version == 1, "a rollback is an adoption"
+    assert one.ranking.version == 1, "a rollback is an adoption"
+
+
+def test_segments_are_followed_beside_the_ranking() -> None:
+    one, made = shelf(), segments(high_value_cents=90_000)
+    published(one, recorded("segments", made))
+    assert one.segments.version == 0
+    say(one, CONTROL, adopted_key("segments"), msgspec.json.encode(AdoptedWord(1, AT_MS)))
+    assert one.segments == made
+    assert one.ranking.version == 0
 
 
 def test_a_refused_version_is_never_used() -> None:
@@ -128,7 +138,7 @@ def test_a_refused_version_is_never_used() -> None:
     adopted(one, 1)
     published(one, SnapshotRecord("ranking", "wrong", ranking(2)))
     adopted(one, 2)
-    assert one.version == 1
+    assert one.ranking.version == 1
 
 
 @pytest.mark.parametrize(
@@ -145,4 +155,4 @@ def test_what_cannot_be_read_changes_nothing(topic: str, key: bytes) -> None:
     one = shelf()
     for garbage in (b"", b"{", b"\xff", b'{"model":"moods"}'):
         say(one, topic, key, garbage)
-    assert (len(one.knowledge), one.version) == (0, 0)
+    assert (len(one.knowledge), one.ranking.version) == (0, 0)

@@ -1,9 +1,9 @@
-"""The shop's items as they are known now, and how the shop ranks them: for whoever recommends.
+"""The shared models in use, and the shop's items as they are known now: for whoever answers.
 
 Read from the learner's table (topic `learner-changelog`): its rows of items, and, until it learns
 them at their day's end, the lessons that wait there. So a recommendation knows of an item within a
 moment of its first sight; when the day is learned, what was added here meanwhile is overwritten by
-the learner's own rows. The weights are those of the version that the log says was adopted.
+the learner's own rows. A model's version is used that the log says was adopted.
 """
 
 from typing import Any
@@ -13,16 +13,16 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from models import ranking, segments
 from models.effects import BasketLesson, ItemMet, Taught
 from models.item_knowledge import ItemKnowledge
 from models.item_memory import item_ref
 from models.item_rows import put_row
-from models.ranking import NOTHING_LEARNED, RankingSnapshot
 from models.snapshot import AdoptedWord, adopted_key, read_record, refusal
 from sinks.follower import Follower
 
 LESSON_PREFIX = b"lesson:"
-MODEL = "ranking"
+FOLLOWED = (b"ranking", b"segments")
 # Looking for the best sellers reads every item: in a large shop a few lessons more can wait.
 RANKED_SHARE = 100
 RANKED_AT_MOST = 500
@@ -30,7 +30,7 @@ RANKED_AT_MOST = 500
 _log = structlog.get_logger(__name__)
 
 
-class ItemShelf(Follower):
+class ModelShelf(Follower):
     """Follows the learner's table, the snapshots and the word on which is in use."""
 
     def __init__(
@@ -43,9 +43,10 @@ class ItemShelf(Follower):
             control_topic: self._take_word,
         }
         self._knowledge = ItemKnowledge()
-        self._versions: dict[int, RankingSnapshot] = {0: NOTHING_LEARNED}
-        self._adopted = 0
-        self._in_use = NOTHING_LEARNED
+        self._versions: dict[tuple[str, int], Any] = {}
+        self._adopted: dict[str, int] = {}
+        self.ranking = ranking.NOTHING_LEARNED
+        self.segments = segments.NOTHING_LEARNED
         self._unranked = 0
 
     @property
@@ -57,14 +58,9 @@ class ItemShelf(Follower):
         return self._knowledge
 
     @property
-    def version(self) -> int:
-        """Version of the ranking in use, 0 before any was learned."""
-        return self._in_use.version
-
-    @property
     def weights(self) -> NDArray[np.float64]:
         """What each of models.ranking.FEATURES is worth."""
-        return np.array(self._in_use.weights)
+        return np.array(self.ranking.weights)
 
     def take(self, record: Any) -> None:
         """Take one record; one that can't be read leaves everything as it is."""
@@ -96,20 +92,26 @@ class ItemShelf(Follower):
         self._unranked += 1
 
     def _take_snapshot(self, key: bytes, value: bytes | None) -> None:
-        if key != MODEL.encode() or value is None:
+        if value is None or key not in FOLLOWED:
             return
         record = read_record(value)
         if reason := refusal(record):
             # The workers, who meet its adoption in the log, raise the alert.
-            _log.error("snapshot_refused", version=record.snapshot.version, reason=reason)
+            version = record.snapshot.version
+            _log.error("snapshot_refused", model=record.model, version=version, reason=reason)
             return
-        self._versions[record.snapshot.version] = record.snapshot
-        self._use()
+        self._versions[record.model, record.snapshot.version] = record.snapshot
+        self._use(record.model)
 
     def _take_word(self, key: bytes, value: bytes | None) -> None:
-        if key == adopted_key(MODEL) and value is not None:
-            self._adopted = msgspec.json.decode(value, type=AdoptedWord).version
-            self._use()
+        for model in ("ranking", "segments"):
+            if key == adopted_key(model) and value is not None:
+                self._adopted[model] = msgspec.json.decode(value, type=AdoptedWord).version
+                self._use(model)
 
-    def _use(self) -> None:
-        self._in_use = self._versions.get(self._adopted, self._in_use)
+    def _use(self, model: str) -> None:
+        """Use the adopted version, once it is there; until then the one before."""
+        version = self._adopted.get(model, 0)
+        snapshot = self._versions.get((model, version))
+        if snapshot is not None:
+            setattr(self, model, snapshot)
