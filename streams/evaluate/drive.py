@@ -72,6 +72,7 @@ class Drive:
         self.at_ms = 0
         self._numbers = count()
         self._waiting: list[Record] = []
+        self._unsealed = False
         self._snapshots: dict[tuple[str, int], Any] = {}
         self._fold = CustomerFold(
             partition=0,
@@ -134,7 +135,7 @@ class Drive:
 
     def row(self, customer: str) -> Customer | None:
         """State of a customer, not to be changed; None: never seen."""
-        self._fold_waiting()
+        self._fold_given()
         return self._fold.customer(token(customer).encode())
 
     def rows(self) -> Iterator[tuple[str, Customer]]:
@@ -161,12 +162,19 @@ class Drive:
         self._seal()
 
     def _fold_waiting(self) -> None:
-        """Fold what was given, and what merges add to it."""
-        while self._waiting:
+        """Fold what was given, and what merges add to it, and have it learned."""
+        self._fold_given()
+        while self._unsealed:
+            self._seal()
+            self._fold_given()
+
+    def _fold_given(self) -> None:
+        """Fold what was given; what follows from it waits for the interval's end."""
+        if self._waiting:
             records, self._waiting = self._waiting, []
             # All of them are customers' events, so none is left for `fold`.
             self._fold.fold_many(records)
-            self._seal()
+            self._unsealed = True
 
     def _fold_one(self, value: bytes) -> None:
         record = Record(value, next(self._numbers), self.at_ms, None)
@@ -176,19 +184,19 @@ class Drive:
             pass
 
     def _seal(self) -> None:
-        interval = self._fold.seal()
+        interval, self._unsealed = self._fold.seal(), False
         for (topic, _), pairs in interval.outputs.items():
             if topic == topics.EVENTS:
                 for key, value in pairs:
                     self._append(value, key)
             elif topic == topics.LESSONS:
-                for _, value in pairs:
-                    self._learn(value)
+                self._learn([value for _, value in pairs])
 
-    def _learn(self, lesson: bytes) -> None:
-        record = Record(lesson, next(self._numbers), self.at_ms, None)
-        for _ in self._learner.fold(record, frozenset()):
-            pass
+    def _learn(self, lessons: list[bytes]) -> None:
+        for lesson in lessons:
+            record = Record(lesson, next(self._numbers), self.at_ms, None)
+            for _ in self._learner.fold(record, frozenset()):
+                pass
         self._take(self._learner.seal())
 
     def _take(self, interval: Interval) -> None:
