@@ -13,8 +13,6 @@ Flips are counted over every EVENTS purchases after the first tenth, of the cust
 their beginning. `flips_idle` are those who bought nothing and whose label changed because the model
 did; where silence alone would have changed it under the model of the beginning, it is
 `flips_by_silence`. `flips_active` are those who bought.
-
-So far these models answer here only: the live fold does not keep them yet.
 """
 
 import itertools

@@ -7,16 +7,19 @@ struct that is a whole state.
 
 from tests.laws.customer_subjects import CUSTOMER_SUBJECTS
 from tests.laws.laws import Subject
+from tests.laws.segment_subjects import SEGMENT_SUBJECTS
 from tests.laws.shop_subjects import SHOP_SUBJECTS
 
-SUBJECTS: dict[str, Subject] = {one.name: one for one in (*CUSTOMER_SUBJECTS, *SHOP_SUBJECTS)}
+SUBJECTS: dict[str, Subject] = {
+    one.name: one for one in (*CUSTOMER_SUBJECTS, *SHOP_SUBJECTS, *SEGMENT_SUBJECTS)
+}
 
 _PARSES = "turns a Segment body into an event, keeps and learns nothing (test_segment_fuzz.py)"
 NO_MODEL: dict[str, str] = {
     "clock": "names units of time, keeps nothing",
     "effects": "names what a fold asks for: structs without behaviour",
-    "item_notes": "moves the memory by an event, keeps nothing (subjects customer, item_memory)",
     "item_rows": "names rows and reads them, keeps nothing (subject item_knowledge)",
+    "segments": "names a snapshot, and refuses it by the clusters' own check",
     "snapshot": "names what is published, and refuses it by each model's own check",
     "events": "names what arrives: structs and their codec",
     "segment": _PARSES,

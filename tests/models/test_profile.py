@@ -96,6 +96,7 @@ EXPECTED: dict[str, Any] = {
     "dormancy": "awake",
     "dormancy_reason": "no order for 3 days, usually 10 from order day to order day; "
     "an order within 90 days is 71% likely",
+    "cluster": None,
     "silence_days": 3,
     "first_seen_ms": START_MS,
     "last_seen_ms": START_MS + 13 * DAY,

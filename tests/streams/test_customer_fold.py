@@ -78,8 +78,9 @@ def test_an_event_becomes_a_row_and_a_fact_under_the_customers_key() -> None:
     assert set(rows) == {KEY, PARTITION_KEY}
     assert decode_row(rows[KEY] or b"").orders == 1
     assert kinds(interval) == ["event", "tier_changed"]
-    assert {one.key for one in listed(interval.outputs)} == {KEY}
-    assert {one.partition for one in listed(interval.outputs)} == {None}
+    lesson, *facts = sorted(listed(interval.outputs), key=lambda one: one.key or b"")
+    assert (lesson.topic, lesson.key, lesson.partition) == (topics.LESSONS, None, 0)
+    assert {(one.key, one.partition) for one in facts} == {(KEY, None)}
 
 
 def test_a_row_goes_to_the_changelog_once_an_interval_and_only_when_touched() -> None:
