@@ -111,7 +111,8 @@ def ask_edges(sketches: SpendSketches, at_ms: int = 0) -> Any:
 
 
 def told_spend(chance: Random, moment: Moment) -> tuple[Spend | None, Spend | None]:
-    cents = chance.randrange(100, 60_000)
+    # Counts grow by the digit: few events, of amounts that are soon all seen.
+    cents = 100 * 2 ** chance.randrange(10) + moment.number % 7
     return None, Spend(chance.randrange(1, 80), cents, chance.randrange(1, 20), cents // 3)
 
 
@@ -125,6 +126,7 @@ TIER_EDGES = Subject(
     ask=ask_edges,
     told=told_spend,
     valid=st.lists(st.tuples(SPENDS, SPENDS), max_size=25),
+    events_in_ci=3_000,
     merging=Merging(
         told=told_spend,
         join=lambda mine, theirs: (mine.join(theirs), mine)[1],
