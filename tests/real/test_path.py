@@ -2,7 +2,8 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +187,7 @@ async def nothing_personal_lies_about(house: House) -> None:
 def _planted_in(file: Path) -> list[str]:
     """What of the planted a file holds, as it is or in base64."""
     try:
-        held = file.read_bytes()
+        held = b"\x00".join(_written_in(file))
     except FileNotFoundError:
         return []  # a segment that was merged away meanwhile
     return [
@@ -194,6 +195,20 @@ def _planted_in(file: Path) -> list[str]:
         for value in PLANTED.values()
         if value.encode() in held or base64.b64encode(value.encode())[:-4] in held
     ]
+
+
+def _written_in(file: Path) -> Iterator[bytes]:
+    """What was ever written: the broker makes its indexes of ten megabytes that are mostly holes."""
+    with file.open("rb") as held:
+        place, end = held.fileno(), file.stat().st_size
+        at = 0
+        while at < end:
+            try:
+                begin = os.lseek(place, at, os.SEEK_DATA)
+            except OSError:
+                return
+            at = os.lseek(place, begin, os.SEEK_HOLE)
+            yield os.pread(place, at - begin, begin)
 
 
 def _count_in_clickhouse(house: House, value: str) -> str:
