@@ -86,6 +86,25 @@ def window(book: DayBook, today: int, length_days: int) -> tuple[int, int, int]:
     return len(days) - start, sum(counts[start:]), sum(values[start:])
 
 
+def year_and_tail(book: DayBook, length_days: int) -> tuple[int, int, int, int]:
+    """Order days and value in cents of all days kept, and of the last `length_days` of them.
+
+    Both end with the newest order day; nothing is in a book without one.
+
+    >>> book = DayBook()
+    >>> add(book, 100, 1, 500); add(book, 130, 2, 900)
+    >>> year_and_tail(book, 30)
+    (2, 1400, 1, 900)
+    """
+    days = array("H", book.days)
+    if not days:
+        return 0, 0, 0, 0
+    packed, size = book.values_cents, len(days)
+    values = array("i" if len(packed) == 4 * size else "q", packed)
+    start = bisect_left(days, days[-1] - length_days + 1)
+    return size, sum(values), size - start, sum(values[start:])
+
+
 def first_day(book: DayBook) -> int | None:
     """Oldest day that is still kept."""
     return array("H", book.days[:2])[0] if book.days else None

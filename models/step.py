@@ -21,6 +21,7 @@ from models import (
     thank_you,
 )
 from models.clock import DAY_MS
+from models.clusters import NOBODY
 from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
 from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
@@ -106,14 +107,14 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
     may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
     if before is not None:
-        standing_notes.look(customer, now_ms, view, anew=True)
         effects.extend(standing_notes.changed(event.customer, customer, before, view))
     for rule in RULES.get(kind, ()):
         effects.extend(rule(event.customer, customer, event, view, at_ms))
     if kind in _MOVES_SLEEP:
         _move_sleep(customer, kind, at_ms, view)
     if may_move:
-        effects.extend(_change_tier(event.customer, customer, now_ms, view))
+        anew = before is not None
+        effects.extend(_change_tier(event.customer, customer, now_ms, view, anew=anew))
     return effects
 
 
@@ -209,12 +210,16 @@ def _tier_may_have_moved(customer: Customer, now_ms: int) -> bool:
     )
 
 
-def _change_tier(token: str, customer: Customer, now_ms: int, view: View) -> list[TierChanged]:
+def _change_tier(
+    token: str, customer: Customer, now_ms: int, view: View, *, anew: bool = False
+) -> list[TierChanged]:
     asleep = None
     if customer.orders > 0:
         asleep = dormancy_of(customer, now_ms, view.hazard)
         customer.dormancy = asleep.value
-        standing_notes.look(customer, now_ms, view, anew=False)
+        standing_notes.look(customer, now_ms, view, anew=anew)
+    else:
+        customer.cluster = NOBODY
     edges = view.segments.edges or PLAYBOOK_EDGES
     tier, reason = tier_of(customer, now_ms, edges, dormancy=asleep)
     customer.tier_reason = reason

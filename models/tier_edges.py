@@ -21,6 +21,7 @@ POTENTIAL_ABOVE = 0.6
 # Days only keep one large order from being enough: as many as the middle customer has.
 DAYS_ABOVE = 0.5
 DAYS_AT_LEAST = 2
+QUARTER_DAYS = 90
 CUSTOMERS_BEFORE_USE = 200
 MOVES_BY = 0.15
 STAY = 0.8
@@ -37,12 +38,10 @@ class Spend(NamedTuple):
 
 def spend_of(customer: Customer) -> Spend | None:
     """What a customer counts as; None without an order."""
-    last_day = daybook.last_day(customer.daybook)
-    if customer.orders <= 0 or last_day is None:
+    book = customer.daybook
+    if customer.orders <= 0 or not book.days:
         return None
-    year_days, _, year_cents = daybook.window(customer.daybook, last_day, 365)
-    quarter_days, _, quarter_cents = daybook.window(customer.daybook, last_day, 90)
-    return Spend(year_days, year_cents, quarter_days, quarter_cents)
+    return Spend(*daybook.year_and_tail(book, QUARTER_DAYS))
 
 
 class SpendSketches(msgspec.Struct, array_like=True):

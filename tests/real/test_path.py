@@ -198,7 +198,7 @@ def _planted_in(file: Path) -> list[str]:
 
 
 def _written_in(file: Path) -> Iterator[bytes]:
-    """What was ever written: the broker makes its indexes of ten megabytes that are mostly holes."""
+    """What was ever written: the broker's indexes are ten megabytes of mostly holes."""
     with file.open("rb") as held:
         place, end = held.fileno(), file.stat().st_size
         at = 0
