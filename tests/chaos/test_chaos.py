@@ -14,6 +14,7 @@ import pytest
 from models.customer import decode_row
 from models.effects import Action, EventFolded, Fact, HourEnded, Lesson
 from models.partition_clock import PartitionClock
+from models.snapshot import recorded
 from models.tokens import is_customer_key
 from tests.builders import customer_fold, fold_through, listed, order, records_of, snapshot, viewed
 from tests.chaos import guards
@@ -47,7 +48,7 @@ def test_ten_faults_end_in_zeros() -> None:
     code, told, words = chaos("--faults", "10", "--seed", SEED, limit_s=STORM_LIMIT_S)
     assert code == 0, f"{told}\n{words[-3_000:]}"
     assert told["faults"] == 10
-    assert told["sizes"]["events"] > 1_000
+    assert told["sizes"]["events"] > 50 * told["faults"], "the shop was hardly open"
     assert told["sizes"]["actions"] > 50
     assert sum(told["told"].values()) == 10
     assert all(told[counter] == 0 for counter in Counters().numbers)
@@ -89,7 +90,7 @@ def test_the_oracle_agrees_with_the_fold_over_the_log_of_everything() -> None:
     asyncio.run(fold.prepare(records))
     for record in records:
         fold_through(fold, record, frozenset())
-    oracle = Oracle(1, {1: snapshot()})
+    oracle = Oracle(1, [recorded("hazard", snapshot())])
     oracle.fold(records)
     counters = Counters()
     compare_log(counters, harvested(fold, records), oracle, records)
@@ -148,7 +149,7 @@ def test_the_judge_sees_what_a_broken_engine_does(how: str, counter: str) -> Non
     fold = customer_fold()
     for record in records:
         fold_through(fold, record, frozenset())
-    oracle = Oracle(1, {})
+    oracle = Oracle(1, [])
     oracle.fold(records)
     topics = harvested(fold, records)
     assert any(isinstance(fact, EventFolded) for fact in topics.facts)

@@ -15,6 +15,7 @@ from models.ranking_learner import LESSONS_BEFORE_USE
 from models.snapshot import SnapshotRecord, checksum, read_record
 from models.tokens import token_of
 from streams import topics
+from streams.learner_fold import DAYS_KEY, DaysRow
 from streams.settings import Settings
 from tests.real.rig import Crew, Log, until
 
@@ -105,6 +106,8 @@ async def test_the_same_log_gives_the_same_models_though_the_learner_is_killed(
                 snapshots = await _snapshots(log)
                 last = newest(snapshots, "hazard").version
                 await until(lambda last=last: _decides_with(log, last), "its use in decisions")
+                last_day = BASE_MS // DAY_MS + DAYS - 1
+                await until(lambda day=last_day: _closed(log, day), "the last day's end")
             rows = await learned_rows(log)
             adopted = [
                 (record.partition, event)
@@ -138,6 +141,12 @@ async def learned_rows(log: Log) -> dict[int, ItemRow]:
 
 async def _has_snapshots(log: Log, count: int) -> bool:
     return len(await _snapshots(log)) >= count
+
+
+async def _closed(log: Log, day: int) -> bool:
+    """Whether the learner has learned a log day and all before it."""
+    words = [r.value for r in await log.records(topics.LEARNER) if r.key == DAYS_KEY]
+    return bool(words) and msgspec.msgpack.decode(words[-1], type=DaysRow).closed_day >= day
 
 
 async def _decides_with(log: Log, version: int) -> bool:
