@@ -60,7 +60,7 @@ class Zone:
         found = self._periods.get(at_ms // _PERIOD_MS)
         if found is None:
             found = self._look_up(at_ms // _PERIOD_MS)
-        if type(found) is int:
+        if isinstance(found, int):
             return found
         return found.offsets_ms[bisect_right(found.from_ms, at_ms) - 1]
 
@@ -72,7 +72,7 @@ class Zone:
             if self.offset_ms(start_ms) != before:
                 return start_ms
             found = self._periods[period]
-            if type(found) is _Span:
+            if isinstance(found, _Span):
                 at = bisect_right(found.from_ms, start_ms)
                 if at < len(found.from_ms):
                     return found.from_ms[at] if found.from_ms[at] <= until_ms else None
