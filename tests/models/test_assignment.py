@@ -100,7 +100,7 @@ def test_an_arm_that_goes_leaves_the_others_where_they_are() -> None:
     before, after = arms_of("r", {"a": 1, "b": 2, "c": 1}), arms_of("r", {"a": 1, "b": 2, "c": 0})
     for token in TOKENS[:5_000]:
         old, new = arm_of(SEED, token, before), arm_of(SEED, token, after)
-        assert old == new or old == "c"
+        assert old in (new, "c")
 
 
 def test_a_heavier_arm_takes_over_and_loses_nobody() -> None:
@@ -122,20 +122,9 @@ def test_the_order_of_arms_is_of_no_account() -> None:
 def test_places_never_change_from_release_to_release() -> None:
     arms = arms_of("win_back", {"ten_percent": 1, "gift": 3})
     places = [assign(SEED, f"c{number}", arms, 0.2).arm for number in range(12)]
-    assert places == [
-        "ten_percent",
-        "gift",
-        "gift",
-        "holdout",
-        "gift",
-        "holdout",
-        "holdout",
-        "ten_percent",
-        "gift",
-        "gift",
-        "ten_percent",
-        "gift",
-    ]
+    assert " ".join(places) == (
+        "ten_percent gift gift holdout gift holdout holdout ten_percent gift gift ten_percent gift"
+    )
 
 
 def test_propensities_add_up_and_are_what_happens() -> None:
