@@ -207,6 +207,17 @@ def test_what_others_hold_is_called_back_before_anything_is_refused() -> None:
     assert (house.spent, house.refused) == (990, [])
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_of_two_who_hold_half_each_one_gets_all(seed: int) -> None:
+    house = Asking(600, [[500], [500]])
+    for number, wanted in ((0, 300), (1, 282)):
+        for one in answer(house.purse, Asked(number, wanted)).granted:
+            hear(house.parts[number], one)
+    assert [available(part) for part in house.parts] == [318, 282]
+    house.run(random.Random(seed))
+    assert (house.spent, house.refused) == (500, [500])
+
+
 def test_exhausted_is_said_once_all_is_spent() -> None:
     house = Asking(1_000, [[600], [400, 1]])
     house.run(random.Random(3))
