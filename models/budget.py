@@ -1,0 +1,226 @@
+"""A budget that many partitions spend from without asking each time, and that is never exceeded.
+
+The purse of an offer (one fold, keyed by the offer) grants slices to partitions; a partition spends
+from its slice alone. Both sides only ever tell totals that grow: how much was granted in all, how
+much was returned in all. A message that is lost, late, repeated or overtaken therefore does no
+harm: the larger total holds, a partition never believes to have more than the purse thinks it
+granted, so all that is spent stays within what was granted, and that within the budget.
+
+As long as there is plenty a slice is larger than what was asked for. The first time the purse can't
+give what is wanted it is scarce: it calls all back that is not spent, and from then on gives
+exactly what is wanted or nothing. So what is refused would not have fitted into the budget; a
+partition that is down delays a refusal, never what there is money for.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+import msgspec
+
+SLICES_PER_PARTITION = 8
+
+
+class Slice(msgspec.Struct, array_like=True, gc=False):
+    """A partition's side of one offer, in cents.
+
+    `heard` numbers the purse's answers, `recall` its calls for returns. Whoever lacks `short` or
+    more gets nothing, so the purse said last; 0: it said nothing of the kind.
+    """
+
+    granted: int = 0
+    returned: int = 0
+    spent: int = 0
+    wanted: int = 0
+    short: int = 0
+    heard: int = 0
+    recall: int = 0
+
+
+class Account(msgspec.Struct, array_like=True, gc=False):
+    """The purse's side of one partition."""
+
+    granted: int = 0
+    returned: int = 0
+    wanted: int = 0
+    recall: int = 0
+    answers: int = 0
+
+
+class Purse(msgspec.Struct, array_like=True):
+    """The budget of one offer in cents, and what of it is out; `partitions` is how many share it.
+
+    `recall` numbers the calls for returns.
+    """
+
+    budget: int = 0
+    partitions: int = 1
+    accounts: dict[int, Account] = {}
+    scarce: bool = False
+    recall: int = 0
+
+
+class Asked(NamedTuple):
+    """A partition's totals: what it wants granted, what it returned; the last call it answered."""
+
+    partition: int
+    wanted: int
+    returned: int = 0
+    recall: int = 0
+
+
+class Granted(NamedTuple):
+    """The purse's answer to one partition: granted so much in all, the `number`th answer."""
+
+    partition: int
+    granted: int
+    number: int
+    short: int = 0
+
+
+class Answers(NamedTuple):
+    """What the purse says: to some partitions, and the number of a call to all of them, or 0."""
+
+    granted: list[Granted]
+    recall: int = 0
+
+
+class Spending(Enum):
+    """What came of an attempt to spend."""
+
+    SPENT = "spent"
+    # The slice is too small: ask, and decide again when the answer comes.
+    WAIT = "wait"
+    OUT = "out of budget"
+
+
+def available(part: Slice) -> int:
+    """What a partition may spend without asking."""
+    return part.granted - part.returned - part.spent
+
+
+def spend(part: Slice, cents: int) -> Spending:
+    """Spend from a slice, if there is enough in it; ValueError below 0.
+
+    >>> part = Slice(granted=500)
+    >>> spend(part, 400), spend(part, 400), available(part)
+    (<Spending.SPENT: 'spent'>, <Spending.WAIT: 'wait'>, 100)
+    """
+    if cents < 0:
+        raise ValueError(f"{cents} can't be spent")
+    lacks = cents - available(part)
+    if lacks <= 0:
+        part.spent += cents
+        return Spending.SPENT
+    return Spending.OUT if 0 < part.short <= lacks else Spending.WAIT
+
+
+def unspend(part: Slice, cents: int) -> None:
+    """Take spending back, such as that of an action which did not go out, never below nothing."""
+    part.spent -= min(max(cents, 0), part.spent)
+
+
+def ask(part: Slice, partition: int, cents: int) -> Asked:
+    """Ask for what is lacking to spend `cents`; asked again it is the same wish."""
+    part.wanted = max(part.wanted, part.granted + cents - available(part))
+    return Asked(partition, part.wanted, part.returned, part.recall)
+
+
+def hear(part: Slice, answer: Granted) -> None:
+    """Take what the purse granted; of its answers the newest says what it is short of.
+
+    What waited for it is to be decided before a call for returns is answered.
+    """
+    part.granted = max(part.granted, answer.granted)
+    if answer.number > part.heard:
+        part.heard, part.short = answer.number, answer.short
+        if answer.short:
+            part.wanted = part.granted
+
+
+def give_back(part: Slice, partition: int, recall: int) -> Asked:
+    """Answer a call for returns with all that is not spent; called again it answers the same."""
+    if recall > part.recall:
+        part.recall = recall
+        if part.wanted > part.granted:
+            # Who waits wants this back, too.
+            part.wanted += available(part)
+        part.returned += available(part)
+    return Asked(partition, part.wanted, part.returned, part.recall)
+
+
+def answer(purse: Purse, asked: Asked) -> Answers:
+    """Take what a partition returned, and give to it and to who waits.
+
+    >>> purse = Purse(budget=1_000)
+    >>> answer(purse, Asked(0, wanted=700))
+    Answers(granted=[Granted(partition=0, granted=737, number=1, short=0)], recall=0)
+    >>> answer(purse, Asked(1, wanted=400))
+    Answers(granted=[], recall=1)
+    >>> answer(purse, Asked(0, wanted=737, returned=37, recall=1)).granted
+    []
+    >>> answer(purse, Asked(1, wanted=400, recall=1)).granted
+    [Granted(partition=1, granted=0, number=1, short=301)]
+    """
+    account = purse.accounts.setdefault(asked.partition, Account(recall=purse.recall))
+    account.returned = max(account.returned, min(asked.returned, account.granted))
+    account.recall = max(account.recall, min(asked.recall, purse.recall))
+    account.wanted = max(account.wanted, asked.wanted)
+    return Answers(_serve(purse), _call(purse))
+
+
+def refill(purse: Purse, budget: int) -> Answers:
+    """Change the budget; nobody is short of anything until the purse is scarce again.
+
+    What was granted stays granted: a budget can't be cut below what is out.
+    """
+    purse.budget, purse.scarce = budget, False
+    served = _serve(purse)
+    told = {one.partition for one in served}
+    others = [_told(purse, number) for number in sorted(purse.accounts) if number not in told]
+    return Answers(served + others, _call(purse))
+
+
+def left(purse: Purse) -> int:
+    """What can still be granted; below 0 when the budget was cut below what is out."""
+    return purse.budget - outstanding(purse)
+
+
+def outstanding(purse: Purse) -> int:
+    """What partitions may have spent, at most."""
+    return sum(account.granted - account.returned for account in purse.accounts.values())
+
+
+def _serve(purse: Purse) -> list[Granted]:
+    """Answer those who wait, in the partitions' order."""
+    free, found = left(purse), []
+    slices = SLICES_PER_PARTITION * purse.partitions
+    is_known = all(account.recall == purse.recall for account in purse.accounts.values())
+    for number, account in sorted(purse.accounts.items()):
+        lacks = account.wanted - account.granted
+        if lacks <= 0:
+            continue
+        if lacks <= free:
+            given = lacks if purse.scarce else lacks + (free - lacks) // slices
+            account.granted += given
+            free -= given
+            found.append(_told(purse, number))
+        elif purse.scarce and is_known:
+            account.wanted = account.granted
+            found.append(_told(purse, number, max(0, free) + 1))
+    return found
+
+
+def _told(purse: Purse, number: int, short: int = 0) -> Granted:
+    account = purse.accounts[number]
+    account.answers += 1
+    return Granted(number, account.granted, account.answers, short)
+
+
+def _call(purse: Purse) -> int:
+    """Become scarce when somebody still waits, and call for returns; 0 for no call."""
+    waiting = any(account.wanted > account.granted for account in purse.accounts.values())
+    if purse.scarce or not waiting:
+        return 0
+    purse.scarce = True
+    purse.recall += 1
+    return purse.recall
