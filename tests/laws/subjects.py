@@ -16,6 +16,17 @@ SUBJECTS: dict[str, Subject] = {
 
 _PARSES = "turns a Segment body into an event, keeps and learns nothing (test_segment_fuzz.py)"
 NO_MODEL: dict[str, str] = {
+    "always_valid": "sums of one comparison, with laws of their own (test_always_valid.py)",
+    "anniversary": "computes a day from a date and a zone, keeps nothing",
+    "assignment": "a keyed hash of a name, keeps who was seen first (test_assignment.py)",
+    "budget": "two totals that only grow, with laws of their own (test_budget.py)",
+    "caps": "counts in a window, with laws of their own (test_caps.py)",
+    "coupon_codes": "a keyed permutation of a serial, keeps nothing",
+    "coupons": "the life of one code, with laws of its own (test_coupons.py)",
+    "discounts": "computes cents from cents, keeps nothing",
+    "holidays": "a table of dates, learns nothing",
+    "local_time": "computes from a moment and a zone, keeps nothing",
+    "lunar_dates": "a table of dates, learns nothing",
     "clock": "names units of time, keeps nothing",
     "effects": "names what a fold asks for: structs without behaviour",
     "item_rows": "names rows and reads them, keeps nothing (subject item_knowledge)",
