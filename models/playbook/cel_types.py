@@ -81,7 +81,8 @@ class Types:
         known = [one for one in self._fields if one.startswith(f"{root}.")] or list(self._fields)
         meant = closest(field.name, known)
         if not dot:
-            meant = meant or closest(field.name, [one.partition(".")[2] for one in known])
+            short = {one.partition(".")[2]: one for one in reversed(known)}
+            meant = meant or short.get(closest(field.name, short), "")
         near = [one.partition(".")[2] for one in known if one.partition(".")[2][:1] == name[:1]]
         if root == "event" and dot and not any(one.startswith("event.") for one in self._fields):
             message, near = "the event is not at hand any more, or was never", []
@@ -187,14 +188,15 @@ class Types:
         if isinstance(node.right, Items):
             for item in node.right.items:
                 self._check_values(node.left, item)
-        self._check_values(node.right, node.left)
+        if _is_list(right):
+            self._check_values(node.right, node.left)
 
     def _check_values(self, field: Node, literal: Node) -> None:
         """Refuse a text that the field can never be."""
         if not (isinstance(field, Field) and isinstance(literal, Literal)):
             return
         kind = self._fields.get(field.name)
-        if kind is None or not kind.values or not isinstance(literal.value, str):
+        if kind is None or kind.values is None or not isinstance(literal.value, str):
             return
         if literal.value not in kind.values:
             self.mistakes.append(
@@ -202,7 +204,7 @@ class Types:
                     literal.at,
                     f"{field.name} is never {literal.value!r}",
                     value=literal.value,
-                    expected=f"one of {listed(kind.values)}",
+                    expected=f"one of {listed(kind.values) or 'none, there are no such names'}",
                     suggestion=closest(literal.value, kind.values),
                 )
             )

@@ -55,7 +55,7 @@ class FieldKind:
     said: str
     read: Read
     optional: bool = False
-    values: tuple[str, ...] = ()
+    values: tuple[str, ...] | None = None
     low: float | None = None
     high: float | None = None
 

@@ -53,7 +53,7 @@ def gather(file: str, raw: bytes, fetch: Fetch) -> Found:
     root, text = compose(file, raw)
     found.currency = _currency_of(root)
     _take(file, root, text, fetch, found, ())
-    if "shop" not in found.values and ("shop",) not in found.places:
+    if not isinstance(root, Scalar | Sequence) and ("shop",) not in found.places:
         _wrong(found, Place(file), "the playbook has no shop", "shop: with time_zone and currency")
     return found
 

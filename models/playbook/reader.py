@@ -60,6 +60,7 @@ class Reader:
 
     def _by_key(self, part: type[Part], node: Mapping) -> dict[str, Node]:
         specs = {spec.key for spec in keys_of(part)}
+        absent = specs - {key.value for key, _ in node.pairs}
         found: dict[str, Node] = {}
         for key, value in self._once(node):
             if key.value in specs:
@@ -69,7 +70,7 @@ class Reader:
                 key,
                 f"there is no key {shown(key.value)!r} here",
                 expected=f"one of {listed(sorted(specs), 20)}",
-                suggestion=closest(key.value, specs - found.keys()),
+                suggestion=closest(key.value, sorted(absent)),
             )
         return found
 

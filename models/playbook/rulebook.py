@@ -22,7 +22,7 @@ Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """A trigger with its conditions compiled.
 
@@ -100,8 +100,8 @@ class Rulebook:
             value = kind.read(scope)
             for one in dict.fromkeys(value) if kind.type == STRINGS else (value,):
                 found += rules.get(one, ())
-        if len(found) > len(of_type.always):
-            found = sorted(dict.fromkeys(found), key=_order)
+        if len(found) > 1:
+            found.sort(key=_order)
         return found
 
     def at(self, moment: type) -> tuple[Rule, ...]:

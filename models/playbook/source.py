@@ -19,6 +19,8 @@ BYTES_MAX = 1_000_000
 DEPTH_MAX = 40
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGED = "<<"
+_PARTLY_QUOTED = re.compile(r""":\s+('[^']*'|"[^"]*")\s+[^\s#,}]""")
+_QUOTES_AROUND = "quotes around the whole value, or the value in a line of its own behind |"
 _HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 
 
@@ -116,16 +118,30 @@ def _events(file: str, text: str) -> Iterator[yaml.events.Event]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = _telling_mark(error, len(text.rstrip()))
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         context = f" {error.context}" if error.context else ""
-        raise _unreadable(place, f"this is no YAML: {error.problem or ''}{context}") from None
+        expected = _QUOTES_AROUND if _PARTLY_QUOTED.search(_line(text, place)) else ""
+        message = f"this is no YAML: {error.problem or ''}{context}"
+        raise _unreadable(place, message, expected=expected) from None
     except yaml.reader.ReaderError as error:
         raise _unreadable(
             _at(file, text, error.position), "this sign can't stand in YAML"
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise _unreadable(Place(file), "this is no YAML") from None
+
+
+def _telling_mark(error: yaml.MarkedYAMLError, end: int) -> Any:
+    """Where it went wrong; where it began when it goes wrong at the end of all."""
+    mark = error.problem_mark or error.context_mark
+    if error.context_mark and mark and mark.index >= end:
+        return error.context_mark
+    return mark
+
+
+def _line(text: str, place: Place) -> str:
+    return "".join(text.split("\n")[place.line - 1 : place.line])
 
 
 def _at(file: str, text: str, offset: int) -> Place:

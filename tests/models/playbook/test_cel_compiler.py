@@ -24,7 +24,7 @@ from tests.builders import START_MS, order, viewed
 ERROR = "error"
 # Any word may be compared with any text here: which words a field knows is not CEL's concern.
 VIEWED = {
-    name: replace(kind, values=())
+    name: replace(kind, values=None)
     for name, kind in {**CUSTOMER_FIELDS, **EVENT_FIELDS["product_viewed"]}.items()
 }
 INTS = [name for name, kind in CUSTOMER_FIELDS.items() if kind.type == "int"]
