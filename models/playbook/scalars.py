@@ -88,12 +88,12 @@ def _duration_meant(text: str) -> str:
     monthly = _MONTHLY.fullmatch(text.lower())
     if monthly:
         return f"{int(monthly[1][:4]) * (365 if monthly[2][0] == 'y' else 30)}d"
-    number = re.match(r"\d{1,6}", text)
+    number = re.match(r"\d{1,6}", text, re.ASCII)
     if not number:
         return ""
-    rest = text[number.end() :].strip().lower()
-    unit = next((one for said, one in _UNITS_SAID.items() if rest.startswith(said)), "")
-    return number[0] + (unit or rest if rest in UNITS_MS or unit else "d" if not rest else "")
+    rest = text[number.end() :].strip().lower() or "d"
+    unit = next((one for said, one in _UNITS_SAID.items() if rest.startswith(said)), rest)
+    return number[0] + unit if unit in UNITS_MS else ""
 
 
 def _offset_ms(text: str, currency: str) -> int:

@@ -20,6 +20,9 @@ DEPTH_MAX = 40
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGED = "<<"
 _PARTLY_QUOTED = re.compile(r""":\s+('[^']*'|"[^"]*")\s+[^\s#,}]""")
+_FOLD = re.compile(r"[ \t]*\n\s*")
+_CONTINUED = re.compile(r"(?:\\\n[ \t]*)*")
+_BLOCKS = ("|", ">")
 _QUOTES_AROUND = "quotes around the whole value, or the value in a line of its own behind |"
 _HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 
@@ -218,7 +221,7 @@ def place_inside(scalar: Scalar, text: str, offset: int) -> Place:
     YAML folds lines, drops indentation and knows escapes: value and file are walked side by side.
     """
     at = scalar.start
-    if scalar.style in ("|", ">"):
+    if scalar.style in _BLOCKS:
         at = text.find("\n", at) + 1
     elif scalar.style:
         at += 1
@@ -232,22 +235,20 @@ def place_inside(scalar: Scalar, text: str, offset: int) -> Place:
 def _after(text: str, at: int, letter: str, scalar: Scalar) -> int:
     """Place behind the letter that stands at or, over white space, after `at`."""
     at = _skipped(text, at, letter, scalar)
-    if scalar.style == "'" and text.startswith("''", at):
+    if scalar.style == letter == "'":
         return at + 2
     if scalar.style == '"' and text.startswith("\\", at):
         return at + 2 + _HEX_ESCAPES.get(text[at + 1 : at + 2], 0)
-    if letter.isspace() and scalar.style != '"':
-        # A fold: line ends and indentation stand for one space.
-        folded = re.compile(r"[ \t]*\n\s*" if scalar.style not in ("|", ">") else r"\n").match(
-            text, at
-        )
-        return folded.end() if folded else at + 1
+    if letter.isspace() and scalar.style not in _BLOCKS:
+        # A fold: line ends and indentation stand for one space, or for one line end less.
+        folded = _FOLD.match(text, at)
+        return folded.end() if folded else at + text[at].isspace()
     return at + 1
 
 
 def _skipped(text: str, at: int, letter: str, scalar: Scalar) -> int:
-    if letter.isspace():
-        return at
-    while at < scalar.end and text[at].isspace():
+    if scalar.style == '"':
+        at = _CONTINUED.match(text, at).end()  # type: ignore[union-attr]  # it may be empty
+    while not letter.isspace() and at < scalar.end and text[at].isspace():
         at += 1
     return at
