@@ -351,6 +351,12 @@ def check_playbook(
     import_module("streams.playbook_command").check_file(file, as_json=as_json)
 
 
+@playbook.command("fields")
+def list_playbook_fields(as_json: AsJson = False) -> None:
+    """List what a condition may ask of a customer and of each event."""
+    import_module("streams.playbook_command").list_fields(as_json=as_json)
+
+
 @playbook.command("schema")
 def print_playbook_schema() -> None:
     """Print the language as JSON Schema, for editors."""

@@ -2,14 +2,18 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from models.playbook.check import Checked, check
+from models.playbook.event_fields import EVENT_FIELDS, SAID
+from models.playbook.fields import CUSTOMER_FIELDS, FieldKind
 from models.playbook.problem import ERROR
 from models.playbook.schema import json_schema
 
@@ -37,6 +41,37 @@ def check_file(file: Path, *, as_json: bool) -> NoReturn:
 def print_schema() -> None:
     """Print the JSON Schema of the language."""
     typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+
+
+def list_fields(*, as_json: bool) -> None:
+    """Tell what a condition may ask: of the customer, and of each event."""
+    tables = {"customer": CUSTOMER_FIELDS, **EVENT_FIELDS}
+    if as_json:
+        typer.echo(json.dumps({name: _as_rows(one) for name, one in tables.items()}, indent=1))
+        return
+    console = Console(highlight=False)
+    for name, fields in tables.items():
+        said = "asked always" if name == "customer" else SAID[name]
+        table = Table(box=None, header_style="bold", title=f"{name}: {said}", title_justify="left")
+        for title in ("field", "type", "meaning"):
+            table.add_column(title)
+        for row in _as_rows(fields):
+            known = "" if row["always_known"] else " (not always known)"
+            table.add_row(str(row["field"]), str(row["type"]), f"{row['meaning']}{known}")
+        console.print(table)
+
+
+def _as_rows(fields: Mapping[str, FieldKind]) -> list[dict[str, object]]:
+    return [
+        {
+            "field": name,
+            "type": kind.type,
+            "meaning": kind.said,
+            "always_known": not kind.optional,
+            "values": None if kind.values is None else list(kind.values),
+        }
+        for name, kind in fields.items()
+    ]
 
 
 def _fetch(name: str) -> bytes | None:

@@ -9,7 +9,7 @@ from models.playbook.cel_types import mistakes_in
 from models.playbook.event_fields import EVENTS, fields_of_events
 from models.playbook.fields import CUSTOMER_FIELDS, SEGMENTS, FieldKind
 from models.playbook.files import Found
-from models.playbook.problem import Problem, shown
+from models.playbook.problem import PROBLEMS_MAX, Problem, shown
 from models.playbook.reader import Path
 from models.playbook.source import Scalar, place_inside
 
@@ -27,6 +27,8 @@ def check_conditions(found: Found) -> tuple[dict[Path, Condition], list[Problem]
     right: dict[Path, Condition] = {}
     problems: list[Problem] = []
     for path, scalar in found.conditions.items():
+        if len(problems) >= PROBLEMS_MAX:
+            break
         fields = fields_at(path, found)
         mistakes = list(_mistakes(scalar.value, fields))
         problems += [_told(one, scalar, found) for one in mistakes]

@@ -1,6 +1,7 @@
 """What must fit together: names are defined, shares add up, terms are sane."""
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 from models.playbook.cel_tree import Binary, Field, Literal, Node, parts_of
 from models.playbook.closeness import closest, listed
@@ -9,7 +10,7 @@ from models.playbook.fields import SEGMENTS
 from models.playbook.files import Found
 from models.playbook.offer import SaveBySteps
 from models.playbook.playbook import Playbook
-from models.playbook.problem import Place, Problem, shown
+from models.playbook.problem import PROBLEMS_MAX, Place, Problem, shown
 from models.playbook.reader import Path, Reference
 from models.playbook.then import Split, steps_in
 from models.playbook.when import OnHoliday
@@ -19,10 +20,10 @@ ROUNDING = 1e-6
 
 def check_references(found: Found) -> Iterator[Problem]:
     """Names that are nowhere defined."""
-    for one in found.references:
-        known = _known(one, found)
-        if one.scalar.value not in known:
-            yield _undefined(one, known)
+    sections = {one.section: set(_known(one, found)) for one in found.references}
+    undefined = [one for one in found.references if one.scalar.value not in sections[one.section]]
+    for one in undefined[:PROBLEMS_MAX]:
+        yield _undefined(one, _known(one, found))
 
 
 def _known(one: Reference, found: Found) -> list[str]:
@@ -119,26 +120,23 @@ def _segments(
     book: Playbook, found: Found, conditions: Mapping[Path, Condition]
 ) -> Iterator[Problem]:
     """A segment can't rest on itself, not by way of others either."""
-    asked = {
-        str(path[1]): segments_asked(condition.tree)
-        for path, condition in conditions.items()
-        if path[0] == "segments"
-    }
-    for name in asked:
-        if _rests_on(name, name, asked, set()):
-            path = ("segments", name, "if")
-            message = f"segment {name} rests on itself"
-            yield _problem(
-                found, path, message, "fields that rest on no segment of this kind", name
-            )
+    trees = {str(path[1]): one.tree for path, one in conditions.items() if path[0] == "segments"}
+    try:
+        foundations_first(trees)
+    except CycleError as error:
+        circle = [str(name) for name in reversed(error.args[1][1:])]
+        first = min(circle)
+        begin = circle.index(first)
+        circle = [*circle[begin:], *circle[:begin], first]
+        path = ("segments", first, "if")
+        said = f"segment {first} rests on itself: {' -> '.join(circle)}"
+        yield _problem(found, path, said, "fields that rest on no segment of this kind", first)
 
 
-def _rests_on(name: str, on: str, asked: Mapping[str, frozenset[str]], seen: set[str]) -> bool:
-    for one in asked.get(name, frozenset()) - seen:
-        seen.add(one)
-        if one == on or _rests_on(one, on, asked, seen):
-            return True
-    return False
+def foundations_first(trees: Mapping[str, Node]) -> list[str]:
+    """Names of segments, those that rest on others behind them; raises CycleError."""
+    rests_on = {name: sorted(segments_asked(tree) & trees.keys()) for name, tree in trees.items()}
+    return list(TopologicalSorter(rests_on).static_order())
 
 
 def segments_asked(tree: Node) -> frozenset[str]:

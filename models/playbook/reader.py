@@ -5,12 +5,13 @@ all the same, so that one look at a file finds all there is to find.
 """
 
 import types
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 from models.playbook.closeness import closest, listed
 from models.playbook.keys import Key, KeySpec, Part, head_of, keys_of
-from models.playbook.problem import Problem, shown
+from models.playbook.problem import PROBLEMS_MAX, Problem, shown
 from models.playbook.scalars import Kind, Misread
 from models.playbook.source import Mapping, Node, Scalar, Sequence
 
@@ -70,7 +71,7 @@ class Reader:
                 key,
                 f"there is no key {shown(key.value)!r} here",
                 expected=f"one of {listed(sorted(specs), 20)}",
-                suggestion=closest(key.value, sorted(absent)),
+                suggestion=self._meant(key.value, sorted(absent)),
             )
         return found
 
@@ -135,7 +136,7 @@ class Reader:
             both = listed(key.value for key in named)
             self._wrong(named[1], f"{both} can't stand together", expected="one of them")
             return _WRONG
-        meant = [(key, closest(key.value, heads)) for key, _ in node.pairs]
+        meant = [(key, self._meant(key.value, heads)) for key, _ in node.pairs]
         key, suggestion = next((pair for pair in meant if pair[1]), (None, ""))
         self._wrong(
             key or node,
@@ -208,6 +209,9 @@ class Reader:
             )
             return _WRONG
 
+    def _meant(self, word: str, known: Iterable[str]) -> str:
+        return closest(word, known) if len(self.problems) < PROBLEMS_MAX else ""
+
     def _wrong(
         self,
         node: Node,
@@ -217,6 +221,8 @@ class Reader:
         expected: str = "",
         suggestion: str = "",
     ) -> None:
+        if len(self.problems) >= PROBLEMS_MAX:
+            return
         said = node.value if value is None and isinstance(node, Scalar) else value or ""
         self.problems.append(
             Problem(

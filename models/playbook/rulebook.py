@@ -12,7 +12,7 @@ from models.playbook.cel_compiler import compile_condition
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
 from models.playbook.conditions import customer_fields
-from models.playbook.consistency import segments_asked
+from models.playbook.consistency import foundations_first
 from models.playbook.event_fields import fields_of_events
 from models.playbook.fields import FORETOLD, STRING, STRINGS, FieldKind, Scope
 from models.playbook.playbook import Playbook, Trigger
@@ -128,26 +128,11 @@ def compile_playbook(book: Playbook) -> Rulebook:
     """Rules of a playbook that was checked."""
     fields = customer_fields(tuple(book.segments))
     trees = {name: parse(segment.if_) for name, segment in book.segments.items()}
-    segments = {name: compile_condition(trees[name], fields) for name in _foundations_first(trees)}
+    segments = {name: compile_condition(trees[name], fields) for name in foundations_first(trees)}
     rules = [
         _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
     ]
     return Rulebook(rules, segments)
-
-
-def _foundations_first(trees: Mapping[str, Node]) -> list[str]:
-    order: list[str] = []
-
-    def lay(name: str) -> None:
-        if name in order:
-            return
-        for one in sorted(segments_asked(trees[name]) & trees.keys()):
-            lay(one)
-        order.append(name)
-
-    for name in trees:
-        lay(name)
-    return order
 
 
 def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import models.playbook
+from models.playbook.event_fields import EVENT_FIELDS
 from streams.cli import app
 
 STARTER = Path(models.playbook.__file__).with_name("starter.yaml")
@@ -103,6 +104,17 @@ def test_packs_beside_the_file_are_read(tmp_path: Path) -> None:
 def test_settings_that_are_wrong_are_no_concern_of_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUITOU_PARTITIONS", "0")
     assert run("check", str(STARTER))[0] == 0
+
+
+def test_every_field_is_listed_with_its_type_and_meaning() -> None:
+    code, out, _ = run("fields")
+    assert code == 0
+    assert "customer.silence_days" in out
+    told = json.loads(run("fields", "--json")[1])
+    assert set(told) == {"customer", *EVENT_FIELDS}
+    assert all(row["meaning"] and row["type"] for rows in told.values() for row in rows)
+    tier = next(row for row in told["customer"] if row["field"] == "customer.tier")
+    assert "dormant" in tier["values"]
 
 
 def test_the_schema_is_printed_as_json() -> None:

@@ -252,6 +252,22 @@ def test_lines_in_any_order_are_read_or_told(lines: list[str], kept: int) -> Non
             + "(customer.known || customer.known) && " * 90
             + "true'}}"
         ).encode(),
+        (
+            SHOP
+            + "segments:\n"
+            + "".join(
+                f"  s{at}: {{if: \"'s{at + 1}' in customer.segments\"}}\n" for at in range(3_000)
+            )
+        ).encode(),
+        (
+            SHOP
+            + "triggers:\n"
+            + "".join(
+                f"  t{at}: {{when: {{silence: 30d}}, then: {{message: m{at}}}}}\n"
+                for at in range(3_000)
+            )
+        ).encode(),
+        (SHOP + "".join(f"key{at}: 1\n" for at in range(20_000))).encode(),
         (SHOP + "include: [" + ", ".join(f"f{at}.yaml" for at in range(500)) + "]").encode(),
     ],
     ids=lambda raw: raw[:40].decode(),

@@ -5,8 +5,9 @@ import pytest
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tokens import tokens_of
 from models.playbook.cel_tree import fields_in
+from models.playbook.check import check
 from models.playbook.conditions import check_conditions, customer_fields
-from models.playbook.consistency import segments_asked
+from models.playbook.consistency import foundations_first, segments_asked
 from models.playbook.files import gather
 from models.playbook.never import never_fires
 from models.playbook.playbook import Playbook
@@ -41,6 +42,23 @@ def test_conditions_that_are_wrong_are_not_asked_whether_they_can_hold() -> None
 )
 def test_a_condition_rests_on_the_segments_it_names(text: str, expected: set[str]) -> None:
     assert segments_asked(parse(text)) == expected
+
+
+def test_a_circle_of_segments_is_told_once_and_whole() -> None:
+    text = "".join(
+        f"  {a}: {{if: \"'{b}' in customer.segments\"}}\n" for a, b in ("bc", "ca", "ab")
+    )
+    found = check("p.yaml", f"{SHOP}segments:\n{text}".encode())
+    assert [(one.place.line, one.message) for one in found.errors] == [
+        (7, "segment a rests on itself: a -> b -> c -> a")
+    ]
+
+
+def test_a_long_row_of_segments_is_no_circle() -> None:
+    trees = {"s0": parse("customer.known")} | {
+        f"s{at}": parse(f"'s{at - 1}' in customer.segments") for at in range(1, 3_000)
+    }
+    assert foundations_first(dict(reversed(trees.items()))) == list(trees)
 
 
 def test_a_condition_knows_its_fields() -> None:
