@@ -1,4 +1,4 @@
-"""From a checked condition to nested Python functions: no text is ever evaluated.
+"""From a checked condition to Python functions: no text is ever evaluated.
 
 Semantics are CEL's. What is not known raises Unanswerable; `&&` and `||` answer without it where
 the other parts decide. Where the reference library in tests and CEL's specification differ the
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from math import copysign, inf, isfinite, isnan, nan
 from typing import Any
 
+from models.playbook.cel_inlining import inlined
 from models.playbook.cel_tokens import INT_MAX, INT_MIN
 from models.playbook.cel_tree import (
     Binary,
@@ -35,15 +36,21 @@ _PLAIN = frozenset({bool, int, float, str})
 
 def compile_condition(tree: Node, fields: Fields) -> Callable[[Scope], bool]:
     """Whether the condition holds; one that can't be answered does not."""
-    asks, decides, plainly = _parts(tree, fields)
+    surely = _as(BOOL, tree, fields)
+    quickly = inlined(
+        tree,
+        lambda part: _as(BOOL, part, fields) if part is tree else _ask(part, fields),
+        lambda part: DYN not in _type_of(part, fields),
+    )
 
     def holds(scope: Scope) -> bool:
         try:
-            return plainly(scope)  # type: ignore[no-any-return]
+            return quickly(scope)  # type: ignore[no-any-return]
         except Unanswerable:
             pass
         try:
-            return _unless_decided(asks, scope, decides)
+            # Another part may decide although one can't be answered.
+            return surely(scope)  # type: ignore[no-any-return]
         except Unanswerable:
             return False
 
@@ -146,60 +153,23 @@ def _choice(condition: Ask, one: Ask, other: Ask) -> Ask:
 
 
 def _logic(node: Logic, fields: Fields) -> Ask:
-    asks, decides, plainly = _parts(node, fields)
+    """Ask one part after another; one that decides does so though another can't be answered."""
+    decides = node.sign == "||"
+    asks = [_as(BOOL, part, fields) for part in node.parts]
 
-    def logic(scope: Scope) -> Any:
-        try:
-            return plainly(scope)
-        except Unanswerable:
-            return _unless_decided(asks, scope, decides)
-
-    return logic
-
-
-def _parts(node: Node, fields: Fields) -> tuple[tuple[Ask, ...], bool, Ask]:
-    """Parts of a condition, the answer with which one decides, and how they are asked plainly."""
-    decides = isinstance(node, Logic) and node.sign == "||"
-    parts = node.parts if isinstance(node, Logic) else (node,)
-    asks = tuple(_as(BOOL, part, fields) for part in parts)
-    if len(asks) == 1:
-        return asks, decides, asks[0]
-    joined = (_JOINED_BY_OR if decides else _JOINED_BY_AND).get(len(asks))
-    return asks, decides, joined(*asks) if joined else _one_after_another(asks, decides)
-
-
-def _unless_decided(asks: tuple[Ask, ...], scope: Scope, decides: bool) -> bool:
-    """Answer when any part decides although another can't be answered."""
-    for ask in asks:
-        try:
-            if ask(scope) == decides:
-                return decides
-        except Unanswerable:
-            continue
-    raise Unanswerable
-
-
-def _one_after_another(asks: tuple[Ask, ...], decides: bool) -> Ask:
-    def ask_all(scope: Scope) -> bool:
+    def logic(scope: Scope) -> bool:
+        is_open = False
         for ask in asks:
-            if ask(scope) == decides:
-                return decides
+            try:
+                if ask(scope) == decides:
+                    return decides
+            except Unanswerable:
+                is_open = True
+        if is_open:
+            raise Unanswerable
         return not decides
 
-    return ask_all
-
-
-# Few parts are the rule, and a loop over them costs half as much again.
-_JOINED_BY_AND: dict[int, Callable[..., Ask]] = {
-    2: lambda a, b: lambda scope: a(scope) and b(scope),
-    3: lambda a, b, c: lambda scope: a(scope) and b(scope) and c(scope),
-    4: lambda a, b, c, d: lambda scope: a(scope) and b(scope) and c(scope) and d(scope),
-}
-_JOINED_BY_OR: dict[int, Callable[..., Ask]] = {
-    2: lambda a, b: lambda scope: a(scope) or b(scope),
-    3: lambda a, b, c: lambda scope: a(scope) or b(scope) or c(scope),
-    4: lambda a, b, c, d: lambda scope: a(scope) or b(scope) or c(scope) or d(scope),
-}
+    return logic
 
 
 def _call(node: Call, fields: Fields) -> Ask:
@@ -227,9 +197,6 @@ def _binary(node: Binary, fields: Fields) -> Ask:
         return _membership(left, right, types)
     is_plain = not any(DYN in type_ for type_ in types)
     if node.sign in _COMPARED:
-        constant = node.right.value if isinstance(node.right, Literal) else None
-        if constant is not None and (is_plain or (node.sign == "==" and type(constant) is str)):
-            return _AGAINST_CONSTANT[node.sign](left, constant)
         if not is_plain:
             return _looked_at(node.sign, left, right)
         return _COMPARED[node.sign](left, right)
@@ -258,14 +225,6 @@ _COMPARED: dict[str, Callable[[Ask, Ask], Ask]] = {
     "<=": lambda left, right: lambda scope: left(scope) <= right(scope),
     ">": lambda left, right: lambda scope: left(scope) > right(scope),
     ">=": lambda left, right: lambda scope: left(scope) >= right(scope),
-}
-_AGAINST_CONSTANT: dict[str, Callable[[Ask, Any], Ask]] = {
-    "==": lambda left, constant: lambda scope: left(scope) == constant,
-    "!=": lambda left, constant: lambda scope: left(scope) != constant,
-    "<": lambda left, constant: lambda scope: left(scope) < constant,
-    "<=": lambda left, constant: lambda scope: left(scope) <= constant,
-    ">": lambda left, constant: lambda scope: left(scope) > constant,
-    ">=": lambda left, constant: lambda scope: left(scope) >= constant,
 }
 _WHOLE_NUMBERS: dict[str, Callable[[Ask, Ask], Ask]] = {
     "+": lambda left, right: lambda scope: _within(left(scope) + right(scope)),

@@ -17,6 +17,7 @@ from models.playbook.event_fields import fields_of_events
 from models.playbook.fields import FORETOLD, STRING, STRINGS, FieldKind, Scope
 from models.playbook.playbook import Playbook, Trigger
 from models.playbook.when import OnCadence, OnEvent
+from models.segment_values import exponent_of
 
 Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
@@ -56,10 +57,19 @@ class _OfType:
 
 
 class Rulebook:
-    """The rules of one playbook; `segments` says by name who is in one."""
+    """The rules of one playbook; `segments` says by name who is in one.
 
-    def __init__(self, rules: Iterable[tuple[Rule, Node | None]], segments: Mapping[str, Holds]):
+    `minor_units` is how many of the smallest coin the shop's currency counts for one, for a Scope.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[tuple[Rule, Node | None]],
+        segments: Mapping[str, Holds],
+        minor_units: int,
+    ) -> None:
         self.segments = segments
+        self.minor_units = minor_units
         self.rules: dict[str, Rule] = {}
         self._moments: dict[type, list[Rule]] = {}
         self._types: dict[str, _OfType] = {}
@@ -132,7 +142,8 @@ def compile_playbook(book: Playbook) -> Rulebook:
     rules = [
         _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
     ]
-    return Rulebook(rules, segments)
+    exponent = exponent_of(book.shop.currency) if book.shop else 2
+    return Rulebook(rules, segments, 10**exponent)
 
 
 def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:

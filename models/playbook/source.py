@@ -23,6 +23,7 @@ _PARTLY_QUOTED = re.compile(r""":\s+('[^']*'|"[^"]*")\s+[^\s#,}]""")
 _FOLD = re.compile(r"[ \t]*\n\s*")
 _CONTINUED = re.compile(r"(?:\\\n[ \t]*)*")
 _BLOCKS = ("|", ">")
+_NO_TAGS = "plain YAML; what begins with ! stands in quotes"
 _QUOTES_AROUND = "quotes around the whole value, or the value in a line of its own behind |"
 _HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 
@@ -204,7 +205,7 @@ def _refuse_machinery(place: Place, event: yaml.events.Event) -> None:
         name = f"&{anchor}"
         raise _unreadable(place, "anchors are not read", value=name, expected="the text itself")
     if (tag := getattr(event, "tag", None)) and tag != "!":
-        raise _unreadable(place, "tags are not read", value=tag, expected="plain YAML")
+        raise _unreadable(place, "tags are not read", value=tag, expected=_NO_TAGS)
 
 
 def _key(node: Node) -> Scalar:

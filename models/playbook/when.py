@@ -101,9 +101,15 @@ class OnLeavingSegment(Part, frozen=True):
 
 
 class OnHazard(Part, frozen=True):
-    """The likelihood of an order within 30 days crossed a line."""
+    """The likelihood of an order within 30 days crossed a line downwards."""
 
     hazard_falls_below: Annotated[float, Key("Falls below this.", SHARE)]
+
+
+class OnRisingHazard(Part, frozen=True):
+    """The likelihood of an order within 30 days crossed a line upwards."""
+
+    hazard_rises_above: Annotated[float, Key("Rises above this.", SHARE)]
 
 
 class OnValue(Part, frozen=True):
@@ -175,6 +181,7 @@ When = (
     | OnEnteringSegment
     | OnLeavingSegment
     | OnHazard
+    | OnRisingHazard
     | OnValue
     | OnCustomerDate
     | OnHoliday

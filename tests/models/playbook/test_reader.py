@@ -56,6 +56,7 @@ from models.playbook.when import (
     OnLeavingSegment,
     OnLeavingTier,
     OnReplenishment,
+    OnRisingHazard,
     OnSilence,
     OnValue,
 )
@@ -115,6 +116,7 @@ triggers:
   enters_segment: {when: {enters_segment: big}, then: {tag: a}}
   leaves_segment: {when: {leaves_segment: big}, then: {tag: a}}
   hazard: {when: {hazard_falls_below: 20%}, then: {tag: a}}
+  rising: {when: {hazard_rises_above: 0.9}, then: {tag: a}}
   worth: {when: {value_reaches: 1000}, then: {tag: a}}
   birthday: {when: {date_of: birthday, before: 1d, at: 9:30, leap_day: mar_1}, then: {tag: a}}
   holiday: {when: {holiday: [spring_festival, sale], before: 1d}, then: {tag: a}}
@@ -219,6 +221,7 @@ EXPECTED = Playbook(
         "enters_segment": Trigger(when=OnEnteringSegment(enters_segment=("big",)), then=TAGGED),
         "leaves_segment": Trigger(when=OnLeavingSegment(leaves_segment=("big",)), then=TAGGED),
         "hazard": Trigger(when=OnHazard(hazard_falls_below=0.2), then=TAGGED),
+        "rising": Trigger(when=OnRisingHazard(hazard_rises_above=0.9), then=TAGGED),
         "worth": Trigger(when=OnValue(value_reaches_cents=100_000), then=TAGGED),
         "birthday": Trigger(
             when=OnCustomerDate(

@@ -204,6 +204,14 @@ def test_a_rule_says_whether_the_hazard_must_be_settled_before() -> None:
     assert not rules.rules["b"].needs_foretelling
 
 
+@pytest.mark.parametrize(("currency", "expected"), [("EUR", 100), ("JPY", 1)])
+def test_amounts_are_asked_in_the_shops_currency(currency: str, expected: int) -> None:
+    text = SHOP.replace("EUR", currency) + f"triggers:\n{on_view('a')}{HELLO}"
+    book = check("p.yaml", text.encode()).playbook
+    assert book is not None
+    assert compile_playbook(book).minor_units == expected
+
+
 def test_a_rule_that_is_off_is_left_out() -> None:
     text = on_view("a").replace("guard: {}", "enabled: false")
     assert rulebook(text + on_view("b")).rules.keys() == {"b"}
