@@ -18,6 +18,7 @@ from models.playbook.cel_tree import (
 )
 from models.playbook.closeness import closest, listed
 from models.playbook.fields import BOOL, DOUBLE, DYN, INT, MAP, STRING, STRINGS, FieldKind
+from models.playbook.problem import shown
 
 NUMBERS = frozenset({INT, DOUBLE})
 _ORDERED = frozenset({INT, DOUBLE, STRING, BOOL, DYN})
@@ -202,7 +203,7 @@ class Types:
             self.mistakes.append(
                 CelMistake(
                     literal.at,
-                    f"{field.name} is never {literal.value!r}",
+                    f"{field.name} is never {shown(literal.value)!r}",
                     value=literal.value,
                     expected=f"one of {listed(kind.values) or 'none, there are no such names'}",
                     suggestion=closest(literal.value, kind.values),

@@ -68,7 +68,7 @@ def _told(mistake: CelMistake, scalar: Scalar, found: Found) -> Problem:
     place = place_inside(scalar, found.texts[scalar.place.file], mistake.at)
     return Problem(
         place=place,
-        message=f"in this condition {mistake.message}",
+        message=f"in this condition {' '.join(mistake.message.split())}",
         value=shown(mistake.value or scalar.value),
         expected=mistake.expected,
         suggestion=mistake.suggestion,

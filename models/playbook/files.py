@@ -101,7 +101,9 @@ def _kept(root: Mapping, found: Found, *, is_first: bool) -> Mapping:
     for key, value in root.pairs:
         if not is_first and key.value in SINGLE and (key.value,) in found.places:
             before = found.places[(key.value,)].place
-            _wrong(found, key.place, f"{key.value} stands in {before} too", "it once", key.value)
+            _wrong(
+                found, key.place, f"{shown(key.value)} stands in {before} too", "it once", key.value
+            )
             continue
         pairs.append((key, _new(key.value, value, found) if key.value in SECTIONS else value))
     return Mapping(root.place, tuple(pairs))
@@ -117,7 +119,13 @@ def _new(section: str, node: Node, found: Found) -> Node:
         if before is key.place or before.file == key.place.file:
             pairs.append((key, value))
             continue
-        _wrong(found, key.place, f"{key.value} stands in {before} too", "each name once", key.value)
+        _wrong(
+            found,
+            key.place,
+            f"{shown(key.value)} stands in {before} too",
+            "each name once",
+            key.value,
+        )
     return Mapping(node.place, tuple(pairs))
 
 
@@ -158,7 +166,9 @@ def _include(
             _wrong(found, item.place, "this file lies elsewhere", expected, item.value)
         elif name in above:
             circle = " -> ".join([*above[above.index(name) :], name])
-            _wrong(found, item.place, f"files include each other: {circle}", value=item.value)
+            _wrong(
+                found, item.place, f"files include each other: {shown(circle)}", value=item.value
+            )
         elif name in found.texts:
             _wrong(found, item.place, "this file is included twice", "each file once", item.value)
         elif len(found.texts) >= FILES_MAX:

@@ -7,7 +7,7 @@ import msgspec
 ERROR, WARNING = "error", "warning"
 SHOWN_CHARS = 60
 PROBLEMS_MAX = 300
-"""More mistakes of one kind are not looked into: whoever made so many mends some first."""
+"""More mistakes of a kind are not looked into: whoever made so many mends some first."""
 
 
 class Place(msgspec.Struct, frozen=True, order=True):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from models.playbook.closeness import closest, listed
 from models.playbook.keys import Key, KeySpec, Part, head_of, keys_of
 from models.playbook.problem import PROBLEMS_MAX, Problem, shown
-from models.playbook.scalars import Kind, Misread
+from models.playbook.scalars import TEXT, Kind, Misread
 from models.playbook.source import Mapping, Node, Scalar, Sequence
 
 Path = tuple[str | int, ...]
@@ -119,7 +119,7 @@ class Reader:
         if isinstance(type_, type) and issubclass(type_, Part):
             read = self.read_part(type_, node, path)
             return _WRONG if read is None else read
-        return self._word(declared.kind, node, path)
+        return self._word(declared.kind or TEXT, node, path)
 
     def _one_of(self, parts: list[type[Part]], node: Node, path: Path) -> Any:
         heads = {head_of(part): part for part in parts}
@@ -169,7 +169,9 @@ class Reader:
             # What stands there twice is looked at all the same, under a name that nothing has.
             name = key.value if is_first else f"{key.value} in line {key.place.line}"
             one = self._named_value(type_, declared, key, value, (*path, name))
-            read[self._word(declared.names, key, (*path, name, "="))] = one if is_first else _WRONG
+            read[self._word(declared.names or TEXT, key, (*path, name, "="))] = (
+                one if is_first else _WRONG
+            )
         right = {
             name: one for name, one in read.items() if name is not _WRONG and one is not _WRONG
         }
@@ -187,8 +189,7 @@ class Reader:
                 return _WRONG
         return self._read(type_, declared, node, path)
 
-    def _word(self, kind: Kind | None, node: Node, path: Path) -> Any:
-        assert kind is not None  # noqa: S101  # a part without one is no word: a mistake of ours
+    def _word(self, kind: Kind, node: Node, path: Path) -> Any:
         if not isinstance(node, Scalar):
             found = "a list" if isinstance(node, Sequence) else "keys with values"
             self._wrong(node, f"here must be a word, not {found}", value="", expected=kind.expected)

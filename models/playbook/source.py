@@ -126,6 +126,7 @@ def _events(file: str, text: str) -> Iterator[yaml.events.Event]:
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         context = f" {error.context}" if error.context else ""
         expected = _QUOTES_AROUND if _PARTLY_QUOTED.search(_line(text, place)) else ""
+        expected = _NO_TAGS if "scanning a tag" in context else expected
         message = f"this is no YAML: {error.problem or ''}{context}"
         raise _unreadable(place, message, expected=expected) from None
     except yaml.reader.ReaderError as error:

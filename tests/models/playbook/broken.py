@@ -35,7 +35,7 @@ YAML = [
     ("triggers: ⟦&all {}", "anchors are not read", ""),
     ("caps: ⟦*all", "aliases are not read", ""),
     ("caps: ⟦!!python/object/apply:os.system [ls]", "tags are not read", ""),
-    ("segments: {a: {if: ⟦!customer.known}}", "tags are not read", ""),
+    ("segments:\n  a:\n    if: ⟦!customer.known", "tags are not read", ""),
     ("caps: ⟦!include other.yaml", "tags are not read", ""),
     ("triggers: {⟦<<: {}}", "merges are not read", ""),
     ("triggers: {⟦[a]: b}", "a key must be a word", ""),

@@ -151,6 +151,35 @@ def test_text_of_other_systems_is_read_too() -> None:
     assert check("a", TEXT.encode("utf-16")).problems == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("segments: {a: {if: 'x' in customer.segments}}", "quotes around the whole value"),
+        ("segments: {a: {if: !customer.known}}", "what begins with ! stands in quotes"),
+    ],
+)
+def test_conditions_that_trip_yaml_are_told_how_to_stand(text: str, expected: str) -> None:
+    (error,) = checked(SHOP + text).errors
+    assert expected in error.expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'segments: {"a\\n\\e[31m": {if: "true"}}',
+        "segments: {a: {if: \"customer.tier == 'new\\e' 3\"}}",
+        'segments: {a: {if: "customer.known \\"\\"\\"x\\ny\\"\\"\\""}}',
+        'include: "a\\nb"',
+        'playbook: "1\\n"',
+        '"a\\nb": 1',
+    ],
+)
+def test_what_a_terminal_would_obey_is_not_shown(text: str) -> None:
+    found = checked(SHOP + text)
+    for one in found.problems:
+        assert str(one).isprintable(), repr(str(one))
+
+
 def assert_told(found: Checked, raw: bytes) -> None:
     lines = raw.count(b"\n") + raw.count(b"\r") + 2
     assert (found.playbook is None) == any(one.severity == ERROR for one in found.problems)
