@@ -40,7 +40,7 @@ def compile_condition(tree: Node, fields: Fields) -> Callable[[Scope], bool]:
     quickly = inlined(
         tree,
         lambda part: _as(BOOL, part, fields) if part is tree else _ask(part, fields),
-        lambda part: DYN not in _type_of(part, fields),
+        lambda part: _is_plain(part, fields),
     )
 
     def holds(scope: Scope) -> bool:
@@ -192,23 +192,33 @@ def _call(node: Call, fields: Fields) -> Ask:
 
 def _binary(node: Binary, fields: Fields) -> Ask:
     left, right = _ask(node.left, fields), _ask(node.right, fields)
-    types = (_type_of(node.left, fields), _type_of(node.right, fields))
+    is_plain = _is_plain(node.left, fields) and _is_plain(node.right, fields)
     if node.sign == "in":
-        return _membership(left, right, types)
-    is_plain = not any(DYN in type_ for type_ in types)
+        return _membership(left, right, is_plain=is_plain)
     if node.sign in _COMPARED:
         if not is_plain:
             return _looked_at(node.sign, left, right)
         return _COMPARED[node.sign](left, right)
-    if types[0] == INT:
+    if _type_of(node.left, fields) == INT:
         return _WHOLE_NUMBERS[node.sign](left, right)
     if node.sign == "/":
         return lambda scope: _divided(left(scope), right(scope))
     return _BROKEN_NUMBERS[node.sign](left, right)
 
 
-def _membership(left: Ask, right: Ask, types: tuple[str, str]) -> Ask:
-    if not any(DYN in type_ for type_ in types):
+def _is_plain(node: Node, fields: Fields) -> bool:
+    """Whether Python compares such values as CEL does: their type is known, and none is NaN.
+
+    What is known of customers and written in conditions is a number; NaN comes of arithmetic only.
+    """
+    if isinstance(node, Items):
+        return all(_is_plain(item, fields) for item in node.items)
+    type_ = _type_of(node, fields)
+    return DYN not in type_ and (type_ != DOUBLE or isinstance(node, Field | Literal))
+
+
+def _membership(left: Ask, right: Ask, *, is_plain: bool) -> Ask:
+    if is_plain:
         return lambda scope: left(scope) in right(scope)
 
     def among(scope: Scope) -> bool:
@@ -257,6 +267,9 @@ def _looked_at(sign: str, left: Ask, right: Ask) -> Ask:
     def compared(scope: Scope) -> bool:
         one, other = left(scope), right(scope)
         if _family(one) != _family(other) or _family(one) == "list":
+            raise Unanswerable
+        if not (one < other or one >= other):
+            # NaN has no place in any order.
             raise Unanswerable
         return order(one, other)
 

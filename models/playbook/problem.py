@@ -37,7 +37,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
         said = f"{self.place}: {self.severity}: {self.message}"
         if self.expected:
             said += f"; expected {self.expected}"
-        return said + (f"; did you mean {self.suggestion!r}?" if self.suggestion else "")
+        return _legible(said + (f"; did you mean {self.suggestion!r}?" if self.suggestion else ""))
 
     def told(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -46,10 +46,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
             "line": self.place.line,
             "column": self.place.column,
             "severity": self.severity,
-            "message": self.message,
+            "message": _legible(self.message),
             "value": self.value,
-            "expected": self.expected,
-            "suggestion": self.suggestion,
+            "expected": _legible(self.expected),
+            "suggestion": _legible(self.suggestion),
         }
 
 
@@ -59,6 +59,12 @@ def shown(value: str) -> str:
     >>> shown("a" * 70)[-3:]
     'aa…'
     """
-    line = " ".join(value.split())
-    line = "".join(letter if letter.isprintable() else "�" for letter in line)
+    line = _legible(" ".join(value.split()))
     return line if len(line) <= SHOWN_CHARS else line[: SHOWN_CHARS - 1] + "…"
+
+
+def _legible(text: str) -> str:
+    """Text without what a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
