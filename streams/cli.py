@@ -338,6 +338,31 @@ def roll_back_model(
         command.roll_back(settings, model, version or 0, as_json=as_json)
 
 
+playbook = typer.Typer(help="The playbook: what brings customers back, in one file.")
+app.add_typer(playbook, name="playbook", no_args_is_help=True)
+
+
+@playbook.command("check")
+def check_playbook(
+    file: Annotated[Path, typer.Argument(help="The playbook's first file.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Tell every mistake at once, with its place and what was probably meant, and every doubt."""
+    import_module("streams.playbook_command").check_file(file, as_json=as_json)
+
+
+@playbook.command("fields")
+def list_playbook_fields(as_json: AsJson = False) -> None:
+    """List what a condition may ask of a customer and of each event."""
+    import_module("streams.playbook_command").list_fields(as_json=as_json)
+
+
+@playbook.command("schema")
+def print_playbook_schema() -> None:
+    """Print the language as JSON Schema, for editors."""
+    import_module("streams.playbook_command").print_schema()
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

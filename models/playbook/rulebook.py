@@ -1,0 +1,225 @@
+"""A playbook made ready for the fold: of all its rules an event touches its candidates only.
+
+Rules are found by the kind of moment; those on an event by its type and then, by look-up, by one
+simple filter each (`event.category == "shoes"`, `event.name in [...]`, `"x" in event.categories`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.playbook.cel_compiler import compile_condition
+from models.playbook.cel_parser import parse
+from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
+from models.playbook.conditions import customer_fields
+from models.playbook.consistency import foundations_first
+from models.playbook.event_fields import fields_of_events
+from models.playbook.fields import FORETOLD, STRING, STRINGS, FieldKind, Scope
+from models.playbook.playbook import Playbook, Trigger
+from models.playbook.when import OnCadence, OnEvent
+from models.segment_values import exponent_of
+
+Holds = Callable[[Scope], bool]
+Fields = Mapping[str, FieldKind]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """A trigger with its conditions compiled.
+
+    `begins` is asked when the moment comes, `may_act` when the rule is to act, perhaps after a
+    wait; `asks` are the fields of both, `needs_foretelling` whether the hazard must be settled.
+    """
+
+    name: str
+    trigger: Trigger
+    begins: Holds
+    may_act: Holds
+    asks: frozenset[str]
+
+    @property
+    def priority(self) -> int:
+        """Of two rules at the same moment the higher goes first."""
+        return self.trigger.guard.priority
+
+    @property
+    def needs_foretelling(self) -> bool:
+        """Whether a condition asks for something that is foretold."""
+        return not self.asks.isdisjoint(FORETOLD)
+
+
+@dataclass(slots=True)
+class _OfType:
+    """Rules on one type of event: those to be asked always, and those behind a look-up."""
+
+    always: list[Rule] = field(default_factory=list)
+    filters: dict[str, tuple[FieldKind, dict[str, list[Rule]]]] = field(default_factory=dict)
+
+
+class Rulebook:
+    """The rules of one playbook; `segments` says by name who is in one.
+
+    `minor_units` is how many of the smallest coin the shop's currency counts for one, for a Scope.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[tuple[Rule, Node | None]],
+        segments: Mapping[str, Holds],
+        minor_units: int,
+    ) -> None:
+        self.segments = segments
+        self.minor_units = minor_units
+        self.rules: dict[str, Rule] = {}
+        self._moments: dict[type, list[Rule]] = {}
+        self._types: dict[str, _OfType] = {}
+        self._stopped: dict[str, list[Rule]] = {}
+        for rule, tree in sorted(rules, key=lambda one: (-one[0].priority, one[0].name)):
+            self.rules[rule.name] = rule
+            self._moments.setdefault(type(rule.trigger.when), []).append(rule)
+            self._index(rule, tree)
+
+    def _index(self, rule: Rule, tree: Node | None) -> None:
+        when = rule.trigger.when
+        if isinstance(when, OnEvent):
+            for name in dict.fromkeys(when.event):
+                self._place(rule, name, tree)
+        stops = when.unless if isinstance(when, OnEvent) else ()
+        stops = when.until if isinstance(when, OnCadence) else stops
+        for name in dict.fromkeys(stops):
+            self._stopped.setdefault(name, []).append(rule)
+
+    def _place(self, rule: Rule, event: str, tree: Node | None) -> None:
+        of_type = self._types.setdefault(event, _OfType())
+        found = simple_filter(tree, fields_of_events((event,))) if tree else None
+        if found is None:
+            of_type.always.append(rule)
+            return
+        name, kind, values = found
+        _, rules = of_type.filters.setdefault(name, (kind, {}))
+        for value in values:
+            rules.setdefault(value, []).append(rule)
+
+    def candidates(self, event: str, scope: Scope) -> list[Rule]:
+        """Rules that this event may begin, the highest priority first; conditions are not asked."""
+        of_type = self._types.get(event)
+        if of_type is None:
+            return []
+        found = list(of_type.always)
+        for kind, rules in of_type.filters.values():
+            value = kind.read(scope)
+            for one in dict.fromkeys(value) if kind.type == STRINGS else (value,):
+                found += rules.get(one, ())
+        if len(found) > 1:
+            found.sort(key=_order)
+        return found
+
+    def at(self, moment: type) -> tuple[Rule, ...]:
+        """Rules of one kind of moment (`when.py`), the highest priority first."""
+        return tuple(self._moments.get(moment, ()))
+
+    def stopped_by(self, event: str) -> tuple[Rule, ...]:
+        """Rules whose waiting such an event may end."""
+        return tuple(self._stopped.get(event, ()))
+
+    def segments_of(self, scope: Scope) -> tuple[str, ...]:
+        """Segments the customer is in; those that rest on others come after them."""
+        for name, holds in self.segments.items():
+            if holds(scope):
+                scope.segments = (*scope.segments, name)
+        return scope.segments
+
+
+def _order(rule: Rule) -> tuple[int, str]:
+    return -rule.priority, rule.name
+
+
+def compile_playbook(book: Playbook) -> Rulebook:
+    """Rules of a playbook that was checked."""
+    fields = customer_fields(tuple(book.segments))
+    trees = {name: parse(segment.if_) for name, segment in book.segments.items()}
+    segments = {name: compile_condition(trees[name], fields) for name in foundations_first(trees)}
+    rules = [
+        _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
+    ]
+    exponent = exponent_of(book.shop.currency) if book.shop else 2
+    return Rulebook(rules, segments, 10**exponent)
+
+
+def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:
+    when, guard = trigger.when, trigger.guard
+    events = when.event if isinstance(when, OnEvent) else ()
+    own = when.while_ if isinstance(when, OnCadence) else getattr(when, "if_", "")
+    begins = _joined([own] if own else [])
+    may_act = _joined(
+        [
+            *([f"customer.tier in [{_quoted(guard.tiers)}]"] if guard.tiers else []),
+            *(
+                [" || ".join(f"'{one}' in customer.segments" for one in guard.segments)]
+                if guard.segments
+                else []
+            ),
+            *([guard.if_] if guard.if_ else []),
+        ]
+    )
+    with_event = {**fields, **fields_of_events(events)}
+    rule = Rule(
+        name,
+        trigger,
+        _compiled(begins, with_event),
+        _compiled(may_act, fields),
+        fields_in(begins) | fields_in(may_act) if begins and may_act else _asked(begins or may_act),
+    )
+    return rule, begins
+
+
+def _quoted(words: tuple[str, ...]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+def _asked(tree: Node | None) -> frozenset[str]:
+    return fields_in(tree) if tree else frozenset()
+
+
+def _joined(texts: list[str]) -> Node | None:
+    trees = tuple(map(parse, texts))
+    return None if not trees else trees[0] if len(trees) == 1 else Logic(0, "&&", trees)
+
+
+def _compiled(tree: Node | None, fields: Fields) -> Holds:
+    return compile_condition(tree, fields) if tree else _always
+
+
+def _always(scope: Scope) -> bool:
+    return True
+
+
+def simple_filter(tree: Node, fields: Fields) -> tuple[str, FieldKind, frozenset[str]] | None:
+    """A field of the event and the words of which it must be, or hold, one: else it can't begin."""
+    if isinstance(tree, Logic) and tree.sign == "&&":
+        found = [one for part in tree.parts if (one := simple_filter(part, fields))]
+        return found[0] if found else None
+    if not isinstance(tree, Binary):
+        return None
+    words: frozenset[str] | None = None
+    left, right = tree.left, tree.right
+    if tree.sign == "==":
+        if isinstance(left, Literal):
+            left, right = right, left
+        words = _words(right)
+    elif tree.sign == "in" and isinstance(right, Field):
+        left, words = right, _words(left)
+    elif tree.sign == "in" and isinstance(right, Items):
+        each = [_words(item) for item in right.items]
+        words = None if None in each else frozenset().union(*(one for one in each if one))
+    kind = fields.get(left.name) if isinstance(left, Field) else None
+    if words is None or kind is None or kind.optional or not isinstance(left, Field):
+        return None
+    if not left.name.startswith("event.") or kind.type not in (STRING, STRINGS):
+        return None
+    return left.name, kind, words
+
+
+def _words(node: Any) -> frozenset[str] | None:
+    is_word = isinstance(node, Literal) and isinstance(node.value, str)
+    return frozenset({node.value}) if is_word else None
