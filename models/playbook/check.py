@@ -3,7 +3,6 @@
 Doubts (warnings) are looked for once there is no mistake: those of half a playbook would mislead.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -43,14 +42,11 @@ def check(
     fetch: Fetch = lambda name: None,
     *,
     today: date | None = None,
-    horizons: Mapping[str, date] | None = None,
 ) -> Checked:
     """Read a playbook and all it includes (`fetch` gives their content by name); never raises.
 
-    `today` is for calendars that run out, without it they are not looked at; `horizons` says up to
-    when the days of a holiday are known, by its name in the language.
+    `today` is for calendars that run out; without it they are not looked at.
     """
-    horizons = horizons or {}
     try:
         found = gather(file, raw, fetch)
     except Unreadable as unreadable:
@@ -60,7 +56,7 @@ def check(
     book = playbook_of(found)
     problems += check_sense(book, found, conditions)
     if not problems:
-        problems += doubts_about(book, conditions, found, horizons, today)
+        problems += doubts_about(book, conditions, found, today)
     order = {name: index for index, name in enumerate(found.texts)}
     problems.sort(key=lambda one: (order.get(one.place.file, 0), one.place.line, one.place.column))
     is_wrong = any(one.severity == ERROR for one in problems)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from itertools import chain
 
+from models.holidays import Absent, horizon_of
 from models.playbook.closeness import listed
 from models.playbook.conditions import Condition
 from models.playbook.files import Found
@@ -27,17 +28,16 @@ def doubts_about(
     book: Playbook,
     conditions: Mapping[Path, Condition],
     found: Found,
-    horizons: Mapping[str, date],
     today: date | None,
 ) -> list[Problem]:
-    """All doubts; `today` and `horizons` as in `check`."""
+    """All doubts; `today` as in `check`."""
     doubts: Iterator[tuple[Path, str, str]] = chain(
         never_fires(book, conditions),
         _idle(book),
         _caps(book),
         _messages(book),
         _words(book),
-        _calendars(book, horizons, today) if today else iter(()),
+        _calendars(book, today) if today else iter(()),
     )
     return [_problem(found, path, message, expected) for path, message, expected in doubts]
 
@@ -125,9 +125,7 @@ def _lacking(book: Playbook, path: Path, step: Send) -> Iterator[tuple[Path, str
             yield path, f"message {step.message} has no short in {locale}", f"one, for {others[0]}"
 
 
-def _calendars(
-    book: Playbook, horizons: Mapping[str, date], today: date
-) -> Iterator[tuple[Path, str, str]]:
+def _calendars(book: Playbook, today: date) -> Iterator[tuple[Path, str, str]]:
     ahead = today + timedelta(days=AHEAD_DAYS)
     for name, calendar in (book.shop.calendars if book.shop else {}).items():
         last = max(calendar.dates, default=None)
@@ -140,7 +138,11 @@ def _calendars(
         if not isinstance(trigger.when, OnHoliday):
             continue
         for index, holiday in enumerate(trigger.when.holiday):
-            known_to = horizons.get(holiday)
-            if known_to is not None and known_to < ahead:
-                path = ("triggers", name, "when", "holiday", index)
-                yield path, f"days of {holiday} are known up to {known_to} only", "a later calendar"
+            country = trigger.when.country or (book.shop.country if book.shop else "")
+            known_to = horizon_of(holiday, country)
+            path = ("triggers", name, "when", "holiday", index)
+            if known_to is Absent.NOT_KEPT and country:
+                yield path, f"{holiday} is not kept in {country}", "a holiday of that country"
+            elif isinstance(known_to, int) and date(known_to, 12, 31) < ahead:
+                said = f"days of {holiday} are known up to {known_to} only"
+                yield path, said, "a later release, or a calendar of the shop's own"

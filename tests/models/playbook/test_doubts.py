@@ -4,11 +4,13 @@ from datetime import date
 
 import pytest
 
+from models.holidays import NAMES
 from models.playbook.cel_parser import parse
 from models.playbook.cel_rooms import can_hold
 from models.playbook.check import check
 from models.playbook.event_fields import EVENT_FIELDS
 from models.playbook.fields import CUSTOMER_FIELDS
+from models.playbook.shop import HOLIDAYS
 from tests.models.playbook.broken import SHOP, rule
 
 FIELDS = {**CUSTOMER_FIELDS, **EVENT_FIELDS["product_viewed"]}
@@ -64,8 +66,8 @@ def test_a_condition_that_nobody_can_fulfil_is_recognised(condition: str, expect
     assert can_hold(parse(condition), FIELDS) is expected
 
 
-def doubts(text: str, **known: date) -> list[tuple[str, str]]:
-    found = check("p.yaml", (SHOP + text).encode(), today=TODAY, horizons=known)
+def doubts(text: str, today: date = TODAY) -> list[tuple[str, str]]:
+    found = check("p.yaml", (SHOP + text).encode(), today=today)
     assert found.errors == ()
     return [(str(one.place), one.message) for one in found.warnings]
 
@@ -213,7 +215,16 @@ def test_a_calendar_that_runs_out_is_told(last: str, expected: list[str]) -> Non
 
 def test_a_holiday_beyond_what_is_known_is_told() -> None:
     text = rule("{holiday: [christmas, spring_festival], country: TW}")
-    assert doubts(text, spring_festival=date(2050, 12, 31)) == []
-    assert doubts(text, spring_festival=date(2027, 12, 31), christmas=date(2027, 1, 1)) == [
-        ("p.yaml:6:22", "days of christmas are known up to 2027-01-01 only")
+    assert doubts(text) == []
+    assert doubts(text, date(2050, 6, 1)) == [
+        ("p.yaml:6:33", "days of spring_festival are known up to 2050 only")
     ]
+
+
+def test_a_holiday_that_the_country_does_not_keep_is_told() -> None:
+    text = rule("{holiday: [qingming], country: DE}")
+    assert [said for _, said in doubts(text)] == ["qingming is not kept in DE"]
+
+
+def test_every_holiday_of_the_language_has_days() -> None:
+    assert set(HOLIDAYS) <= set(NAMES)
