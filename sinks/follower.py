@@ -8,7 +8,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from sinks.patience import cancelled_means_failed, opened
+from sinks.patience import Opened, cancelled_means_failed
 
 _RETRY_S = 1.0
 _POLL_MS = 500
@@ -60,7 +60,7 @@ class Follower(ABC):
             )
             try:
                 with cancelled_means_failed():
-                    async with opened(consumer):
+                    async with Opened(consumer):
                         await self._read(consumer)
             except (KafkaError, OSError) as error:
                 names = [one.topic for one in self._partitions]

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 _Client = TypeVar("_Client", bound=Any)
 
@@ -51,14 +51,22 @@ def cancelled_means_failed() -> Iterator[None]:
         raise ConnectionError("a connection was dropped while we waited for it") from None
 
 
-@contextlib.asynccontextmanager
-async def opened(client: _Client) -> AsyncIterator[_Client]:
-    """Start a client of the broker, and stop it also when its start is cut off."""
-    try:
-        await client.start()
-        yield client
-    finally:
-        await stopped(client)
+class Opened(Generic[_Client]):
+    """A client of the broker, started and stopped, also when its start is cut off."""
+
+    def __init__(self, client: _Client) -> None:
+        self._client = client
+
+    async def __aenter__(self) -> _Client:
+        try:
+            await self._client.start()
+        except BaseException:
+            await stopped(self._client)
+            raise
+        return self._client
+
+    async def __aexit__(self, *error: object) -> None:
+        await stopped(self._client)
 
 
 async def stopped(client: Any) -> None:

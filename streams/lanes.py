@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from sinks.patience import opened
+from sinks.patience import Opened
 from streams.exit import end_process
 from streams.fold import Fold
 from streams.lane import Batch
@@ -85,7 +85,7 @@ class Lanes:
 
     async def _touched_by_others(self, partition: LanePartition) -> bool:
         """Whether somebody wrote this table's partition since our own last commit."""
-        async with opened(AIOKafkaConsumer(bootstrap_servers=partition.spec.bootstrap)) as consumer:
+        async with Opened(AIOKafkaConsumer(bootstrap_servers=partition.spec.bootstrap)) as consumer:
             tp = TopicPartition(partition.spec.changelog, partition.partition)
             end = (await consumer.end_offsets([tp]))[tp]
         return bool(end != partition.changelog_end)

@@ -22,7 +22,7 @@ from models.snapshot import (
     read_record,
     refusal,
 )
-from sinks.patience import opened
+from sinks.patience import Opened
 from streams import topics
 from streams.fold import Output
 from streams.replay.history_log import read_control
@@ -76,7 +76,7 @@ async def read_versions(settings: Settings) -> Versions:
         isolation_level="read_committed",
     )
     try:
-        async with opened(consumer):
+        async with Opened(consumer):
             known = await _read(consumer, TopicPartition(settings.named(topics.SNAPSHOTS), 0))
         words = await read_control(settings)
     except KafkaError as error:

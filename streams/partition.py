@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from sinks.patience import opened, pause, stopped
+from sinks.patience import pause, stopped
 from streams.exit import end_process
 from streams.fold import Fold, Interval, Output, PoisonError, placed
 from streams.measures import LaneMeasures
@@ -127,7 +127,7 @@ class LanePartition:
             max_partition_fetch_bytes=8_000_000,
             check_crcs=False,
         )
-        async with opened(consumer):
+        async with Opened(consumer):
             tp = TopicPartition(self.spec.changelog, self.partition)
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]

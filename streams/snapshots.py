@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from models.events import Adopted
 from models.events import encode as encode_record
 from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, read_record, refusal
-from sinks.patience import opened
+from sinks.patience import Opened
 from streams import topics
 from streams.exit import end_process
 from streams.fold import Output
@@ -75,7 +75,7 @@ class SnapshotReader:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
         )
-        async with opened(consumer):
+        async with Opened(consumer):
             consumer.assign([TopicPartition(self._topic, 0)])
             async for record in consumer:
                 await self._take(record.value)

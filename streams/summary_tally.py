@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.customer import Customer, decode_row
 from models.tokens import is_customer_key, token_of
-from sinks.patience import opened
+from sinks.patience import Opened
 from streams import topics
 from streams.replay.complete_journey import NAME as COMPLETE_JOURNEY
 from streams.replay.complete_journey import CompleteJourney
@@ -170,7 +170,7 @@ async def _records(settings: Settings, topic: str) -> AsyncIterator[Any]:
         max_partition_fetch_bytes=_FETCH_BYTES,
         check_crcs=False,
     )
-    async with opened(consumer):
+    async with Opened(consumer):
         places = [
             TopicPartition(settings.named(topic), number) for number in range(settings.partitions)
         ]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from aiohttp import ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from streams import logging as logs
 from streams import topics
@@ -89,7 +89,8 @@ async def until_answering(url: str) -> None:
             try:
                 async with session.get(url) as response:
                     return response.status == 200
-            except (OSError, TimeoutError):
+            except (OSError, TimeoutError, ClientError):
+                # Also before anybody listens: a connection may then meet itself on its own port.
                 return False
 
         await until(is_answering, f"{url} answers")
