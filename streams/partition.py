@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from sinks.patience import pause, stopped
+from sinks.patience import Opened, pause, stopped
 from streams.exit import end_process
 from streams.fold import Fold, Interval, Output, PoisonError, placed
 from streams.measures import LaneMeasures
