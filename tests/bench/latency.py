@@ -47,7 +47,7 @@ ASK_EVERY = 50
 LOOK_EVERY_S = 0.05
 DRAIN_S = 20.0
 WISHES_A_CUSTOMER = 20
-WISH_EVERY_S = 0.3
+WISH_EVERY_S = 1.0
 WATCHED = ("action", "decision", "clickhouse", "page", "recommendation")
 ROLES = ("gateway", "worker", "learner", "sinks", "web")
 _ORDER = re.compile(rb'"occasion":"bench-order-(\d+)"')
@@ -237,7 +237,7 @@ class Watchers:
                 measured += 1
             await self._wish(customer, item)
             while not await self._is_recommended(customer, item):
-                await asyncio.sleep(LOOK_EVERY_S / 5)
+                await asyncio.sleep(LOOK_EVERY_S)
             arrivals.note(number, time.time())
             number += 1
             await asyncio.sleep(WISH_EVERY_S)
