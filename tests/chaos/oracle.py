@@ -25,6 +25,7 @@ from models.partition_clock import PartitionClock
 from models.snapshot import SnapshotRecord
 from models.step import Effect, ForLog, fire, step
 from models.view import View
+from streams.customer_fold import CUSTOMERS_PER_LIVE_MARK
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -94,8 +95,12 @@ class Oracle:
             for token, row in rows.items()
             if any(timer.due_ms <= mark.at_ms for timer in row.timers)
         ]:
-            for _, token in sorted(due):
+            # A live mark leaves what is too much to the next (ARCHITECTURE.md, decision 8).
+            is_live = mark.wall_offset_ms is not None
+            for _, token in sorted(due)[: CUSTOMERS_PER_LIVE_MARK if is_live else None]:
                 self._fire(token, rows[token], mark.at_ms, view)
+            if is_live:
+                break
         for ended in partition_clock.advance(clock, mark, view.partition, self._partitions):
             if isinstance(ended, DayEnded):
                 self.lessons.append(ended)
