@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
+
+from models.customer import ref_of
 
 KEPT = 16_384
 _ALL = (1 << 64) - 1
@@ -33,15 +34,6 @@ class SampledCustomers(msgspec.Struct, kw_only=True):
     last_orders_ms: bytes = b""
     orders: bytes = b""
     values_cents: bytes = b""
-
-
-def ref_of(customer: str) -> int:
-    """Name a customer in eight bytes.
-
-    >>> 0 <= ref_of("c1") < 2**64
-    True
-    """
-    return xxhash.xxh3_64_intdigest(customer.encode())
 
 
 class CustomerSample:

@@ -7,6 +7,7 @@ together (`models/item_knowledge.py`) is learned from the lessons that follow, a
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import xxhash
 
 from models.clock import day_of
@@ -31,7 +32,6 @@ from models.item_memory import (
     SPOILT,
     VIEWED,
     WISHED,
-    ItemMemory,
     buy,
     item_ref,
     mark,
@@ -75,7 +75,9 @@ def _on_order(customer: Customer, event: OrderCompleted, view: View) -> Notes:
         return []
     memory, at_ms = customer.items, event.occurred_at_ms
     teaches = memory.orders > 0.0 and is_lesson(event.order_id)
-    before = _copy(memory) if teaches else None
+    before = None
+    if teaches:
+        before = msgspec.structs.replace(memory, records=bytearray(memory.records))
     gaps = buy(memory, [item_ref(name) for name in lines], at_ms)
     return [
         BasketLesson(
@@ -89,12 +91,6 @@ def _on_order(customer: Customer, event: OrderCompleted, view: View) -> Notes:
             memory=before,
         )
     ]
-
-
-def _copy(memory: ItemMemory) -> ItemMemory:
-    return ItemMemory(
-        bytearray(memory.records), memory.landmark_day, memory.orders, memory.lines, memory.repeats
-    )
 
 
 def _on_view(customer: Customer, event: ProductViewed, view: View) -> Notes:
@@ -113,8 +109,7 @@ def _wants(
     customer: Customer, event: ProductViewed | ProductAdded | ProductWished, bit: int, view: View
 ) -> Notes:
     line, at_ms = event.line, event.occurred_at_ms
-    is_new = mark(customer.items, item_ref(line.product_id), at_ms, bit)
-    if not is_new:
+    if not line.product_id or not mark(customer.items, item_ref(line.product_id), at_ms, bit):
         return []
     return [
         ItemMet(

@@ -1,10 +1,11 @@
-"""How the knowledge of items stands in the learner's table: a row for each, one for the shop."""
+"""How the learner's table is keyed: items a row each, the shop's sums, the lessons that wait."""
 
 import msgspec
 
 from models.item_knowledge import ItemKnowledge, ItemRow, ShopRow
 
 ITEM_PREFIX = b"item:"
+LESSON_PREFIX = b"lesson:"
 SHOP_KEY = b"shop"
 
 

@@ -125,17 +125,19 @@ def _allowed(
 ) -> Iterator[tuple[int, bool]]:
     """Candidates that may be shown, best first, and whether each was bought before."""
     places, sheet = candidates.places, candidates.sheet
-    mine, is_choosy = len(sheet.refs), bool(muted_categories or out_of_stock)
+    mine = len(sheet.refs)
     for at in (-scores).argsort(kind="stable").tolist():
         is_repeat = at < mine and (sheet.all_bought or sheet.times.item(at) > 0.0)
         if is_repeat and knowledge.is_durable(places.item(at)):
             continue
         if sheet.any_marked and at < mine and sheet.marks.item(at) & SPOILT:
             continue
-        if is_choosy:
-            facts = knowledge.facts[places.item(at)]
-            if facts.category in muted_categories or facts.product_id in out_of_stock:
-                continue
+        facts = knowledge.facts[places.item(at)]
+        if not facts.product_id:
+            # Known as another's neighbour alone: its own row is still to come, or was forgotten.
+            continue
+        if facts.category in muted_categories or facts.product_id in out_of_stock:
+            continue
         yield at, is_repeat
 
 

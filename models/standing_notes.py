@@ -20,15 +20,18 @@ class Stand(NamedTuple):
 
 def stand(customer: Customer) -> Stand:
     """Tell how a customer stands now."""
-    standing = Standing(customer.last_order_ms, customer.orders, customer.value_cents)
-    return Stand(standing, spend_of(customer))
+    return Stand(_standing(customer), spend_of(customer))
+
+
+def _standing(customer: Customer) -> Standing:
+    return Standing(customer.last_order_ms, customer.orders, customer.value_cents)
 
 
 def look(customer: Customer, now_ms: int, view: View, *, anew: bool) -> None:
     """Note the cluster; `anew` after an order, else the customer leaves its own reluctantly."""
     before = NOBODY if anew else customer.cluster
-    standing = Standing(customer.last_order_ms, customer.orders, customer.value_cents)
-    customer.cluster = label_of(standing, now_ms, view.segments.clusters, before)
+    clusters = view.segments.clusters
+    customer.cluster = label_of(_standing(customer), now_ms, clusters, before)
 
 
 def changed(token: str, customer: Customer, before: Stand, view: View) -> list[CustomerStood]:

@@ -17,12 +17,11 @@ from models import ranking, segments
 from models.effects import BasketLesson, ItemMet, Taught
 from models.item_knowledge import ItemKnowledge
 from models.item_memory import item_ref
-from models.item_rows import put_row
+from models.item_rows import LESSON_PREFIX, put_row
 from models.snapshot import AdoptedWord, adopted_key, read_record, refusal
 from sinks.follower import Follower
 
-LESSON_PREFIX = b"lesson:"
-FOLLOWED = (b"ranking", b"segments")
+FOLLOWED = ("ranking", "segments")
 # Looking for the best sellers reads every item: in a large shop a few lessons more can wait.
 RANKED_SHARE = 100
 RANKED_AT_MOST = 500
@@ -92,7 +91,7 @@ class ModelShelf(Follower):
         self._unranked += 1
 
     def _take_snapshot(self, key: bytes, value: bytes | None) -> None:
-        if value is None or key not in FOLLOWED:
+        if value is None or key.decode() not in FOLLOWED:
             return
         record = read_record(value)
         if reason := refusal(record):
@@ -104,7 +103,7 @@ class ModelShelf(Follower):
         self._use(record.model)
 
     def _take_word(self, key: bytes, value: bytes | None) -> None:
-        for model in ("ranking", "segments"):
+        for model in FOLLOWED:
             if key == adopted_key(model) and value is not None:
                 self._adopted[model] = msgspec.json.decode(value, type=AdoptedWord).version
                 self._use(model)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from models.effects import DayEnded, DeadLetter, Lesson, Pinned, Taught, encode
+from models.item_rows import LESSON_PREFIX
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
 from streams.pupil import Desk, Pupil
@@ -18,7 +19,6 @@ from streams.pupil import Desk, Pupil
 DAYS_KEY = b"days"
 # Where the days stood before there were several models.
 HAZARD_KEY = b"hazard"
-LESSON_PREFIX = b"lesson:"
 
 
 class DaysRow(msgspec.Struct, kw_only=True):
@@ -115,8 +115,9 @@ class LearnerFold(OneByOne):
             # Were several days closed at once, a snapshot must not know those after its own.
             self._consider(day - 1)
             lessons = self._open.pop(day)
+            learned = list(lessons.values())
             for desk in self._desks.values():
-                desk.learn(list(lessons.values()))
+                desk.learn(learned)
             self._learned += [key for key in lessons if self._fresh.pop(key, None) is None]
         days.closed_day = closed
         self._consider(closed)

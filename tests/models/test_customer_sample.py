@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.customer_sample import CustomerSample, SampledCustomers, Standing, ref_of
+from models.customer import ref_of
+from models.customer_sample import CustomerSample, SampledCustomers, Standing
 
 MOVES = st.lists(
     st.tuples(

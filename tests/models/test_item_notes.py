@@ -171,3 +171,9 @@ def test_a_thousand_lines_are_cut_short() -> None:
 )
 def test_a_price_is_of_one_piece(line: Line, price_cents: int) -> None:
     assert facts_of(line).price_cents == price_cents
+
+
+def test_what_has_no_name_of_its_own_is_not_remembered() -> None:
+    customer = Customer()
+    assert lessons(step_all(customer, viewed(""), make(ProductWished, line=Line("")))) == []
+    assert marks(customer) == {}

@@ -1,10 +1,11 @@
 """Which items are recommended, which never, and why."""
 
+import msgspec
 import numpy as np
 import pytest
 
 from models.clock import DAY_MS
-from models.item_knowledge import ItemFacts, ItemKnowledge
+from models.item_knowledge import ItemFacts, ItemKnowledge, ItemRow
 from models.item_memory import CARTED, SPOILT, VIEWED, WISHED, ItemMemory, buy, item_ref, mark
 from models.ranking import NOTHING_LEARNED
 from models.recommendation import SLOTS, Recommended, Slot, explore_slots, recommend
@@ -225,3 +226,26 @@ def test_what_was_wished_for_or_looked_at_says_so(shop: Shop, bit: int, name: st
 def test_a_wish_for_what_was_bought_before_is_a_wish(shop: Shop) -> None:
     mark(shop.memories["anna"], item_ref("tea"), NOW_MS, WISHED)
     assert shop.shown("anna")["tea"].reason.name == "wished"
+
+
+def test_an_item_that_is_known_as_a_neighbour_alone_is_not_shown() -> None:
+    knowledge = ItemKnowledge()
+    rows = msgspec.structs.replace(
+        _row_of("bread"), neighbours=[(item_ref("milk"), 5.0)], popularity=6.0
+    )
+    knowledge.put(item_ref("bread"), rows)
+    knowledge.rank_popular()
+    assert len(knowledge) == 2
+    memory = ItemMemory()
+    buy(memory, [item_ref("bread")], NOW_MS)
+    weights = np.array(NOTHING_LEARNED.weights)
+    for slot in SLOTS:
+        found = recommend(memory, knowledge, weights, NOW_MS, 5, slot=slot)
+        assert "" not in [one.product_id for one in found]
+
+
+def _row_of(name: str) -> ItemRow:
+    knowledge = ItemKnowledge()
+    place = knowledge.meet(item_ref(name), ItemFacts(name))
+    knowledge.sold([place], [-1], NOW_MS, "o")
+    return knowledge.row(place)

@@ -292,3 +292,25 @@ def test_a_model_that_is_held_is_published_on_and_not_adopted_until_released() -
             fold.restore(key, row)
         fold.restored()
     assert adopted == [3, 0, 3]
+
+
+def test_a_learner_written_down_by_the_release_with_one_model_goes_on() -> None:
+    """Its row held the days too, under the hazard's name."""
+    fold, learner = learner_fold(adopt_every_days=1), learned_days(100)
+    learner.snapshot(100)
+    before = {
+        "learned": learner.dump(),
+        "lessons_at_snapshot": 20,
+        "closed_day": 100,
+        "considered_day": 100,
+        "ended": {0: 100, 1: 100},
+        "pinned_version": 1,
+    }
+    fold.restore(b"hazard", msgspec.msgpack.encode(before))
+    fold.restored()
+    fold_all(fold, [Record(1, encode(lesson(100, 1))), Record(2, encode(lesson(101, 1)))])
+    fold_all(fold, [Record(3 + n, encode(ended(n, 101))) for n in range(PARTITIONS)])
+    interval = fold.seal()
+    (record,) = snapshots_in(interval)
+    assert (record.snapshot.version, record.snapshot.lessons) == (2, 21)
+    assert not [one for one in listed(interval.outputs) if one.topic == topics.EVENTS], "held"
