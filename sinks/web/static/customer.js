@@ -75,10 +75,8 @@ function standing(one) {
 function outlook(one) {
   const ahead = one.outlook;
   if (!ahead) return card(6, say("outlook"), none("no_outlook"));
-  const window = ahead.next_order_window_ms;
   return card(6, say("outlook"), lines([
     ...Object.entries(ahead.hazards).map(([days, share]) => [say("chance_within", { n: days }), formatWholeShare(share)]),
-    [say("next_order_window"), window ? `${formatDay(window[0])} – ${formatDay(window[1])}` : "–"],
     [say("alive"), formatWholeShare(ahead.alive)],
     ...Object.entries(ahead.expected).map(([days, each]) => [
       say("expected_within", { n: days }),
