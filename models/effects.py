@@ -62,7 +62,13 @@ class TierChanged(FactBase, tag="tier_changed"):
 
 
 class Decided(FactBase, tag="decided"):
-    """A rule came to a decision about one occasion: `verdict` is "sent" or "withheld"."""
+    """A rule came to a decision about one occasion: `verdict` is "sent" or "withheld".
+
+    `status` says it more closely: sent, held (until `held_until_ms`, then decided again), capped,
+    muted, no_consent, holdout, cancelled, out_of_budget or superseded. `action` is what was asked
+    for (an Action's kind), `playbook_version` 0 where the playbook is the release's own, `passed`
+    the guards in the order they were asked, `rivals` rules that wanted the same moment.
+    """
 
     rule: str
     occasion: str
@@ -72,6 +78,17 @@ class Decided(FactBase, tag="decided"):
     hazard: float
     hazard_version: int
     inputs: dict[str, Any]
+    status: str = ""
+    action: str = "message"
+    message_channel: str = ""
+    offer: str = ""
+    coupon: str = ""
+    arm: str = ""
+    propensity: float = 1.0
+    held_until_ms: int = 0
+    playbook_version: int = 0
+    passed: list[str] = []
+    rivals: list[str] = []
 
 
 class Merged(FactBase, tag="merged"):
@@ -88,9 +105,13 @@ Fact = EventFolded | TierChanged | Decided | Merged | Forgotten
 
 
 class Action(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
-    """A message to send; `sealed` holds what only the dispatcher may open.
+    """Something to do for a customer; `sealed` holds what only the dispatcher may open.
 
-    `variables` fill the template (never personal data); `expires_at_ms` is in the log's time.
+    `kind` is "message", "webhook" (a signed call of `address`), "task" (for a person, `owner`,
+    until `task_due_ms`), "offer" or "perk" (given without a message). `variables` fill the
+    template (never personal data); `expires_at_ms` is in the log's time. `template` is a message
+    of the playbook `playbook_version`, 0 for the release's own; `consent` is what the message
+    needs, "marketing" or "service".
     """
 
     action_id: str
@@ -106,6 +127,19 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     variables: dict[str, Any] = {}
     hazard: float = 0.0
     hazard_version: int = 0
+    kind: str = "message"
+    consent: str = "marketing"
+    playbook_version: int = 0
+    offer: str = ""
+    coupon: str = ""
+    arm: str = ""
+    propensity: float = 1.0
+    address: str = ""
+    owner: str = ""
+    task: str = ""
+    task_due_ms: int = 0
+    recommend: int = 0
+    reviews: int = 0
 
 
 class HazardLesson(msgspec.Struct, kw_only=True, tag_field="kind", tag="hazard", gc=False):

@@ -13,25 +13,32 @@ import xxhash
 from models import hazard, ranking, segments
 from models.events import ModelName
 from models.hazard import BadSnapshot, HazardSnapshot
+from models.playbook import edition
+from models.playbook.edition import Edition
 from models.ranking import RankingSnapshot
 from models.segments import SegmentsSnapshot
 
-Snapshot = HazardSnapshot | RankingSnapshot | SegmentsSnapshot
+Snapshot = HazardSnapshot | RankingSnapshot | SegmentsSnapshot | Edition
 
 
 class Kind(NamedTuple):
-    """What a model's snapshots are, and what raises BadSnapshot for one that must not be used."""
+    """What a model's snapshots are, and what raises BadSnapshot for one that must not be used.
+
+    `opened` makes of one what the fold works with; it, too, raises BadSnapshot.
+    """
 
     struct: type[Any]
     check: Callable[[Any], None]
+    opened: Callable[[Any], Any] = lambda snapshot: snapshot
 
 
-KINDS: dict[ModelName, Kind] = {
+KINDS: dict[str, Kind] = {
     "hazard": Kind(HazardSnapshot, hazard.check),
     "ranking": Kind(RankingSnapshot, ranking.check),
     "segments": Kind(SegmentsSnapshot, segments.check),
+    "playbook": Kind(Edition, edition.check, edition.opened),
 }
-"""Every shared model, by the name that stands in the log."""
+"""Every shared model and the playbook, by the name that stands in the log."""
 
 
 class SnapshotRecord(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from models import segments
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.playbook.rulebook import Rulebook
 from models.segments import SegmentsSnapshot
 
 
@@ -24,6 +25,8 @@ class View:
     now_ms: int = 0
     hazard: HazardSnapshot = NOTHING_LEARNED
     segments: SegmentsSnapshot = segments.NOTHING_LEARNED
+    rulebook: Rulebook | None = None
+    playbook_version: int = 0
     next_index: int = 0
 
     def index(self) -> int:

@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from models.events import Adopted
 from models.events import encode as encode_record
-from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, read_record, refusal
+from models.hazard import BadSnapshot
+from models.snapshot import KINDS, AdoptedWord, SnapshotRecord, adopted_key, read_record, refusal
 from sinks.patience import Opened
 from streams import topics
 from streams.exit import end_process
@@ -43,6 +44,7 @@ class SnapshotReader:
         self._bootstrap = bootstrap
         self._topic = topic
         self._versions: dict[tuple[str, int], Any] = {}
+        self._opened: dict[tuple[str, int], Any] = {}
         self._arrived = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
 
@@ -66,7 +68,12 @@ class SnapshotReader:
         """
         async with self._arrived:
             await self._arrived.wait_for(lambda: (model, version) in self._versions)
-            return self._versions[model, version]
+            snapshot = self._versions[model, version]
+        if snapshot is None:
+            return None
+        if (model, version) not in self._opened:
+            self._opened[model, version] = await asyncio.to_thread(_opened, model, snapshot)
+        return self._opened[model, version]
 
     async def _read(self) -> None:
         consumer = AIOKafkaConsumer(
@@ -88,6 +95,14 @@ class SnapshotReader:
         async with self._arrived:
             self._versions[record.model, version] = None if reason else record.snapshot
             self._arrived.notify_all()
+
+
+def _opened(model: str, snapshot: Any) -> Any:
+    try:
+        return KINDS[model].opened(snapshot)
+    except BadSnapshot as error:
+        log.error("snapshot refused", model=model, version=snapshot.version, reason=str(error))
+        return None
 
 
 def _end_if_failed(reading: "asyncio.Task[None]") -> None:

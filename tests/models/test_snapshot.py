@@ -5,6 +5,7 @@ import pytest
 
 from models.events import ModelName
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.playbook.edition import Edition
 from models.ranking import RankingSnapshot
 from models.snapshot import (
     KINDS,
@@ -23,6 +24,7 @@ SOUND: dict[ModelName, Snapshot] = {
     "hazard": snapshot(version=3),
     "ranking": RankingSnapshot(version=3, lessons=60),
     "segments": segments(high_value_cents=90_000),
+    "playbook": Edition(version=3, main="playbook.yaml", files={"playbook.yaml": "playbook: 1"}),
 }
 
 
