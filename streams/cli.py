@@ -21,6 +21,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from streams.rehearse_command import rehearse
 from streams.settings import Settings
 
 WRONG_USE = 2
@@ -361,6 +362,9 @@ def list_playbook_fields(as_json: AsJson = False) -> None:
 def print_playbook_schema() -> None:
     """Print the language as JSON Schema, for editors."""
     import_module("streams.playbook_command").print_schema()
+
+
+app.command()(rehearse)
 
 
 @app.command()
