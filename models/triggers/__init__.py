@@ -1,0 +1,1 @@
+"""How a playbook's rules come to act on a customer."""
