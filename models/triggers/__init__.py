@@ -1,1 +1,1 @@
-"""How a playbook's rules come to act on a customer."""
+"""How a playbook is applied to one customer: moments, guards, steps and what is remembered."""
