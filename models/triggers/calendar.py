@@ -192,7 +192,7 @@ def _is_asked_for(when: OnReplenishment, line: Line) -> bool:
 def refill_due(
     when: OnReplenishment, customer: Customer, shop: ShopPlace, product_id: str, after_ms: int
 ) -> Due | None:
-    """When one product will be used up, by the customer's own mean days between purchases.
+    """When a product will be used up, by the customer's own mean days between purchases of it.
 
     None below two days of purchase, for what turned out bad, and once the moment is over.
     """
