@@ -47,7 +47,7 @@ def play(
     stage, rehearsal = Stage(rulebook), Rehearsal(locale)
     names: dict[str, str] = {}
     for event in _events(scenario, currency, locale, names):
-        stage.take(event)
+        stage.take(event)  # type: ignore[arg-type]
         _note(stage, scenario, names, rehearsal)
     stage.advance(scenario.until_ms)
     _note(stage, scenario, names, rehearsal)
