@@ -16,7 +16,9 @@ class PartitionClock(msgspec.Struct, array_like=True):
     `versions` are the adopted ones of the models beside the hazard, `refused` the version that each
     model's newest adoption could not be given, and since when. `orders_before` and
     `revenue_before_cents` are the running hour's from a release that counted nothing else,
-    `refused_version` and `refused_at_ms` the hazard's from one that had no other model.
+    `refused_version` and `refused_at_ms` the hazard's from one that had no other model. `spent` is
+    what was given away of each offer's budget: since when, cents, coupons. `arming` names the last
+    customer whose row was armed for an edition that was adopted, None once all are.
     """
 
     now_ms: int = 0
@@ -29,6 +31,8 @@ class PartitionClock(msgspec.Struct, array_like=True):
     refused_at_ms: int = 0
     versions: dict[str, int] = {}
     refused: dict[str, tuple[int, int]] = {}
+    spent: dict[str, tuple[int, int, int]] = {}
+    arming: str | None = None
 
 
 def restored(row: bytes) -> PartitionClock:
@@ -58,7 +62,11 @@ def copied(clock: PartitionClock) -> PartitionClock:
     counts = clock.running
     own = HourCounts(counts.orders, counts.revenue_cents, dict(counts.others), dict(counts.slices))
     return msgspec.structs.replace(
-        clock, running=own, versions=dict(clock.versions), refused=dict(clock.refused)
+        clock,
+        running=own,
+        versions=dict(clock.versions),
+        refused=dict(clock.refused),
+        spent=dict(clock.spent),
     )
 
 

@@ -31,6 +31,7 @@ NO_MODEL: dict[str, str] = {
     "effects": "names what a fold asks for: structs without behaviour",
     "item_rows": "names rows and reads them, keeps nothing (subject item_knowledge)",
     "playbook": "a language: reads and compiles a file, learns nothing (tests/models/playbook)",
+    "triggers": "a playbook's rules at work on a row, learn nothing (tests/models/triggers)",
     "segments": "names a snapshot, and refuses it by the clusters' own check",
     "snapshot": "names what is published, and refuses it by each model's own check",
     "events": "names what arrives: structs and their codec",
