@@ -29,7 +29,7 @@ def fits(values: Said, said: Said) -> bool:
 
 def _is_same(key: str, value: Any, said: Any) -> bool:
     if key == "at":
-        return abs(value - _ms(said)) <= MINUTE_MS
+        return bool(abs(value - _ms(said)) <= MINUTE_MS)
     return str(value) == str(said) if value and said else not value and not said
 
 

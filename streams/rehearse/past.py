@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.clock import DAY_MS, MINUTE_MS
+from models.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from models.local_time import zone_of
 from streams.rehearse.book import Book
 from streams.rehearse.comparison import Comparison
@@ -38,7 +38,8 @@ class Past:
         self._names: dict[str, str] = {}
         self._events = self._bad = 0
         self._stages = [
-            Stage(book.rulebook(), grain_ms=MINUTE_MS, learn=Learning()) for book in books
+            Stage(book.rulebook(), grain_ms=MINUTE_MS, beat_ms=HOUR_MS, learn=Learning())
+            for book in books
         ]
         self._tallies = [
             Tally(
@@ -81,7 +82,7 @@ class Past:
     def _end_day(self, at_ms: int, watch: Watch) -> None:
         said = []
         for book, stage, tally in zip(self._books, self._stages, self._tallies, strict=True):
-            stage.advance(at_ms - 1)
+            stage.end(at_ms - 1)
             decided, stage.decided = stage.decided, []
             for one in decided:
                 tally.take(one, stage.customer(one.customer))

@@ -23,6 +23,7 @@ from streams.customer_fold import CustomerFold
 from streams.fold import PoisonError
 
 PLAYBOOK = ("playbook", 1)
+EVENTS_AT_ONCE = 500
 _DECIDED = b'{"kind":"decided"'
 _decode_decided = msgspec.json.Decoder(Decided).decode
 _decode_action = msgspec.json.Decoder(Action).decode
@@ -47,16 +48,24 @@ class Record(NamedTuple):
 class Stage:
     """One partition of the live product; without a rulebook the release's own rules are at work.
 
-    `grain_ms` is how exact the clock is: it stands at multiples of it only, and timers fire at the
-    first from when they are due. What was decided waits in `decided` until it is taken out.
+    `grain_ms` is how exact timers are, which fire at the first multiple of it; `beat_ms` how often
+    the clock is told where none is due. What was decided waits in `decided` until it is taken out;
+    a stage with a beat decides what follows from events at its next stop.
     """
 
     def __init__(
-        self, rulebook: Rulebook | None, *, grain_ms: int = 1, learn: Learn | None = None
+        self,
+        rulebook: Rulebook | None,
+        *,
+        grain_ms: int = 1,
+        beat_ms: int = 1,
+        learn: Learn | None = None,
     ) -> None:
         self.now_ms = 0
         self.decided: list[Decided] = []
         self._grain_ms = grain_ms
+        self._beat_ms = beat_ms
+        self._unsealed = 0
         self._learn = learn
         self._numbers = count()
         self._snapshots: Snapshots = {} if rulebook is None else {PLAYBOOK: rulebook}
@@ -76,11 +85,13 @@ class Stage:
     def take(self, event: CustomerEvent) -> None:
         """Take an event when it comes in; timers that were due before have fired by then."""
         self.advance(event.received_at_ms - 1)
-        self._follow([(event.customer.encode(), encode(event))])
+        self._fold_one(encode(event), event.customer.encode())
+        self._unsealed += 1
+        if self._beat_ms == 1 or self._unsealed >= EVENTS_AT_ONCE:
+            self._seal()
 
     def advance(self, to_ms: int) -> None:
         """Let time pass, up to and with this moment."""
-        to_ms -= to_ms % self._grain_ms
         if not self.now_ms:
             self._open(to_ms)
         while (due_ms := self._fold.due_ms()) is not None:
@@ -88,8 +99,15 @@ class Stage:
             if stop_ms > to_ms:
                 break
             self._mark(stop_ms)
-        if to_ms > self.now_ms:
-            self._mark(to_ms)
+        beat_ms = to_ms - to_ms % self._beat_ms
+        if beat_ms > self.now_ms:
+            self._mark(beat_ms)
+
+    def end(self, at_ms: int) -> None:
+        """Let time pass up to and with this moment, and have everything decided by then."""
+        self.advance(at_ms)
+        if at_ms > self.now_ms:
+            self._mark(at_ms)
 
     def customer(self, token: str) -> Customer | None:
         """State of a customer, not to be changed; None: never seen."""
@@ -103,6 +121,8 @@ class Stage:
             self._seal()
 
     def _mark(self, at_ms: int) -> None:
+        if self._unsealed:
+            self._seal()
         self.now_ms = at_ms
         self._fold_one(encode(ClockMark(at_ms=at_ms)))
         self._seal()
@@ -126,6 +146,7 @@ class Stage:
             raise Broken(poison.reason) from poison
 
     def _seal(self) -> None:
+        self._unsealed = 0
         outputs = self._fold.seal().outputs
         following: list[tuple[bytes | None, bytes]] = []
         for (topic, _), pairs in outputs.items():
