@@ -21,6 +21,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from streams.playbook_packs_command import list_packs, write_new
 from streams.rehearse_command import rehearse
 from streams.settings import Settings
 
@@ -362,6 +363,10 @@ def list_playbook_fields(as_json: AsJson = False) -> None:
 def print_playbook_schema() -> None:
     """Print the language as JSON Schema, for editors."""
     import_module("streams.playbook_command").print_schema()
+
+
+playbook.command("packs")(list_packs)
+playbook.command("new")(write_new)
 
 
 app.command()(rehearse)
