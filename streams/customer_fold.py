@@ -280,11 +280,15 @@ class CustomerFold:
         if self._to_arm is None:
             done = clock.arming.encode()
             self._to_arm = sorted((key for key in self.known() if key > done), reverse=True)
-        while self._to_arm and at_most:
-            key = self._to_arm.pop()
+        while self._to_arm:
+            key = self._to_arm[-1]
             known = self.customer(key)
             if known is None or known.playbook.version == view.playbook_version or key in left_out:
+                self._to_arm.pop()
                 continue
+            if not at_most:
+                break
+            self._to_arm.pop()
             customer = self._row(key)
             self._dirty.add(key)
             view.next_index = 0

@@ -28,6 +28,43 @@ messages:
     words: {en: {subject: News, greeting: Hi, paragraphs: [Text], signature: Us}}
 """
 
+BROWSE = """
+triggers:
+  browse:
+    when: {event: product_viewed, wait: 24h, unless: order_completed}
+    then: [{message: hello, channels: email}]
+"""
+LADDER = """
+triggers:
+  ladder:
+    when: {event: tracked, if: event.name == "Go"}
+    then:
+      - message: hello
+      - wait: 2d
+        unless: order_completed
+      - if: customer.orders > 0
+        then: [{tag: bought}]
+        else:
+          - split:
+              - {arm: call, share: 50%, then: [{task: Call back, for: desk, due: 4h}]}
+              - {arm: mail, share: 50%, then: [{message: hello}]}
+      - untag: new
+"""
+SILENT = """
+triggers:
+  silent:
+    when: {silence: 30d}
+    then: [{message: hello}]
+"""
+THANKS = """
+triggers:
+  thanks:
+    when: {event: order_completed, if: customer.orders == 1, wait: 10m, unless: order_cancelled,
+           same_item: true}
+    then: [{message: hello, channels: email, offer: ten}]
+    guard: {once: customer}
+"""
+
 
 def rulebook(text: str) -> Rulebook:
     """Make a playbook of a head that never matters and the rules of a test."""
