@@ -17,6 +17,7 @@ class PartitionClock(msgspec.Struct, array_like=True):
     model's newest adoption could not be given, and since when. `orders_before` and
     `revenue_before_cents` are the running hour's from a release that counted nothing else,
     `refused_version` and `refused_at_ms` the hazard's from one that had no other model.
+    `coupons_issued` numbers the partition's coupon codes.
     """
 
     now_ms: int = 0
@@ -29,6 +30,7 @@ class PartitionClock(msgspec.Struct, array_like=True):
     refused_at_ms: int = 0
     versions: dict[str, int] = {}
     refused: dict[str, tuple[int, int]] = {}
+    coupons_issued: int = 0
 
 
 def restored(row: bytes) -> PartitionClock:
@@ -51,6 +53,12 @@ def adopt(clock: PartitionClock, model: str, version: int) -> None:
         clock.hazard_version = version
     else:
         clock.versions[model] = version
+
+
+def next_coupon(clock: PartitionClock) -> int:
+    """Give the next coupon's number in this partition; no other coupon has or had it."""
+    clock.coupons_issued += 1
+    return clock.coupons_issued - 1
 
 
 def copied(clock: PartitionClock) -> PartitionClock:
