@@ -16,8 +16,10 @@ class PartitionClock(msgspec.Struct, array_like=True):
     `versions` are the adopted ones of the models beside the hazard, `refused` the version that each
     model's newest adoption could not be given, and since when. `orders_before` and
     `revenue_before_cents` are the running hour's from a release that counted nothing else,
-    `refused_version` and `refused_at_ms` the hazard's from one that had no other model.
-    `coupons_issued` numbers the partition's coupon codes.
+    `refused_version` and `refused_at_ms` the hazard's from one that had no other model. `spent` is
+    what was given away of each offer's budget: since when, cents, coupons. `arming` names the last
+    customer whose row was armed for an edition that was adopted, None once all are.
+    `coupons_issued` numbers the coupon codes.
     """
 
     now_ms: int = 0
@@ -30,6 +32,8 @@ class PartitionClock(msgspec.Struct, array_like=True):
     refused_at_ms: int = 0
     versions: dict[str, int] = {}
     refused: dict[str, tuple[int, int]] = {}
+    spent: dict[str, tuple[int, int, int]] = {}
+    arming: str | None = None
     coupons_issued: int = 0
 
 
@@ -66,7 +70,11 @@ def copied(clock: PartitionClock) -> PartitionClock:
     counts = clock.running
     own = HourCounts(counts.orders, counts.revenue_cents, dict(counts.others), dict(counts.slices))
     return msgspec.structs.replace(
-        clock, running=own, versions=dict(clock.versions), refused=dict(clock.refused)
+        clock,
+        running=own,
+        versions=dict(clock.versions),
+        refused=dict(clock.refused),
+        spent=dict(clock.spent),
     )
 
 

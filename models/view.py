@@ -1,6 +1,6 @@
 """What a step may look at besides the row: where it stands in the log, and what was adopted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models import segments
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
@@ -14,7 +14,8 @@ class View:
 
     `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the
     broker took the record; `token` the customer's. (Not a msgspec struct: those take three times as
-    long to set a field.)
+    long to set a field.) `rulebook` is the adopted playbook, None where none ever was; `spent` what
+    the partition gave away of each offer's budget: since when, cents, coupons.
     """
 
     incarnation: int
@@ -27,6 +28,7 @@ class View:
     segments: SegmentsSnapshot = segments.NOTHING_LEARNED
     rulebook: Rulebook | None = None
     playbook_version: int = 0
+    spent: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     next_index: int = 0
 
     def index(self) -> int:

@@ -8,16 +8,28 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from models import caps
+from models.caps import Caps
 from models.playbook.cel_compiler import compile_condition
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
 from models.playbook.conditions import customer_fields
 from models.playbook.consistency import foundations_first
 from models.playbook.event_fields import fields_of_events
-from models.playbook.fields import FORETOLD, STRING, STRINGS, FieldKind, Scope
+from models.playbook.fields import (
+    FORETOLD,
+    MESSAGE_CHANNELS,
+    STRING,
+    STRINGS,
+    FieldKind,
+    Scope,
+)
 from models.playbook.playbook import Playbook, Trigger
+from models.playbook.program import Program, compile_steps, fingerprint
+from models.playbook.shop import Cap
 from models.playbook.when import OnCadence, OnEvent
 from models.segment_values import exponent_of
+from models.triggers.places import shop_place
 
 Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
@@ -29,6 +41,7 @@ class Rule:
 
     `begins` is asked when the moment comes, `may_act` when the rule is to act, perhaps after a
     wait; `asks` are the fields of both, `needs_foretelling` whether the hazard must be settled.
+    `rule_print` tells the rule from what it was before it was changed.
     """
 
     name: str
@@ -36,6 +49,8 @@ class Rule:
     begins: Holds
     may_act: Holds
     asks: frozenset[str]
+    program: Program
+    rule_print: int
 
     @property
     def priority(self) -> int:
@@ -60,6 +75,8 @@ class Rulebook:
     """The rules of one playbook; `segments` says by name who is in one.
 
     `minor_units` is how many of the smallest coin the shop's currency counts for one, for a Scope.
+    `book` is the playbook itself, `caps` and `place` its caps and its shop made ready;
+    `foretells_segments` says whether a segment asks for something that is foretold.
     """
 
     def __init__(
@@ -67,7 +84,14 @@ class Rulebook:
         rules: Iterable[tuple[Rule, Node | None]],
         segments: Mapping[str, Holds],
         minor_units: int,
+        book: Playbook,
+        *,
+        foretells_segments: bool = False,
     ) -> None:
+        self.book = book
+        self.place = shop_place(book)
+        self.foretells_segments = foretells_segments
+        self.caps = Caps(_cap_of(cap) for cap in book.caps)
         self.segments = segments
         self.minor_units = minor_units
         self.rules: dict[str, Rule] = {}
@@ -86,7 +110,7 @@ class Rulebook:
                 self._place(rule, name, tree)
         stops = when.unless if isinstance(when, OnEvent) else ()
         stops = when.until if isinstance(when, OnCadence) else stops
-        for name in dict.fromkeys(stops):
+        for name in dict.fromkeys((*stops, *sorted(rule.program.stops))):
             self._stopped.setdefault(name, []).append(rule)
 
     def _place(self, rule: Rule, event: str, tree: Node | None) -> None:
@@ -143,7 +167,18 @@ def compile_playbook(book: Playbook) -> Rulebook:
         _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
     ]
     exponent = exponent_of(book.shop.currency) if book.shop else 2
-    return Rulebook(rules, segments, 10**exponent)
+    foretells = any(not fields_in(tree).isdisjoint(FORETOLD) for tree in trees.values())
+    return Rulebook(rules, segments, 10**exponent, book, foretells_segments=foretells)
+
+
+def sent_on(channel: str, consent: str) -> str:
+    """Name under which a message is counted for caps: those of one consent on one channel."""
+    return channel if consent == "marketing" else f"{consent}:{channel}"
+
+
+def _cap_of(cap: Cap) -> caps.Cap:
+    channels = cap.channels or MESSAGE_CHANNELS
+    return caps.Cap(cap.at_most, cap.per_ms, tuple(sent_on(one, cap.consent) for one in channels))
 
 
 def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:
@@ -168,7 +203,9 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
         trigger,
         _compiled(begins, with_event),
         _compiled(may_act, fields),
-        fields_in(begins) | fields_in(may_act) if begins and may_act else _asked(begins or may_act),
+        _asked(begins) | _asked(may_act),
+        compile_steps(name, trigger.then, lambda text: _compiled(parse(text), fields)),
+        fingerprint(trigger),
     )
     return rule, begins
 
