@@ -13,7 +13,8 @@ from typing import Any, get_args
 import msgspec
 import structlog
 
-from models import hour_counts, partition_clock, segments
+from models import coupon_words, hour_counts, partition_clock, segments
+from models.coupon_words import CouponWord, home_of, partition_of_coupon
 from models.customer import (
     Customer,
     NewerState,
@@ -91,6 +92,7 @@ class CustomerFold:
         self._metrics: Place = topic_of(topics.METRICS), 0
         self._alerts: Place = topic_of(topics.ALERTS), 0
         self._events = topic_of(topics.EVENTS)
+        self._coupons = topic_of(topics.COUPONS)
         self._packed: dict[bytes, bytes] = {}
         self._decoded: dict[bytes, Customer] = {}
         self._dirty: set[bytes] = set()
@@ -390,8 +392,14 @@ class CustomerFold:
                 outputs[self._actions].append((key, encode(effect)))
             elif kind in _LESSONS:
                 outputs[self._lessons].append((None, encode(effect)))
+            elif kind is CouponWord:
+                self._put_to_coupons(effect)  # type: ignore[arg-type]
             else:
                 self._put_into_log(effect.event)  # type: ignore[union-attr, arg-type]
+
+    def _put_to_coupons(self, word: CouponWord) -> None:
+        place = self._coupons, partition_of_coupon(word.key, self._partitions)
+        self._outputs[place].append((home_of(word.key).encode(), coupon_words.encode(word)))
 
     def _put_into_log(self, event: Event) -> None:
         place = self._events, partition_of(event.customer, self._partitions)

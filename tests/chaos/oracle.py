@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from models import hour_counts, partition_clock, segments
+from models.coupon_words import CouponWord
 from models.customer import Customer, Timer
 from models.effects import (
     Action,
@@ -47,6 +48,7 @@ class Oracle:
         self.clocks: dict[int, PartitionClock] = {}
         self.facts: list[Fact] = []
         self.actions: list[Action] = []
+        self.coupon_words: list[CouponWord] = []
         self.lessons: list[Lesson] = []
         self.hours: list[HourEnded] = []
         self.for_log: list[Event] = []
@@ -150,6 +152,8 @@ class Oracle:
         for effect in effects:
             if isinstance(effect, ForLog):
                 self.for_log.append(effect.event)
+            elif isinstance(effect, CouponWord):
+                self.coupon_words.append(effect)
             elif isinstance(effect, Action):
                 self.actions.append(effect)
             elif isinstance(effect, Taught):
