@@ -15,11 +15,12 @@ from models.playbook.conditions import customer_fields
 from models.playbook.program import Do
 from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.then import Send
-from models.playbook.when import OnCadence, OnEvent
+from models.playbook.when import OnCadence, OnEvent, OnSilence
+from models.triggers.calendar import next_due
 from models.triggers.guards import is_due_once, is_left_alone, obstacle
 from models.triggers.moment import Moment, moment_of
 from models.triggers.notes import Run
-from models.triggers.standing import MOMENT
+from models.triggers.standing import ABOUT, MOMENT
 from models.view import View
 
 _MOMENTS = {
@@ -81,14 +82,17 @@ def _moment(customer: Customer, rule: Rule) -> Iterator[Finding]:
     for run in waiting:
         why = "quiet hours hold it" if run.waits == "held" else "it waits"
         yield Finding(None, f"{why}, about {run.occasion}; it goes on", run.due_ms)
-    timers = [
-        one
+    coming = [
+        one.due_ms
         for one in customer.timers
-        if one.rule == MOMENT and one.item.split("\x00")[0] == rule.name
+        if one.rule == MOMENT and one.item.split(ABOUT)[0] == rule.name
     ]
-    for timer in timers:
-        yield Finding(None, "its moment comes", timer.due_ms)
-    if waiting or timers:
+    if isinstance(when, OnSilence):
+        due = next_due(when, customer, moment.book.place, moment.now_ms)
+        coming = [due.at_ms] if due is not None else []
+    for due_ms in coming:
+        yield Finding(None, "its moment comes", due_ms)
+    if waiting or coming:
         return
     if isinstance(when, OnEvent):
         yield Finding(None, f"nothing waits: its moment is the event {' or '.join(when.event)}")
