@@ -60,7 +60,7 @@ def findings(
         return [_absent(book, name)]
     moment = moment_of(token, customer, view, book, view.now_ms)
     return [
-        *_moment(customer, rule),
+        *_coming(moment, rule),
         *_conditions(moment, rule),
         *_once(moment, rule),
         *_guards(moment, rule),
@@ -75,9 +75,9 @@ def _absent(book: Rulebook, name: str) -> Finding:
     return Finding(False, f"the playbook has no rule {name}{hint}")
 
 
-def _moment(customer: Customer, rule: Rule) -> Iterator[Finding]:
+def _coming(moment: Moment, rule: Rule) -> Iterator[Finding]:
     """When it goes on or comes next, if the row knows."""
-    when = rule.trigger.when
+    customer, when = moment.customer, rule.trigger.when
     waiting = [run for run in customer.playbook.runs if run.rule == rule.name]
     for run in waiting:
         why = "quiet hours hold it" if run.waits == "held" else "it waits"
