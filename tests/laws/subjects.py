@@ -35,6 +35,7 @@ NO_MODEL: dict[str, str] = {
     "clock": "names units of time, keeps nothing",
     "effects": "names what a fold asks for: structs without behaviour",
     "item_rows": "names rows and reads them, keeps nothing (subject item_knowledge)",
+    "lift": "compares what was counted, keeps nothing (tests/models/test_lift.py)",
     "playbook": "a language: reads and compiles a file, learns nothing (tests/models/playbook)",
     "triggers": "a playbook's rules at work on a row, learn nothing (tests/models/triggers)",
     "segments": "names a snapshot, and refuses it by the clusters' own check",
