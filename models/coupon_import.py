@@ -93,7 +93,8 @@ def read_row(row: Any, number: int, asked: Asked) -> CouponWord:
 
 
 def _kind(told: CouponRow) -> Kind:
-    given = [name for name in _KINDS if getattr(told, name) not in (None, False)]
+    values = [getattr(told, name) for name in _KINDS]
+    given = [value for value in values if value is not None and value is not False]
     if len(given) != 1:
         raise BadRow(f"expected exactly one of {', '.join(_KINDS)}, got {len(given)}")
     least_cents = told.min_order_cents
