@@ -19,6 +19,7 @@ class PartitionClock(msgspec.Struct, array_like=True):
     `refused_version` and `refused_at_ms` the hazard's from one that had no other model. `spent` is
     what was given away of each offer's budget: since when, cents, coupons. `arming` names the last
     customer whose row was armed for an edition that was adopted, None once all are.
+    `coupons_issued` numbers the coupon codes.
     """
 
     now_ms: int = 0
@@ -33,6 +34,7 @@ class PartitionClock(msgspec.Struct, array_like=True):
     refused: dict[str, tuple[int, int]] = {}
     spent: dict[str, tuple[int, int, int]] = {}
     arming: str | None = None
+    coupons_issued: int = 0
 
 
 def restored(row: bytes) -> PartitionClock:
@@ -55,6 +57,12 @@ def adopt(clock: PartitionClock, model: str, version: int) -> None:
         clock.hazard_version = version
     else:
         clock.versions[model] = version
+
+
+def next_coupon(clock: PartitionClock) -> int:
+    """Give the next coupon's number in this partition; no other coupon has or had it."""
+    clock.coupons_issued += 1
+    return clock.coupons_issued - 1
 
 
 def copied(clock: PartitionClock) -> PartitionClock:

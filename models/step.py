@@ -13,6 +13,7 @@ import msgspec
 
 from models import (
     browse_reminder,
+    coupon_asks,
     hazard_question,
     item_notes,
     merging,
@@ -22,6 +23,7 @@ from models import (
 )
 from models.clock import DAY_MS
 from models.clusters import NOBODY
+from models.coupon_words import CouponWord
 from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
 from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
@@ -60,7 +62,7 @@ class ForLog(msgspec.Struct, frozen=True):
     event: Event
 
 
-Effect = Fact | Action | Taught | ForLog
+Effect = Fact | Action | Taught | ForLog | CouponWord
 Rule = Callable[[str, Customer, Any, View, int], list[Action | Decided]]
 RULES: dict[type, tuple[Rule, ...]] = {
     OrderCompleted: (thank_you.on_order, browse_reminder.on_order),
@@ -107,7 +109,9 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         effects = _absorb(customer, other, event, view)
     else:
         folded = _apply(customer, event, raw, view)
-        effects = [folded, *item_notes.note(customer, event, folded.order_state, view)]
+        state = folded.order_state
+        asked = coupon_asks.asked(customer, event, state) if kind in coupon_asks.ASKING else ()
+        effects = [folded, *item_notes.note(customer, event, state, view), *asked]
     may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
     if before is not None:

@@ -393,6 +393,17 @@ def why(
         command.why(settings, customer, rule, as_json=as_json)
 
 
+coupons = typer.Typer(help="Coupons: what is out and may yet cost.")
+app.add_typer(coupons, name="coupons", no_args_is_help=True)
+
+
+@coupons.command("liability")
+def show_coupon_liability(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Tell by offer how many coupons are open, what they cost at most, what others cost."""
+    with _role("coupons", data_dir) as settings:
+        import_module("streams.coupons_command").show_liability(settings, as_json=as_json)
+
+
 @app.command()
 def version() -> None:
     """Print the version."""

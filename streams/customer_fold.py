@@ -13,7 +13,8 @@ from typing import Any, get_args
 import msgspec
 import structlog
 
-from models import hour_counts, partition_clock, segments
+from models import coupon_words, hour_counts, partition_clock, segments
+from models.coupon_words import CouponWord, home_of, partition_of_coupon
 from models.customer import (
     Customer,
     NewerState,
@@ -76,12 +77,18 @@ class CustomerFold:
         topic_of: Callable[[str], str],
         load_snapshot: SnapshotLoader,
         seal_raw: Sealer,
+        coupon_key: bytes,
         nothing_learned: HazardSnapshot = NOTHING_LEARNED,
     ) -> None:
         self.partition = partition
         self.clock = PartitionClock()
         self._partitions = partitions
-        self._view = View(incarnation=incarnation, partition=partition, partitions=partitions)
+        self._view = View(
+            incarnation=incarnation,
+            partition=partition,
+            partitions=partitions,
+            coupon_key=coupon_key,
+        )
         self._load_snapshot = load_snapshot
         self._seal_raw = seal_raw
         self._topic_of = topic_of
@@ -91,6 +98,7 @@ class CustomerFold:
         self._metrics: Place = topic_of(topics.METRICS), 0
         self._alerts: Place = topic_of(topics.ALERTS), 0
         self._events = topic_of(topics.EVENTS)
+        self._coupons = topic_of(topics.COUPONS)
         self._packed: dict[bytes, bytes] = {}
         self._decoded: dict[bytes, Customer] = {}
         self._dirty: set[bytes] = set()
@@ -169,7 +177,7 @@ class CustomerFold:
         view.hazard, view.segments = self._hazard(), self._segments()
         view.playbook_version = clock.versions.get("playbook", 0)
         view.rulebook = self._snapshots.get(("playbook", view.playbook_version))
-        view.spent = clock.spent
+        view.clock = clock
 
     def _hazard(self) -> HazardSnapshot:
         # A version that was adopted once and is refused now: better the closed form than no worker.
@@ -390,8 +398,14 @@ class CustomerFold:
                 outputs[self._actions].append((key, encode(effect)))
             elif kind in _LESSONS:
                 outputs[self._lessons].append((None, encode(effect)))
+            elif kind is CouponWord:
+                self._put_to_coupons(effect)  # type: ignore[arg-type]
             else:
                 self._put_into_log(effect.event)  # type: ignore[union-attr, arg-type]
+
+    def _put_to_coupons(self, word: CouponWord) -> None:
+        place = self._coupons, partition_of_coupon(word.key, self._partitions)
+        self._outputs[place].append((home_of(word.key).encode(), coupon_words.encode(word)))
 
     def _put_into_log(self, event: Event) -> None:
         place = self._events, partition_of(event.customer, self._partitions)

@@ -1,5 +1,6 @@
 """Moments that no single event tells of: a tier, segment, state of sleep or line was crossed."""
 
+from bisect import bisect_right
 from typing import NamedTuple
 
 from models.customer import Customer
@@ -15,7 +16,6 @@ from models.playbook.when import (
     OnLeavingSegment,
     OnLeavingTier,
     OnRisingHazard,
-    OnValue,
 )
 from models.triggers.moment import Moment
 from models.triggers.notes import Run, key_of
@@ -31,11 +31,12 @@ class Was(NamedTuple):
 
     tier: str
     dormancy: str
+    value_cents: int
 
 
 def standing(customer: Customer) -> Was:
     """Take down how a customer stands."""
-    return Was(customer.tier, customer.dormancy)
+    return Was(customer.tier, customer.dormancy, customer.value_cents)
 
 
 def changed(moment: Moment, was: Was) -> list[Run]:
@@ -45,6 +46,7 @@ def changed(moment: Moment, was: Was) -> list[Run]:
         *_sleep(moment, was),
         *_segments(moment),
         *_lines(moment),
+        *_sums(moment, was),
     ]
 
 
@@ -126,10 +128,22 @@ def _lines(moment: Moment) -> list[Run]:
         for rule in rising:
             line = rule.trigger.when.hazard_rises_above  # type: ignore[union-attr]
             found.append(_crossed(moment, rule, beyond=customer.hazard > line))
-    for rule in book.at(OnValue):
-        sum_cents = rule.trigger.when.value_reaches_cents  # type: ignore[union-attr]
-        found.append(_crossed(moment, rule, beyond=customer.value_cents >= sum_cents))
     return [run for run in found if run is not None]
+
+
+def _sums(moment: Moment, was: Was) -> list[Run]:
+    """Rules whose sum lies between what was spent before and now; after a refund it may again."""
+    value_cents, sums = moment.customer.value_cents, moment.book.sums
+    if value_cents <= was.value_cents or not sums:
+        return []
+    first = bisect_right(sums, was.value_cents, key=_sum_of)
+    passed = sums[first : bisect_right(sums, value_cents, key=_sum_of)]
+    found = [_begun(moment, rule, f"{rule.name}@{moment.now_ms}") for _, _, rule in passed]
+    return [run for run in found if run is not None]
+
+
+def _sum_of(one: tuple[int, str, Rule]) -> int:
+    return one[0]
 
 
 def _crossed(moment: Moment, rule: Rule, *, beyond: bool) -> Run | None:

@@ -19,6 +19,7 @@ from models.events import (
     OrderCompleted,
     OrderRefunded,
 )
+from models.playbook.rulebook import Rulebook
 from models.playbook.when import OnCadence
 from models.triggers import changes, standing
 from models.triggers.changes import Was
@@ -28,6 +29,7 @@ from models.triggers.runs import RUN, begin_at_event, proceed, stop
 from models.view import View
 
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
+_MOVES_MOMENTS = _MOVES_ORDERS | {CustomerIdentified}
 _UNCOUNTED = frozenset({"repeated", "cancelled"})
 
 
@@ -45,14 +47,16 @@ def on_event(
     if book is None:
         return []
     kind = TYPES[type(event)]
+    is_armed = customer.playbook.version == view.playbook_version
+    if is_armed and not _concerns(book, event, kind, customer, was):
+        return []
     moment = moment_of(token, customer, view, book, now_ms, event)
-    if customer.playbook.version != view.playbook_version:
+    if not is_armed:
         standing.arm(moment, is_new=customer.events == 1)
     at_ms = event.occurred_at_ms
-    for rule in book.stopped_by(kind):
-        stop(moment, rule, event, kind, at_ms)
-        when = rule.trigger.when
-        if isinstance(when, OnCadence) and kind in when.until:
+    stop(moment, event, kind, at_ms)
+    for rule in book.at(OnCadence):
+        if kind in rule.stops and kind in rule.trigger.when.until:  # type: ignore[union-attr]
             changes.end(moment, rule)
     ready: list[Run] = []
     if folded is None or folded.order_state not in _UNCOUNTED:
@@ -67,10 +71,22 @@ def on_event(
     return moment.effects
 
 
+def _concerns(book: Rulebook, event: Any, kind: str, customer: Customer, was: Was) -> bool:
+    """Whether there is anything to look at: most events of most customers are about no rule."""
+    return (
+        book.is_about(kind)
+        or book.is_watched
+        or type(event) in _MOVES_MOMENTS
+        or was != changes.standing(customer)
+    )
+
+
 def _wind(moment: Moment, event: Any) -> None:
     kind = type(event)
     if kind in _MOVES_ORDERS:
-        standing.wind(moment, standing.OF_ORDERS)
+        standing.wind_silences(moment)
+        if kind is not OrderCompleted or moment.customer.orders <= 1:
+            standing.wind(moment, standing.OF_ORDERS)
         if kind is OrderCompleted:
             standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:

@@ -46,9 +46,9 @@ class Moment:
 def moment_of(
     token: str, customer: Customer, view: View, book: Rulebook, now_ms: int, event: Any = None
 ) -> Moment:
-    """Look at a customer, and in which segments it is."""
+    """Look at a customer, and in which segments it is where anything asks for that."""
     scope = Scope(customer, now_ms, event, (), book.minor_units)
-    if book.segments:
+    if book.needs_segments:
         if book.foretells_segments:
             settle(customer, view.hazard)
         book.segments_of(scope)

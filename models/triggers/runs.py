@@ -182,17 +182,19 @@ def cancel(moment: Moment, run: Run, reason: str) -> None:
     moment.effects.append(receipt(moment, run, "cancelled", reason))
 
 
-def stop(moment: Moment, rule: Rule, event: Any, kind: str, at_ms: int) -> None:
-    """End what waits until nothing like this event happens."""
-    when = rule.trigger.when
-    for run in [one for one in moment.notes.runs if one.rule == rule.name]:
-        if at_ms < run.began_ms or run.rule_print != rule.rule_print:
+def stop(moment: Moment, event: Any, kind: str, at_ms: int) -> None:
+    """End what waits unless such an event happens."""
+    rules = moment.book.rules
+    for run in list(moment.notes.runs):
+        rule = rules.get(run.rule)
+        if rule is None or kind not in rule.stops or at_ms < run.began_ms:
             continue
-        if _ends(rule, when, run, event, kind):
+        if run.rule_print == rule.rule_print and _ends(rule, run, event, kind):
             cancel(moment, run, f"{kind} in the meantime")
 
 
-def _ends(rule: Rule, when: Any, run: Run, event: Any, kind: str) -> bool:
+def _ends(rule: Rule, run: Run, event: Any, kind: str) -> bool:
+    when = rule.trigger.when
     if run.waits == "step":
         before = rule.program.ops[run.at - 1] if run.at else None
         return isinstance(before, Pause) and kind in before.unless

@@ -1,26 +1,22 @@
 """Moments that come by themselves: a silence, a date, a holiday, a cadence, a thing used up.
 
-Each rule of such a kind has one timer in the row, "moment", with the occasion it is about. A
-silence is wound lazily: an order moves the moment, not the timer, which asks again when it comes
-due (rearming a silence costs no write per event).
+Each rule of such a kind has one timer in the row, "moment", with the occasion it is about; silences
+have one together. That one is wound lazily: an order moves the moment, not the timer, which asks
+again when it comes due (rearming a silence costs no write per event, however many rules there are).
 """
 
+from bisect import bisect_left, bisect_right
 from typing import Any
 
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, find_timer, ref_of
 from models.events import Line
-from models.playbook.rulebook import Rule, Rulebook
+from models.playbook.rulebook import Rule
 from models.playbook.when import (
     OnCadence,
     OnCustomerDate,
-    OnEnteringSegment,
-    OnHazard,
     OnHoliday,
-    OnLeavingSegment,
     OnReplenishment,
-    OnRisingHazard,
-    OnSilence,
 )
 from models.triggers import changes
 from models.triggers.calendar import Due, next_due, refill_due, refills
@@ -31,15 +27,10 @@ from models.triggers.runs import RUN, begin, cancel
 MOMENT, LOOK = "moment", "look"
 ABOUT = "\x00"
 REFILLS_AT_MOST = 8
-OF_ORDERS = (OnSilence, OnCustomerDate)
+SILENCES = "\x00silences"
+OF_ORDERS = (OnCustomerDate,)
 OF_TRAITS = (OnCustomerDate, OnHoliday)
-_ALL = (OnSilence, OnCustomerDate, OnHoliday, OnCadence)
-_WATCHED = (OnEnteringSegment, OnLeavingSegment, OnHazard, OnRisingHazard, OnCadence)
-
-
-def is_watched(book: Rulebook) -> bool:
-    """Whether customers must be looked at once a day, since time alone may be the moment."""
-    return any(book.at(kind) for kind in _WATCHED)
+_ALL = (OnCustomerDate, OnHoliday, OnCadence)
 
 
 def arm(moment: Moment, *, is_new: bool) -> None:
@@ -57,11 +48,14 @@ def arm(moment: Moment, *, is_new: bool) -> None:
         elif rule.rule_print != run.rule_print:
             _change(moment, rule, run)
     customer.timers = [
-        one for one in customer.timers if one.rule != MOMENT or _rule_name(one) in rules
+        one
+        for one in customer.timers
+        if one.rule != MOMENT or one.item == SILENCES or _rule_name(one) in rules
     ]
     notes.beyond = [one for one in notes.beyond if one.removeprefix(changes.ENDED) in rules]
     wind(moment, _ALL, anew=True)
-    if is_watched(moment.book):
+    wind_silences(moment, anew=True)
+    if moment.book.is_watched:
         _look_again(moment)
     else:
         customer.timers = [one for one in customer.timers if one.rule != LOOK]
@@ -91,11 +85,41 @@ def _wind(moment: Moment, rule: Rule, *, anew: bool) -> None:
     if isinstance(when, OnCadence):
         _wind_cadence(moment, rule, when, timer)
         return
-    due = next_due(when, customer, moment.book.place, moment.now_ms)
-    is_lazy = isinstance(when, OnSilence) and not anew
-    if is_lazy and timer is not None and due is not None and due.at_ms >= timer.due_ms:
+    _set(customer, rule.name, timer, next_due(when, customer, moment.book.place, moment.now_ms))
+
+
+def wind_silences(moment: Moment, *, anew: bool = False) -> None:
+    """Wind the timer of the next silence; `anew`: even if it would come without that, later."""
+    customer, silences = moment.customer, moment.book.silences
+    timer = find_timer(customer, MOMENT, SILENCES)
+    due = None
+    if silences and customer.orders > 0:
+        gone_ms = moment.now_ms - customer.last_order_ms
+        at = bisect_right(silences, gone_ms, key=_length)
+        if at < len(silences):
+            due = Due(customer.last_order_ms + silences[at][0], "")
+    if timer is not None and due is not None and not anew and due.at_ms >= timer.due_ms:
         return
-    _set(customer, rule.name, timer, due)
+    _set(customer, SILENCES, timer, due)
+
+
+def _silences(moment: Moment, timer: Timer) -> list[Run]:
+    """Begin the rules whose silence is full, those of a time since the timer was wound."""
+    customer, silences = moment.customer, moment.book.silences
+    last_ms = customer.last_order_ms
+    first = bisect_left(silences, timer.due_ms - last_ms, key=_length)
+    full = silences[first : bisect_right(silences, moment.now_ms - last_ms, key=_length)]
+    found = []
+    for _, _, rule in full if customer.orders > 0 else ():
+        due = next_due(rule.trigger.when, customer, moment.book.place, timer.due_ms - 1)
+        if due is not None:
+            found.append(_begun(moment, rule, due, {}))
+    wind_silences(moment, anew=True)
+    return [run for run in found if run is not None]
+
+
+def _length(one: tuple[int, str, Rule]) -> int:
+    return one[0]
 
 
 def _wind_cadence(moment: Moment, rule: Rule, when: OnCadence, timer: Timer | None) -> None:
@@ -143,6 +167,9 @@ def _set(customer: Customer, name: str, timer: Timer | None, due: Due | None) ->
 def come(moment: Moment, timer: Timer) -> list[Run]:
     """A moment has come, if it still is one; the next is wound."""
     customer, place = moment.customer, moment.book.place
+    if timer.item == SILENCES:
+        customer.timers.remove(timer)
+        return _silences(moment, timer)
     name, _, product = timer.item.partition(ABOUT)
     rule = moment.book.rules.get(name)
     customer.timers.remove(timer)

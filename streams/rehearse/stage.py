@@ -79,6 +79,7 @@ class Stage:
             topic_of=str,
             load_snapshot=self._load,
             seal_raw=bytes.hex,
+            coupon_key=bytes(32),
         )
 
     async def _load(self, model: str, version: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from models import hour_counts, partition_clock, segments
+from models.coupon_words import CouponWord
 from models.customer import Customer, Timer
 from models.effects import (
     Action,
@@ -34,8 +35,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Oracle:
     """Folds records of all partitions, one after the other, and keeps what follows."""
 
-    def __init__(self, partitions: int, snapshots: list[SnapshotRecord]) -> None:
-        self._partitions = partitions
+    def __init__(
+        self, partitions: int, snapshots: list[SnapshotRecord], coupon_key: bytes = bytes(32)
+    ) -> None:
+        self._partitions, self._coupon_key = partitions, coupon_key
         self._snapshots: dict[tuple[str, int], Any] = {
             ("hazard", 0): NOTHING_LEARNED,
             ("segments", 0): segments.NOTHING_LEARNED,
@@ -47,6 +50,7 @@ class Oracle:
         self.clocks: dict[int, PartitionClock] = {}
         self.facts: list[Fact] = []
         self.actions: list[Action] = []
+        self.coupon_words: list[CouponWord] = []
         self.lessons: list[Lesson] = []
         self.hours: list[HourEnded] = []
         self.for_log: list[Event] = []
@@ -68,7 +72,8 @@ class Oracle:
                 segments=self._snapshots["segments", clock.versions.get("segments", 0)],
                 rulebook=self._snapshots.get(("playbook", clock.versions.get("playbook", 0))),
                 playbook_version=clock.versions.get("playbook", 0),
-                spent=clock.spent,
+                clock=clock,
+                coupon_key=self._coupon_key,
             )
             try:
                 event = decode(record.value or b"")
@@ -150,6 +155,8 @@ class Oracle:
         for effect in effects:
             if isinstance(effect, ForLog):
                 self.for_log.append(effect.event)
+            elif isinstance(effect, CouponWord):
+                self.coupon_words.append(effect)
             elif isinstance(effect, Action):
                 self.actions.append(effect)
             elif isinstance(effect, Taught):

@@ -6,7 +6,10 @@ from models.triggers.notes import Run, key_of
 from tests.builders import ANNA, START_MS, make
 from tests.models.triggers.playing import Play
 
-SEGMENTED = "segments: {looking: {if: customer.views > 0}}\n"
+SEGMENTED = """
+segments: {looking: {if: customer.views > 0}}
+triggers: {look: {when: {enters_segment: looking}, then: [{tag: looking}]}}
+"""
 
 
 def run(at: int = 0) -> Run:
