@@ -55,8 +55,14 @@ def _decisions(title: str, decisions: list[dict[str, Any]]) -> Table:
     table = _table(title, columns)
     for said in decisions:
         style = _COLOURS.get(said["status"], "")
-        table.add_row(*(Text(str(said[name] or ""), style) for name in columns))
+        table.add_row(*(Text(_cell(name, said), style) for name in columns))
     return table
+
+
+def _cell(name: str, said: dict[str, Any]) -> str:
+    """A value for people: a time to the minute, with its offset."""
+    value = str(said[name] or "")
+    return f"{value[:10]} {value[11:16]} {value[-6:]}" if name == "at" else value
 
 
 def _history(one: dict[str, Any]) -> Iterator[Line]:
@@ -76,6 +82,8 @@ def _history(one: dict[str, Any]) -> Iterator[Line]:
         cost = _money(said["worst_cost_cents"], one["currency"])
         table.add_row(rule, str(said["messages"]), str(said["customers"]), *counts, cost)
     yield table
+    tiers = ", ".join(f"{tier} {count:,}" for tier, count in one["tiers"].items())
+    yield Text(f"messages by tier: {tiers or 'none'}")
     if one["days"]:
         day, rules = max(one["days"].items(), key=lambda pair: sum(pair[1].values()))
         yield Text(f"busiest day: {day} with {_many(sum(rules.values()), 'message')}")
@@ -96,11 +104,10 @@ def _comparison(found: dict[str, Any]) -> Iterator[Line]:
         table.add_row(rule, *(str(one[name]) for name in counts))
     yield table
     yield Text(f"decisions differ for {_many(found['customers_differing'], 'customer')}")
-    examples = _table("examples", ("only in", *_SHOWN))
-    for said in found["examples"]:
-        examples.add_row(*(str(said[name] or "") for name in ("only_in", *_SHOWN)))
-    if found["examples"]:
-        yield examples
+    for side in ("first", "second"):
+        only = [said for said in found["examples"] if said["only_in"] == found[side]]
+        if only:
+            yield _decisions(f"for example, only in the {side}", only)
 
 
 def _table(title: str, columns: tuple[str, ...]) -> Table:

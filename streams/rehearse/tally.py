@@ -25,6 +25,7 @@ class Tally:
         self._days: dict[str, Counter[str]] = defaultdict(Counter)
         self._reached: dict[str, set[str]] = defaultdict(set)
         self._got: Counter[str] = Counter()
+        self._tiers: Counter[str] = Counter()
         self._cost_cents: Counter[str] = Counter()
         self._unpriced: Counter[str] = Counter()
         self._collisions: Counter[tuple[str, str]] = Counter()
@@ -44,6 +45,7 @@ class Tally:
             self._messages[rule] += 1
             self._reached[rule].add(decided.customer)
             self._got[decided.customer] += 1
+            self._tiers[decided.inputs.get("tier") or "new"] += 1
         if decided.offer:
             self._cost(decided, customer)
 
@@ -70,6 +72,7 @@ class Tally:
             "messages": sum(self._messages.values()),
             "customers_reached": len(self._got),
             "most_messages_to_one": max(self._got.values(), default=0),
+            "tiers": dict(sorted(self._tiers.items())),
             "statuses": dict(sorted(whole.items())),
             "worst_cost_cents": sum(self._cost_cents.values()),
             "unpriced_offers": sum(self._unpriced.values()),

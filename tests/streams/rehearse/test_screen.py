@@ -19,6 +19,7 @@ HISTORY: dict[str, Any] = {
     "messages": 3,
     "customers_reached": 1,
     "most_messages_to_one": 3,
+    "tiers": {"new": 1, "regular": 2},
     "statuses": {"capped": 2, "sent": 3},
     "worst_cost_cents": 1_500,
     "unpriced_offers": 0,
@@ -48,18 +49,21 @@ def test_a_history_is_told_with_its_busiest_day_and_its_collisions() -> None:
     shown = printed(show_log(HISTORY))
     assert "1,234 events of 56 customers" in shown
     assert "3 messages to 1 customer, 3 at most to one; offers cost at worst 1,500 JPY" in shown
+    assert "messages by tier: new 1, regular 2" in shown
     assert "busiest day: 2026-01-06 with 2 messages" in shown
     assert "r and s wanted the same moment 4 times" in shown
 
 
 def test_a_comparison_shows_more_and_fewer_by_rule() -> None:
     comparison = Comparison("a.yaml", "b.yaml")
-    said = {"at": "2026-02-01", "customer_id": "c1", "rule": "r", "status": "sent"}
+    said = {"at": "2026-02-01T10:05:00+08:00", "customer_id": "c1", "rule": "r", "status": "sent"}
     said |= {"kind": "message", "channel": "email", "offer": None, "coupon": None, "reason": ""}
     comparison.take([], [said])
     shown = printed(show_log({"playbooks": [HISTORY], "comparison": comparison.as_dict()}))
     assert "first: a.yaml; second: b.yaml" in shown
     assert "decisions differ for 1 customer" in shown
+    assert "for example, only in the second" in shown
+    assert "2026-02-01 10:05 +08:00" in shown
 
 
 def test_packs_are_told_with_what_failed_and_the_counts() -> None:

@@ -48,6 +48,7 @@ def test_messages_are_counted_by_rule_customer_and_the_shops_day() -> None:
     told = counts.as_dict()
     assert (told["messages"], told["customers_reached"], told["most_messages_to_one"]) == (3, 2, 2)
     assert told["statuses"] == {"capped": 1, "sent": 3}
+    assert told["tiers"] == {"new": 3}
     assert told["days"] == {"2022-01-08": {"r": 1, "s": 1}, "2022-01-09": {"r": 1}}
     assert told["rules"]["s"]["statuses"] == {"capped": 1, "sent": 1}
 
