@@ -56,10 +56,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shared(clickhouse: str) -> Iterator[Warehouse]:
-    columns = ("status String", "arm String", "propensity Float64", "playbook_version UInt32")
     with fresh_warehouse(clickhouse) as made:
-        for column in columns:
-            made.client.command(f"ALTER TABLE decisions ADD COLUMN IF NOT EXISTS {column}")
         yield made
 
 
