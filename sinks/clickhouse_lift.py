@@ -36,22 +36,14 @@ GROUP BY rule, who
 HAVING first_at + toIntervalDay({days:UInt16}) <= fromUnixTimestamp64Milli({now_ms:Int64}, 'UTC')
 """
 ORDERS = """
-SELECT o.customer AS who,
+SELECT customer AS who,
   groupArray((
-    o.occurred_at,
-    if(o.currency = {currency:String}, o.total_cents - o.refunded_cents, 0),
-    ifNull(g.cents, 0)
+    occurred_at,
+    if(currency = {currency:String}, total_cents - refunded_cents, 0),
+    if(currency = {currency:String}, discount_cents, 0)
   )) AS orders
-FROM order_outcomes AS o
-LEFT JOIN
-(
-  SELECT if(m.customer = '', p.customer, m.customer) AS who, p.order_id AS order_id,
-    argMin(if(p.currency = {currency:String}, p.discount_cents, 0), p.occurred_at) AS cents
-  FROM orders AS p LEFT JOIN merged_customers AS m ON m.origin = p.customer
-  WHERE p.order_state != 'repeated'
-  GROUP BY who, order_id
-) AS g ON g.who = o.customer AND g.order_id = o.order_id
-WHERE NOT o.cancelled
+FROM order_outcomes
+WHERE NOT cancelled
 GROUP BY who
 """
 LEAVINGS = """

@@ -393,6 +393,22 @@ def why(
         command.why(settings, customer, rule, as_json=as_json)
 
 
+@app.command()
+def lift(
+    rule: Annotated[str, typer.Option(help="One rule; all when left out.")] = "",
+    days: Annotated[int, typer.Option(help="Days after its moment that count: 14 or 30.")] = 30,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what rules brought, against customers left alone for comparison."""
+    from models.lift import WINDOWS_DAYS  # noqa: PLC0415
+
+    if days not in WINDOWS_DAYS:
+        _refuse(f"--days: expected {' or '.join(map(str, WINDOWS_DAYS))}")
+    with _role("lift", data_dir) as settings:
+        import_module("streams.lift_command").run(settings, rule, days, as_json=as_json)
+
+
 coupons = typer.Typer(help="Coupons: what is out and may yet cost.")
 app.add_typer(coupons, name="coupons", no_args_is_help=True)
 

@@ -7,11 +7,13 @@ from typing import Any, get_args
 import orjson
 from aiohttp import web
 
+from models.lift import WINDOWS_DAYS
 from models.recommendation import SLOTS, Slot
 from sinks.mailbox import Letter, Mailbox
 from sinks.web.access import from_here
 from sinks.web.broadcast import Broadcast, Full, Over
 from sinks.web.engine import QueryFailed
+from sinks.web.lift import Lifts
 from sinks.web.meters import Meters
 from sinks.web.panels import Panel
 from sinks.web.profiles import By, Profiles
@@ -23,6 +25,7 @@ from sinks.web.words import LANGUAGES
 LETTERS_AT_MOST = 200
 ITEMS_AT_MOST = 100
 SEARCH_CHARS = 512
+RULE_CHARS = 80
 _WRITE_WITHIN_S = 30.0
 
 # A message is another's HTML: it gets its own styles and pictures in the letter, and nothing else.
@@ -42,6 +45,7 @@ class Api:
         stories: Stories,
         recommendations: Recommendations,
         mailbox: Mailbox,
+        lifts: Lifts,
         pulse: Pulse,
         broadcast: Broadcast,
         panels: tuple[Panel, ...],
@@ -52,6 +56,7 @@ class Api:
         self._stories = stories
         self._recommendations = recommendations
         self._mailbox = mailbox
+        self._lifts = lifts
         self._pulse = pulse
         self._broadcast = broadcast
         self._panels = panels
@@ -67,6 +72,7 @@ class Api:
             web.post("/v1/lookup", self.lookup),
             web.get("/v1/mailbox", self.mailbox),
             web.get("/v1/mailbox/{customer}/{message_id}", self.letter),
+            web.get("/v1/lift", self.lift),
             web.get("/api/panels", self.panels),
             web.get("/api/stream", self.stream),
             web.get("/api/clock", self.clock),
@@ -138,6 +144,19 @@ class Api:
                 }
                 return web.Response(text=one["html"], content_type="text/html", headers=headers)
         raise web.HTTPNotFound(text="no such message")
+
+    async def lift(self, request: web.Request) -> web.Response:
+        """Answer what rules brought, or `?rule=` alone, within `?days=` 14 or 30 of its moment."""
+        days = request.query.get("days", str(WINDOWS_DAYS[-1]))
+        if days not in map(str, WINDOWS_DAYS):
+            known = " or ".join(map(str, WINDOWS_DAYS))
+            raise web.HTTPBadRequest(text=f"days: expected {known}")
+        try:
+            return answer(
+                await self._lifts.of(request.query.get("rule", "")[:RULE_CHARS], int(days))
+            )
+        except QueryFailed as error:
+            return answer({"error": str(error)}, status=503)
 
     async def panels(self, request: web.Request) -> web.Response:
         """Answer every panel with its words and its last rows."""

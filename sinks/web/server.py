@@ -21,6 +21,7 @@ from sinks.web.access import Access, add_security_headers
 from sinks.web.api import Api
 from sinks.web.broadcast import Broadcast
 from sinks.web.engine import Engine
+from sinks.web.lift import Lifts
 from sinks.web.log_time import LogTimeReader
 from sinks.web.meters import Meters
 from sinks.web.pages import Pages, Shop
@@ -108,6 +109,7 @@ def build_app(config: PageConfig) -> web.Application:
         stories=Stories(engine),
         recommendations=Recommendations(profiles, shelf, clock),
         mailbox=Mailbox(redis, sealer, config.namespace),
+        lifts=Lifts(engine, clock, config.shop.currency),
         pulse=pulse,
         broadcast=broadcast,
         panels=panels,

@@ -1,13 +1,15 @@
 """The page in a real browser: it moves, speaks three languages, fits a phone, lets nothing in."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 
+from models.clock import DAY_MS
 from models.events import MessageChannel
-from sinks.clickhouse import ClickHouseAddress
+from sinks.clickhouse import ClickHouseAddress, connect
 from sinks.senders import Message
 from sinks.web.words import LANGUAGES, load_words
 from tests.browser.chromium import Page
@@ -100,8 +102,53 @@ async def test_a_letter_keeps_its_looks_and_runs_nothing(page: Page, shop: Shop)
         )
 
 
+async def left_alone(shop: Shop) -> None:
+    """A rule that acted on sixty, half of whom ordered, and left thirty alone who did not."""
+    at_ms = NOW_MS - 40 * DAY_MS
+    names = ["at", "customer", "rule", "status", "arm", "propensity", "playbook_version", "inputs"]
+    at, inputs = datetime.fromtimestamp(at_ms / 1000, UTC), '{"tier":"regular"}'
+    rows = [
+        [at, named(str(number)), "win_back", *side, 1, inputs, number]
+        for number in range(90)
+        for side in [("sent", "", 0.6) if number < 60 else ("holdout", "holdout", 0.4)]
+    ]
+    client = connect(shop.clickhouse)
+    client.insert("decisions", rows, column_names=[*names, "_offset"])
+    client.close()
+    await shop.fold(
+        *(
+            order(f"o{number}", at_ms=at_ms + DAY_MS, customer=named(str(number)))
+            for number in range(0, 60, 2)
+        )
+    )
+
+
+@pytest.mark.parametrize("width", [375, 1280])
+async def test_what_a_rule_brought_is_shown_with_its_bounds(
+    page: Page, empty_shop: Shop, width: int
+) -> None:
+    await left_alone(empty_shop)
+    async with served(empty_shop.config()) as client:
+        await page.look(width, 900, still=True)
+        await page.language("en", home(client))
+        await page.open(f"{home(client)}lift")
+        await page.until(f"{DRAWN} && document.querySelectorAll('.card').length === 2", 20)
+        text = await page.evaluate("document.getElementById('lift').innerText")
+        assert "win_back" in text
+        assert "60 acted on, 30 left alone" in text
+        assert "+30" in text
+        assert await page.evaluate(OVERFLOW) <= 0
+        assert await page.evaluate(PALE_TEXTS) == []
+        await page.evaluate(
+            "(() => { const c = document.getElementById('days'); c.value = '14';"
+            " c.dispatchEvent(new Event('change')); })()"
+        )
+        await page.until(f"{DRAWN} && document.querySelectorAll('.card').length === 2", 20)
+    assert page.errors == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox"])
+@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox", "lift"])
 async def test_each_page_speaks_each_language_on_a_phone(
     page: Page, shop: Shop, language: str, path: str
 ) -> None:
@@ -135,7 +182,7 @@ async def test_choosing_a_language_lasts(page: Page, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox"])
+@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox", "lift"])
 async def test_every_text_stands_out_from_its_ground(
     page: Page, shop: Shop, dark: bool, path: str
 ) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from models.clock import DAY_MS, HOUR_MS
-from models.effects import FactBase
+from models.effects import Decided, FactBase
 from models.events import MessageChannel, Unsubscribed
 from models.lift import ALL, OUTCOMES, Group, lifts
 from sinks.clickhouse_lift import LIFT, Counted, answer_of, counted, parameters_of
 from tests.builders import START_MS, cancelled, make, named, refunded
-from tests.contract.records import folded, merged, placed
+from tests.contract.records import folded, merged, place, placed
 from tests.contract.warehouse import Warehouse, fresh_warehouse
 
 pytestmark = pytest.mark.real
@@ -56,10 +56,7 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shared(clickhouse: str) -> Iterator[Warehouse]:
-    columns = ("status String", "arm String", "propensity Float64", "playbook_version UInt32")
     with fresh_warehouse(clickhouse) as made:
-        for column in columns:
-            made.client.command(f"ALTER TABLE decisions ADD COLUMN IF NOT EXISTS {column}")
         yield made
 
 
@@ -204,6 +201,38 @@ def test_all_rules_together_are_one_exposure(shop: Shop) -> None:
     shop.decided("anna", START_MS + DAY_MS, rule="birthday", arm="gift", propensity=0.5)
     found = [one for one in shop.counted(rule="").groups if one.rule == ALL]
     assert [(one.arm, one.samples[0].count) for one in found] == [("", 1), ("holdout", 1)]
+
+
+async def test_receipts_as_the_fold_writes_them_are_exposures(shop: Shop) -> None:
+    def receipt(who: str, status: str, offset: int, **more: Any) -> Decided:
+        return Decided(
+            **place(0, offset),
+            customer=named(who),
+            at_ms=START_MS,
+            rule="silence",
+            occasion="silence@1",
+            action_id=who,
+            verdict="sent" if status == "sent" else "withheld",
+            reason="",
+            hazard=0.1,
+            hazard_version=0,
+            inputs={"tier": "dormant", "orders": 2},
+            status=status,
+            playbook_version=3,
+            **more,
+        )
+
+    await shop.land(
+        receipt("anna", "held", 0, arm="ten", propensity=0.475),
+        receipt("anna", "sent", 1, arm="ten", propensity=0.475),
+        receipt("bo", "holdout", 2, arm="holdout", propensity=0.05),
+        receipt("carl", "cancelled", 3),
+        bought("anna", "o1", 1),
+    )
+    assert [(one.version, one.tier, one.arm, one.propensity) for one in shop.counted().groups] == [
+        (3, "dormant", "holdout", 0.05),
+        (3, "dormant", "ten", 0.475),
+    ]
 
 
 def test_a_shop_without_a_holdout_has_no_lift(shop: Shop) -> None:

@@ -293,6 +293,17 @@ async def test_a_story_tells_decisions_with_their_receipts(shop: Shop) -> None:
     assert story["tier_changes"][0]["to_tier"] == "high_value"
 
 
+async def test_the_api_tells_what_rules_brought(client: ClientSession) -> None:
+    """Nobody of this shop is left alone; tests/sinks/test_clickhouse_lift.py has one who is."""
+    status, told = await get(client, "/v1/lift?days=14")
+    assert status == 200
+    assert (told["days"], told["currency"], told["lifts"]) == (14, "EUR", [])
+    status, told = await get(client, "/v1/lift?days=15")
+    assert (status, told["error"]) == (400, "days: expected 14 or 30")
+    async with client.get("/lift") as answer:
+        assert 'id="lift"' in await answer.text()
+
+
 async def test_a_letter_is_served_in_a_sandbox_of_its_own(empty_shop: Shop) -> None:
     shop, html = empty_shop, f"<p style='color:red'>Hello {HOSTILE}</p>"
     async with shop.mailbox() as mailbox:
