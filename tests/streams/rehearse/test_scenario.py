@@ -1,7 +1,10 @@
 """Scenarios are read with every mistake told at its place."""
 
+import random
+
 import pytest
 
+from streams import playbook_packs
 from streams.rehearse.scenario import BadScenario, Scenario, read_scenario
 
 UNTIL = "until: 2026-03-10T00:00:00+08:00\n"
@@ -90,3 +93,21 @@ def test_expectations_are_read_with_their_times_as_moments() -> None:
     assert scenario.expect_rejected[0].values == {"status": "capped"}
     assert scenario.expect_none[0].values == {"customer_id": "c2"}
     assert scenario.expect_tiers[0].values == {"customer_id": "c1", "tier": "new"}
+
+
+SCRAPS = ("{", "}", "[", ":", "- ", "\n", "null", "!x", "&a", "*a", "'", '"', "\x00", "1e999")
+DATES = ("9999-12-31T23:59:59", "0001-01-01", "2026-13-01", "99999999999999999999")
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_is_broken_is_told_and_nothing_else_is_raised(seed: int) -> None:
+    chance = random.Random(seed)
+    text = (playbook_packs.REHEARSALS / "browse_24h.yaml").read_text()
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(text))
+        text = text[:at] + chance.choice(SCRAPS + DATES) + text[at + chance.randint(0, 12) :]
+    try:
+        assert read(text).until_ms > 0
+    except BadScenario as bad:
+        assert bad.problems
+        assert all(one.place.line >= 1 and one.message for one in bad.problems)
