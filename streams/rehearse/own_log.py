@@ -90,8 +90,8 @@ class OwnLog:
             enable_auto_commit=False,
             isolation_level="read_committed",
         )
-        await consumer.start()
         consumers.append(consumer)
+        await consumer.start()
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         return consumer
