@@ -51,6 +51,10 @@ WHERE customer IN {customers:Array(String)}
         OR ({coupon:String} != '' AND JSONExtractString(properties, 'coupon') = {coupon:String}))
 ORDER BY occurred_at, log_offset
 """
+_COUPON = """
+SELECT at, asked, outcome, status, order_id, goods_cents
+FROM coupon_verdicts FINAL WHERE code = {code:String} ORDER BY at, log_offset, log_index
+"""
 _TARGET = "SELECT customer FROM merged_customers WHERE origin = {customer:String} LIMIT 1"
 _ORIGINS = "SELECT origin FROM merged_customers WHERE customer = {customer:String} ORDER BY origin"
 
@@ -70,7 +74,7 @@ def decisions_of(client: Client, customers: list[str], rule: str) -> list[Told]:
 
 
 def story_of(client: Client, action_id: str) -> Told | None:
-    """All about one action: decisions, the event, what else was decided then, and its delivery.
+    """All about one action: decisions, the event, what else was decided then, delivery, coupon.
 
     None where nothing was ever decided under this id.
     """
@@ -105,6 +109,7 @@ def story_of(client: Client, action_id: str) -> Told | None:
         "beside": [_opened(row) for row in beside],
         "actions": [_opened(row) for row in _rows(client, _ACTIONS, action_id=action_id)],
         "delivery": [_opened(row) for row in delivery],
+        "coupon": _rows(client, _COUPON, code=coupon) if coupon else [],
     }
 
 

@@ -42,6 +42,13 @@ def told_story(story: Told) -> Iterator[Text]:
         yield Text("  delivery  nothing was heard of it yet")
     for one in story["delivery"]:
         yield Text(f"  delivery  {when(one['occurred_at'])}  {_delivery(one)}")
+    for one in story["coupon"]:
+        yield Text(f"  coupon    {when(one['at'])}  {_coupon(one)}")
+
+
+def _coupon(one: Told) -> str:
+    order = f", order {one['order_id']}" if one["order_id"] else ""
+    return f"{one['asked']}: {one['outcome']}{order}"
 
 
 def told_decisions(customer: str, decisions: list[Told], stories: list[Told]) -> Iterator[Text]:

@@ -31,7 +31,10 @@ def rehearse(  # noqa: PLR0913  (one option for each thing that can be chosen)
         bool, typer.Option("--packs", help="Every ready pack, in every language.")
     ] = False,
     log: Annotated[
-        str, typer.Option(help="A shop's history instead: a FILE as replay reads, or demo.")
+        str,
+        typer.Option(
+            help="A history instead: a FILE as replay reads, demo, or live (the own log)."
+        ),
     ] = "",
     mapping: Annotated[
         str, typer.Option("--map", help="How the file's columns become events: a FILE or a name.")
@@ -131,10 +134,16 @@ class _Progress:
         if time.monotonic() - self._said_at < _PROGRESS_S:
             return
         self._said_at = time.monotonic()
-        first_ms, last_ms = self._history.first_ms, self._history.last_ms
-        share = (at_ms - first_ms) / max(last_ms - first_ms, 1)
         day = datetime.fromtimestamp(at_ms / 1000, UTC).date()
-        typer.echo(f"{min(share, 1):.0%}: {day}, {events:,} events", err=True)
+        typer.echo(f"{self._share(at_ms)}{day}, {events:,} events", err=True)
+
+    def _share(self, at_ms: int) -> str:
+        """How much of a history whose end is known is done."""
+        first_ms = getattr(self._history, "first_ms", 0)
+        last_ms = getattr(self._history, "last_ms", 0)
+        if last_ms <= first_ms:
+            return ""
+        return f"{min((at_ms - first_ms) / (last_ms - first_ms), 1):.0%}: "
 
 
 def _show(what: str, found: dict[str, Any], *, as_json: bool) -> None:

@@ -3,15 +3,17 @@
 The history is read once and streams through; what stays is a row a customer, as live.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from models.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from models.events import CustomerEvent
 from models.local_time import zone_of
 from streams.rehearse.book import Book
 from streams.rehearse.comparison import Comparison
 from streams.rehearse.learning import Learning
+from streams.rehearse.own_log import LIVE, OwnLog
 from streams.rehearse.play import events_of
 from streams.rehearse.stage import Stage
 from streams.rehearse.tally import Tally
@@ -19,6 +21,7 @@ from streams.rehearse.told import local_time, told
 from streams.replay.command import find_history
 from streams.replay.history import BadHistory, BadRow, History
 from streams.replay.mapping import mappings_shipped
+from streams.settings import Settings
 
 DEMOS = ("demo", "complete_journey")
 
@@ -30,13 +33,18 @@ class Past:
     """One history under one playbook, or two; `comparison` is there when there are two."""
 
     def __init__(
-        self, history: History, books: Sequence[Book], *, currency: str, examples_max: int = 20
+        self,
+        history: History | OwnLog,
+        books: Sequence[Book],
+        *,
+        currency: str,
+        examples_max: int = 20,
     ) -> None:
         self._history = history
         self._books = books
         self._currency = currency
         self._names: dict[str, str] = {}
-        self._events = self._bad = 0
+        self._events = self._bad = self._first_ms = self._last_ms = 0
         self._stages = [
             Stage(book.rulebook(), grain_ms=MINUTE_MS, beat_ms=HOUR_MS, learn=Learning())
             for book in books
@@ -57,27 +65,35 @@ class Past:
 
         Raises BadHistory for one that can't be read.
         """
-        day = self._history.first_ms // DAY_MS
+        for at_ms, events in self._feed():
+            self._first_ms = self._first_ms or at_ms
+            if at_ms // DAY_MS > self._last_ms // DAY_MS and self._last_ms:
+                self._end_day(at_ms - at_ms % DAY_MS, watch)
+            self._last_ms = max(at_ms, self._last_ms)
+            self._events += len(events)
+            for event in events:
+                for stage in self._stages:
+                    stage.take(event)
+        # What nobody did up to the history's end counts too.
+        self._last_ms = max(self._last_ms, self._history.last_ms)
+        self._end_day(self._last_ms + MINUTE_MS, watch)
+        pairs = zip(self._books, self._tallies, strict=True)
+        return [self._said(book, tally) for book, tally in pairs]
+
+    def _feed(self) -> Iterator[tuple[int, Sequence[CustomerEvent]]]:
+        """What came in when, as events of the log."""
+        if isinstance(self._history, OwnLog):
+            for event in self._history.events():
+                self._names.setdefault(event.customer, event.customer)
+                yield event.received_at_ms, (event,)
+            return
         for arrival in self._history.arrivals():
             if isinstance(arrival, BadRow):
                 self._bad += 1
                 continue
-            if arrival.at_ms // DAY_MS > day:
-                day = arrival.at_ms // DAY_MS
-                self._end_day(day * DAY_MS, watch)
-            self._take(arrival.body, arrival.at_ms)
-        self._end_day(self._history.last_ms + MINUTE_MS, watch)
-        return [
-            self._said(book, tally) for book, tally in zip(self._books, self._tallies, strict=True)
-        ]
-
-    def _take(self, body: dict[str, Any], at_ms: int) -> None:
-        events = events_of(body, at_ms, self._currency, self._names)
-        self._bad += not events
-        self._events += len(events)
-        for event in events:
-            for stage in self._stages:
-                stage.take(event)  # type: ignore[arg-type]
+            events = events_of(arrival.body, arrival.at_ms, self._currency, self._names)
+            self._bad += not events
+            yield arrival.at_ms, events  # type: ignore[misc]
 
     def _end_day(self, at_ms: int, watch: Watch) -> None:
         said = []
@@ -106,8 +122,8 @@ class Past:
         return {
             "playbook": book.name,
             "source": self._history.name,
-            "from": local_time(self._history.first_ms, None, book.time_zone),
-            "until": local_time(self._history.last_ms, None, book.time_zone),
+            "from": local_time(self._first_ms, None, book.time_zone),
+            "until": local_time(self._last_ms, None, book.time_zone),
             "events": self._events,
             "refused": self._bad,
             "customers": len(self._names),
@@ -116,11 +132,14 @@ class Past:
         }
 
 
-def find(source: str, mapping: str, days: int | None) -> History:
-    """Open a history as `huitou replay` does: `demo`, or a file with its mapping, or its name.
+def find(source: str, mapping: str, days: int | None) -> History | OwnLog:
+    """Open a history: `live` is the installation's own log, else as `huitou replay` reads it.
 
-    Raises BadHistory.
+    That is `demo`, or a file with its mapping or a mapping's name. Raises BadHistory.
     """
+    if source == LIVE:
+        settings: dict[str, Any] = {}
+        return OwnLog(Settings(**settings))
     is_demo = source in DEMOS
     path = mappings_shipped().get(mapping, Path(mapping)) if mapping else None
     try:

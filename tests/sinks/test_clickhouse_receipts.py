@@ -57,6 +57,11 @@ async def warehouse(clickhouse: str) -> Any:
         )
         asked = action(0, 2, action_id=ACTION, customer=ANNA)
         await written(made.actions_sink(), [Made(0, 0, ANNA.encode(), encode(asked))])
+        made.client.command(
+            "INSERT INTO coupon_verdicts (code, asked, outcome, order_id, _offset) VALUES "
+            "('ABC-1', 'open', 'opened', '', 1), ('ABC-1', 'redeem', 'redeemed', 'o2', 2), "
+            "('XYZ-1', 'open', 'opened', '', 3)"
+        )
         yield made
 
 
@@ -70,6 +75,7 @@ def test_a_story_goes_from_the_event_to_the_click(warehouse: Warehouse) -> None:
     assert story["event"]["type"] == "product_viewed"
     assert [one["rule"] for one in story["beside"]] == ["silence"]
     assert [one["type"] for one in story["delivery"]] == ["message_sent", "message_clicked"]
+    assert [one["outcome"] for one in story["coupon"]] == ["opened", "redeemed"]
     assert [one["variables"] for one in story["actions"]] == [{"product": "烏龍茶 🍵"}]
 
 

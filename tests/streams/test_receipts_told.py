@@ -46,6 +46,7 @@ def story(*decisions: dict[str, Any], **values: Any) -> dict[str, Any]:
         "beside": [],
         "actions": [],
         "delivery": [],
+        "coupon": [],
         **values,
     }
 
@@ -72,7 +73,9 @@ def test_a_sent_message_tells_its_arm_its_coupon_and_its_delivery() -> None:
         offer="ten", coupon="ABC-1", rivals=["silence"],
     )  # fmt: skip
     clicked = {"type": "message_clicked", "occurred_at": START_MS, "properties": {"url": "/tea"}}
-    told = lines(told_story(story(sent, delivery=[clicked])))
+    redeemed = {"at": START_MS, "asked": "redeem", "outcome": "redeemed", "order_id": "o2"}
+    told = lines(told_story(story(sent, delivery=[clicked], coupon=[redeemed])))
+    assert "  coupon    2022-01-08 00:00:00  redeem: redeemed, order o2" in told
     assert "            drawn: mail, 47.5% likely" in told
     assert "            offer: ten, coupon ABC-1" in told
     assert "  rivals    silence wanted the same moment" in told

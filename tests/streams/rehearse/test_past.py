@@ -44,7 +44,7 @@ def test_what_a_playbook_would_have_done_is_counted() -> None:
     assert (told["messages"], told["customers_reached"]) == (2, 2)
     assert told["days"] == {"2022-01-08": {"thank_you": 1}, "2022-01-10": {"thank_you": 1}}
     assert (told["from"], told["until"]) == (
-        "2022-01-08T00:00:00+00:00",
+        "2022-01-08T01:00:00+00:00",
         "2022-01-11T00:00:00+00:00",
     )
 

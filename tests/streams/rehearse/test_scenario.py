@@ -1,7 +1,11 @@
 """Scenarios are read with every mistake told at its place."""
 
+import random
+
 import pytest
 
+from models.playbook.problem import Place, Problem
+from streams import playbook_packs
 from streams.rehearse.scenario import BadScenario, Scenario, read_scenario
 
 UNTIL = "until: 2026-03-10T00:00:00+08:00\n"
@@ -90,3 +94,26 @@ def test_expectations_are_read_with_their_times_as_moments() -> None:
     assert scenario.expect_rejected[0].values == {"status": "capped"}
     assert scenario.expect_none[0].values == {"customer_id": "c2"}
     assert scenario.expect_tiers[0].values == {"customer_id": "c1", "tier": "new"}
+
+
+SCRAPS = ("{", "}", "[", ":", "- ", "\n", "null", "!x", "&a", "*a", "'", '"', "\x00", "1e999")
+DATES = ("9999-12-31T23:59:59", "0001-01-01", "2026-13-01", "99999999999999999999")
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_is_broken_is_told_and_nothing_else_is_raised(seed: int) -> None:
+    chance = random.Random(seed)
+    text = (playbook_packs.REHEARSALS / "browse_24h.yaml").read_text()
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(text))
+        text = text[:at] + chance.choice(SCRAPS + DATES) + text[at + chance.randint(0, 12) :]
+    problems = told_or_read(text)
+    assert all(one.place.line >= 1 and one.message for one in problems)
+
+
+def told_or_read(text: str) -> tuple[Problem, ...]:
+    try:
+        read(text)
+    except BadScenario as bad:
+        return bad.problems or (Problem(place=Place("s.yaml", 0), message="nothing is told"),)
+    return ()
