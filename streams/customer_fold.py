@@ -77,12 +77,18 @@ class CustomerFold:
         topic_of: Callable[[str], str],
         load_snapshot: SnapshotLoader,
         seal_raw: Sealer,
+        coupon_key: bytes,
         nothing_learned: HazardSnapshot = NOTHING_LEARNED,
     ) -> None:
         self.partition = partition
         self.clock = PartitionClock()
         self._partitions = partitions
-        self._view = View(incarnation=incarnation, partition=partition, partitions=partitions)
+        self._view = View(
+            incarnation=incarnation,
+            partition=partition,
+            partitions=partitions,
+            coupon_key=coupon_key,
+        )
         self._load_snapshot = load_snapshot
         self._seal_raw = seal_raw
         self._topic_of = topic_of
@@ -171,7 +177,7 @@ class CustomerFold:
         view.hazard, view.segments = self._hazard(), self._segments()
         view.playbook_version = clock.versions.get("playbook", 0)
         view.rulebook = self._snapshots.get(("playbook", view.playbook_version))
-        view.spent = clock.spent
+        view.clock = clock
 
     def _hazard(self) -> HazardSnapshot:
         # A version that was adopted once and is refused now: better the closed form than no worker.

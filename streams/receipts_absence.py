@@ -43,7 +43,7 @@ async def absence_of(settings: Settings, token: str, rule: str) -> dict[str, Any
         return {**told, "known": False}
     if not version:
         return told
-    book = opened(versions.named(PLAYBOOK, version).record.snapshot)  # type: ignore[arg-type]
+    book = opened(versions.named(PLAYBOOK, version).record.snapshot)
     clock = word(words.get(CLOCK_KEY), LogClock) or LogClock()
     now_ms = clock.now_ms(time.time_ns() // 1_000_000)
     view = View(0, 0, 1, now_ms=now_ms, rulebook=book, playbook_version=version)

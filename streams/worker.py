@@ -91,6 +91,7 @@ def customers_lane(settings: Settings, snapshots: SnapshotReader) -> Lane:
             topic_of=named,
             load_snapshot=snapshots.load,
             seal_raw=lambda raw: sealer.seal_system("dead_letter", raw),
+            coupon_key=secrets.coupon_key,
         )
 
     spec = LaneSpec(

@@ -88,7 +88,18 @@ def released(target: str, at_ms: int = START_MS, **more: Any) -> Any:
 
 
 def view_at(now_ms: int = START_MS, **fields: Any) -> View:
-    return View(**({"incarnation": 1, "partition": 0, "partitions": 1, "now_ms": now_ms} | fields))
+    return View(
+        **(
+            {
+                "incarnation": 1,
+                "partition": 0,
+                "partitions": 1,
+                "now_ms": now_ms,
+                "coupon_key": bytes(32),
+            }
+            | fields
+        )
+    )
 
 
 def step_all(customer: Customer, *events: CustomerEvent, view: View | None = None) -> list[Effect]:
@@ -190,6 +201,7 @@ def customer_fold(
         topic_of=lambda name: name,
         load_snapshot=load,
         seal_raw=lambda raw: f"sealed:{len(raw)}",
+        coupon_key=bytes(32),
     )
 
 

@@ -15,11 +15,12 @@ from models.playbook.conditions import customer_fields
 from models.playbook.program import Do
 from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.then import Send
-from models.playbook.when import OnCadence, OnEvent
+from models.playbook.when import OnCadence, OnEvent, OnSilence
+from models.triggers.calendar import next_due
 from models.triggers.guards import is_due_once, is_left_alone, obstacle
 from models.triggers.moment import Moment, moment_of
 from models.triggers.notes import Run
-from models.triggers.standing import MOMENT
+from models.triggers.standing import ABOUT, MOMENT
 from models.view import View
 
 _MOMENTS = {
@@ -59,7 +60,7 @@ def findings(
         return [_absent(book, name)]
     moment = moment_of(token, customer, view, book, view.now_ms)
     return [
-        *_moment(customer, rule),
+        *_coming(moment, rule),
         *_conditions(moment, rule),
         *_once(moment, rule),
         *_guards(moment, rule),
@@ -74,21 +75,24 @@ def _absent(book: Rulebook, name: str) -> Finding:
     return Finding(False, f"the playbook has no rule {name}{hint}")
 
 
-def _moment(customer: Customer, rule: Rule) -> Iterator[Finding]:
+def _coming(moment: Moment, rule: Rule) -> Iterator[Finding]:
     """When it goes on or comes next, if the row knows."""
-    when = rule.trigger.when
+    customer, when = moment.customer, rule.trigger.when
     waiting = [run for run in customer.playbook.runs if run.rule == rule.name]
     for run in waiting:
         why = "quiet hours hold it" if run.waits == "held" else "it waits"
         yield Finding(None, f"{why}, about {run.occasion}; it goes on", run.due_ms)
-    timers = [
-        one
+    coming = [
+        one.due_ms
         for one in customer.timers
-        if one.rule == MOMENT and one.item.split("\x00")[0] == rule.name
+        if one.rule == MOMENT and one.item.split(ABOUT)[0] == rule.name
     ]
-    for timer in timers:
-        yield Finding(None, "its moment comes", timer.due_ms)
-    if waiting or timers:
+    if isinstance(when, OnSilence):
+        due = next_due(when, customer, moment.book.place, moment.now_ms)
+        coming = [due.at_ms] if due is not None else []
+    for due_ms in coming:
+        yield Finding(None, "its moment comes", due_ms)
+    if waiting or coming:
         return
     if isinstance(when, OnEvent):
         yield Finding(None, f"nothing waits: its moment is the event {' or '.join(when.event)}")

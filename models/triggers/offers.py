@@ -1,8 +1,8 @@
 """An offer for one customer: what it may cost, whether there is money for it, how it is told."""
 
-from typing import NamedTuple
-
+from models.coupon_issue import Given, Issue, issue
 from models.local_time import date_of, local_day
+from models.partition_clock import next_coupon
 from models.playbook.offer import (
     AmountOff,
     FreeShipping,
@@ -14,13 +14,6 @@ from models.playbook.offer import (
 from models.triggers.moment import Moment
 
 _TYPICAL_ORDER_CENTS = 5_000
-
-
-class Told(NamedTuple):
-    """An offer's words for templates, and what it costs at most, as far as that is known."""
-
-    variables: dict[str, str | int | float]
-    cost_cents: int
 
 
 def cost_cents(offer: Offer, order_cents: int) -> int:
@@ -44,7 +37,7 @@ def usual_order_cents(moment: Moment) -> int:
     return _TYPICAL_ORDER_CENTS
 
 
-def told(moment: Moment, offer: Offer, coupon: str) -> Told:
+def told(moment: Moment, offer: Offer, coupon: str) -> dict[str, str | int | float]:
     """Put an offer into words that templates can name."""
     units = moment.book.minor_units
     shop, place = moment.book.book.shop, moment.book.place
@@ -69,7 +62,7 @@ def told(moment: Moment, offer: Offer, coupon: str) -> Told:
             pass
     if shop:
         variables["currency"] = shop.currency
-    return Told(variables, cost_cents(offer, usual_order_cents(moment)))
+    return variables
 
 
 def afford(moment: Moment, name: str, cents: int) -> bool:
@@ -80,7 +73,7 @@ def afford(moment: Moment, name: str, cents: int) -> bool:
     budget = moment.book.book.offers[name].budget
     if budget is None:
         return True
-    purse, parts = moment.view.spent, moment.view.partitions
+    purse, parts = moment.view.clock.spent, moment.view.partitions
     since_ms, spent_cents, given = purse.get(name, (moment.now_ms, 0, 0))
     if budget.per_ms is not None:
         since_ms, spent_cents, given = _of_period(
@@ -94,6 +87,14 @@ def afford(moment: Moment, name: str, cents: int) -> bool:
         return False
     purse[name] = (since_ms, spent_cents + cents, given + 1)
     return True
+
+
+def given(moment: Moment, name: str, action_id: str) -> Given:
+    """Make the coupon of an offer, this customer's own or one for all, and ask for its opening."""
+    view = moment.view
+    wish = Issue(name, view.playbook_version, moment.token, moment.now_ms, action_id)
+    number = next_coupon(view.clock)
+    return issue(view.coupon_key, view.partition, number, moment.book.book.offers[name], wish)
 
 
 def _of_period(now_ms: int, per_ms: int, spent: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -3,17 +3,18 @@
 from typing import Any
 
 from models.caps import note
+from models.coupon_codes import spelled
 from models.customer import Customer
 from models.decision import SEALED_FOR_MESSAGES
-from models.effects import Action
+from models.effects import Action, action_id
 from models.events import MessageChannel
 from models.hazard import settle
 from models.playbook.fields import CUSTOMER_FIELDS, Unanswerable
 from models.playbook.rulebook import Rule, sent_on
 from models.playbook.then import Call, Give, Grant, Send, Tag, Task, Untag
 from models.triggers import offers
-from models.triggers.guards import obstacle
-from models.triggers.moment import Moment, asked_for, receipt
+from models.triggers.guards import Obstacle, obstacle
+from models.triggers.moment import Moment, asked_for, occasion_of, receipt
 from models.triggers.notes import TAGS_AT_MOST, Run
 
 SENT, HELD = "sent", "held"
@@ -42,34 +43,17 @@ def carry_out(moment: Moment, run: Run, rule: Rule, step: Any) -> str:
 
 
 def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
-    book = moment.book.book
-    message = book.messages.get(step.message)
+    message = moment.book.book.messages.get(step.message)
     consent = (message.consent if message else "") or "marketing"
     channel, passed, found = obstacle(moment, run, rule, step, consent)
-    offer, cost_cents = step.offer, 0
-    variables = _variables(moment, run, step)
+    offer = step.offer
+    if found is None and offer and _is_sure(moment, rule):
+        offer = ""
+        passed.append("no offer for a sure buyer")
     if found is None and offer:
-        if _is_sure(moment, rule):
-            offer = ""
-            passed.append("no offer for a sure buyer")
-        else:
-            told = offers.told(moment, book.offers[offer], "")
-            cost_cents = told.cost_cents
-            if not offers.afford(moment, offer, cost_cents):
-                said = receipt(
-                    moment,
-                    run,
-                    "out_of_budget",
-                    f"the budget of {offer} is used up",
-                    message_channel=channel,
-                    offer=offer,
-                    passed=passed,
-                )
-                moment.effects.append(said)
-                return said.status
-            passed.append("within the budget")
-            variables |= told.variables
+        found = _beyond_budget(moment, offer, passed)
     if found is not None:
+        run.due_ms = found.until_ms or run.due_ms
         moment.effects.append(
             receipt(
                 moment,
@@ -82,37 +66,51 @@ def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
                 held_until_ms=found.until_ms,
             )
         )
-        if found.status == HELD:
-            run.due_ms = found.until_ms
         return found.status
+    variables, code = _variables(moment, run, step), ""
+    if offer:
+        code, words = _coupon(moment, run, offer)
+        variables |= words
     said = receipt(
-        moment,
-        run,
-        SENT,
-        message_channel=channel,
-        offer=offer,
-        passed=passed,
+        moment, run, SENT, message_channel=channel, offer=offer, coupon=code, passed=passed
     )
-    moment.effects += [
-        asked_for(
-            moment,
-            said,
-            message_channel=MessageChannel(channel),
-            template=step.message,
-            expires_at_ms=max(run.due_ms, 0) + step.expires_ms,
-            sealed=_sealed(moment.customer),
-            locale=moment.book.place.of(moment.customer).locale,
-            variables=variables,
-            consent=consent,
-            recommend=step.recommend,
-            reviews=step.reviews,
-        ),
+    action = asked_for(
+        moment,
         said,
-    ]
+        message_channel=MessageChannel(channel),
+        template=step.message,
+        expires_at_ms=run.due_ms + step.expires_ms,
+        sealed=_sealed(moment.customer),
+        locale=moment.book.place.of(moment.customer).locale,
+        variables=variables,
+        consent=consent,
+        recommend=step.recommend,
+        reviews=step.reviews,
+    )
+    moment.effects += [action, said]
     note(moment.book.caps, moment.notes.sent, sent_on(channel, consent), moment.now_ms)
     if consent == "marketing":
         moment.spoken.append(run.rule)
     return SENT
+
+
+def _beyond_budget(moment: Moment, offer: str, passed: list[str]) -> Obstacle | None:
+    terms = moment.book.book.offers[offer]
+    cents = offers.cost_cents(terms, offers.usual_order_cents(moment))
+    if not offers.afford(moment, offer, cents):
+        return Obstacle("out_of_budget", f"the budget of {offer} is used up")
+    if terms.budget is not None:
+        passed.append("within the budget")
+    return None
+
+
+def _coupon(moment: Moment, run: Run, offer: str) -> tuple[str, dict[str, Any]]:
+    """Give the coupon of an offer: its code as people read it, and the words about it."""
+    name = action_id(moment.token, run.rule, occasion_of(run))
+    coupon = offers.given(moment, offer, name)
+    moment.effects.append(coupon.word)
+    code = spelled(coupon.code)
+    return code, offers.told(moment, moment.book.book.offers[offer], code)
 
 
 def _is_sure(moment: Moment, rule: Rule) -> bool:
@@ -149,15 +147,18 @@ def _read(moment: Moment, text: str) -> Any:
 
 
 def _give(moment: Moment, run: Run, rule: Rule, offer: str) -> str:
-    book = moment.book.book
-    told = offers.told(moment, book.offers[offer], "")
-    if not offers.afford(moment, offer, told.cost_cents):
-        reason = f"the budget of {offer} is used up"
-        said = receipt(moment, run, "out_of_budget", reason, action="offer", offer=offer)
+    passed: list[str] = []
+    if _is_sure(moment, rule):
+        found: Obstacle | None = Obstacle("cancelled", "no offer for a sure buyer")
+    else:
+        found = _beyond_budget(moment, offer, passed)
+    if found is not None:
+        said = receipt(moment, run, found.status, found.reason, action="offer", offer=offer)
         moment.effects.append(said)
         return said.status
-    said = receipt(moment, run, SENT, action="offer", offer=offer)
-    moment.effects += [_unsent(moment, said, told.variables), said]
+    code, words = _coupon(moment, run, offer)
+    said = receipt(moment, run, SENT, action="offer", offer=offer, coupon=code, passed=passed)
+    moment.effects += [_unsent(moment, said, words), said]
     return SENT
 
 

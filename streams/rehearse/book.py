@@ -5,10 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from models.playbook.check import check
 from models.playbook.playbook import Playbook
 from models.playbook.problem import Problem
 from models.playbook.rulebook import Rulebook, compile_playbook
+from streams.playbook_packs import check_alone
 
 NO_PLAYBOOK_ZONE = "UTC"
 NO_PLAYBOOK_CURRENCY = "USD"
@@ -54,7 +54,7 @@ class Book:
 
 
 def read_book(file: Path | None) -> Book:
-    """Read a playbook with all it includes.
+    """Read a playbook with all it includes; a pack alone stands in the default shop.
 
     Raises BadPlaybook with every mistake there is.
     """
@@ -65,7 +65,7 @@ def read_book(file: Path | None) -> Book:
     except OSError as error:
         said = f"{file}: {error.strerror or error}"
         raise BadPlaybook((), usable=False, said=said) from None
-    checked = check(str(file), raw, _fetch)
+    checked = check_alone(str(file), raw, _fetch)
     if checked.playbook is None:
         raise BadPlaybook(checked.errors, usable=checked.usable)
     return Book(str(file), checked.playbook)

@@ -83,7 +83,7 @@ class Past:
         said = []
         for book, stage, tally in zip(self._books, self._stages, self._tallies, strict=True):
             stage.end(at_ms - 1)
-            decided, stage.decided = stage.decided, []
+            decided, stage.decided, stage.actions = stage.decided, [], []
             for one in decided:
                 tally.take(one, stage.customer(one.customer))
             if self.comparison is not None:

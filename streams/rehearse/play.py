@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from models.effects import Action
 from models.events import Event
 from models.playbook.rulebook import Rulebook
 from models.segment import ANONYMOUS, Door, Rejected, finish, parse
 from models.tokens import token_of
 from streams.rehearse.scenario import SOURCE, Happening, Scenario
 from streams.rehearse.stage import Stage
-from streams.rehearse.told import SHOWN, told
+from streams.rehearse.told import MESSAGE, SHOWN, told
 
 # Nothing that it names is kept. It puts nobody whom scenarios usually name (c1 ... c10, customer-1
 # ..., anna, ben ...) into a default holdout; whoever rehearses one gives it a share of 100%.
@@ -22,13 +23,14 @@ _KEY = b"rehearsal 6".ljust(32, b"\x00")
 class Rehearsal:
     """What followed from a scenario in one language: actions, what was rejected, tiers at the end.
 
-    Customers go by their ids as the scenario has them.
+    Customers go by their ids as the scenario has them; `messages` are those that would be sent.
     """
 
     locale: str
     actions: list[dict[str, Any]] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
     tiers: dict[str, str] = field(default_factory=dict)
+    messages: list[Action] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -61,6 +63,8 @@ def play(
 
 def _note(stage: Stage, scenario: Scenario, names: dict[str, str], rehearsal: Rehearsal) -> None:
     decided, stage.decided = stage.decided, []
+    asked, stage.actions = stage.actions, []
+    rehearsal.messages += [one for one in asked if one.kind == MESSAGE]
     for one in decided:
         row = stage.customer(one.customer)
         said = told(one, names.get(one.customer, one.customer), row, scenario.time_zone)

@@ -49,8 +49,9 @@ class Stage:
     """One partition of the live product; without a rulebook the release's own rules are at work.
 
     `grain_ms` is how exact timers are, which fire at the first multiple of it; `beat_ms` how often
-    the clock is told where none is due. What was decided waits in `decided` until it is taken out;
-    a stage with a beat decides what follows from events at its next stop.
+    the clock is told where none is due. What was decided, and asked for, waits in `decided` and
+    `actions` until it is taken out; a stage with a beat decides what follows from events at its
+    next stop.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Stage:
     ) -> None:
         self.now_ms = 0
         self.decided: list[Decided] = []
+        self.actions: list[Action] = []
         self._grain_ms = grain_ms
         self._beat_ms = beat_ms
         self._unsealed = 0
@@ -77,6 +79,7 @@ class Stage:
             topic_of=str,
             load_snapshot=self._load,
             seal_raw=bytes.hex,
+            coupon_key=bytes(32),
         )
 
     async def _load(self, model: str, version: int) -> Any:
@@ -157,18 +160,20 @@ class Stage:
             elif topic == topics.EVENTS:
                 following += pairs
             elif topic == topics.ACTIONS:
-                following += self._receipts([value for _, value in pairs])
+                asked = [_decode_action(value) for _, value in pairs]
+                self.actions += asked
+                following += self._receipts(asked)
             elif topic == topics.LESSONS and self._learn is not None:
                 adoptions = self._learn([value for _, value in pairs], self._snapshots)
                 following += [(None, value) for value in adoptions]
         self._follow(following)
 
-    def _receipts(self, actions: list[bytes]) -> list[tuple[bytes | None, bytes]]:
+    def _receipts(self, actions: list[Action]) -> list[tuple[bytes | None, bytes]]:
         """Say what the dispatcher would say of the messages among these actions."""
         outcome = Outcome(at_ms=self.now_ms, delivered=True)
         return [
             (action.customer.encode(), encode(event))  # type: ignore[arg-type]
-            for action in map(_decode_action, actions)
+            for action in actions
             if action.kind == "message"
             for event in receipts_of(action, outcome)
         ]

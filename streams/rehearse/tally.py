@@ -8,9 +8,9 @@ from models.effects import Decided
 from models.local_time import Zone, date_of, local_day
 from models.playbook.offer import Offer
 from streams.rehearse.cost import worst_cents
-from streams.rehearse.told import status_of
+from streams.rehearse.told import MESSAGE, status_of
 
-SENT, HELD, MESSAGE = "sent", "held", "message"
+SENT = "sent"
 BUSIEST_SHOWN = 20
 
 

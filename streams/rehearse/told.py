@@ -7,6 +7,7 @@ from models.customer import Customer
 from models.effects import Decided
 from models.local_time import zone_of
 
+MESSAGE = "message"
 SHOWN = ("sent", "held")
 """Statuses of what a customer gets, or will; all others are why something was not done."""
 

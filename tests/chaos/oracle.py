@@ -35,8 +35,10 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Oracle:
     """Folds records of all partitions, one after the other, and keeps what follows."""
 
-    def __init__(self, partitions: int, snapshots: list[SnapshotRecord]) -> None:
-        self._partitions = partitions
+    def __init__(
+        self, partitions: int, snapshots: list[SnapshotRecord], coupon_key: bytes = bytes(32)
+    ) -> None:
+        self._partitions, self._coupon_key = partitions, coupon_key
         self._snapshots: dict[tuple[str, int], Any] = {
             ("hazard", 0): NOTHING_LEARNED,
             ("segments", 0): segments.NOTHING_LEARNED,
@@ -70,7 +72,8 @@ class Oracle:
                 segments=self._snapshots["segments", clock.versions.get("segments", 0)],
                 rulebook=self._snapshots.get(("playbook", clock.versions.get("playbook", 0))),
                 playbook_version=clock.versions.get("playbook", 0),
-                spent=clock.spent,
+                clock=clock,
+                coupon_key=self._coupon_key,
             )
             try:
                 event = decode(record.value or b"")

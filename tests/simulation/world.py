@@ -232,6 +232,7 @@ class World:
             topic_of=str,
             load_snapshot=load,
             seal_raw=lambda raw: f"sealed:{len(raw)}",
+            coupon_key=bytes(32),
         )
 
     async def _until(self, condition: Callable[[], bool], limit_s: float) -> bool:
