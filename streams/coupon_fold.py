@@ -240,7 +240,8 @@ class CouponFold:
         return row if isinstance(row, Coupon) else None
 
     def _shares_of(self, code: str) -> list[str]:
-        return list(self._shares.get(code, ()))
+        # In an order that no rollback and no recovery changes.
+        return sorted(self._shares.get(code, ()))
 
     def _put(self, key: str, row: Row | None) -> None:
         self._touched[key] = row
