@@ -34,6 +34,7 @@ from models.coupons import (
     Status,
     TimePassed,
     Verdict,
+    status_at,
 )
 from models.effects import DeadLetter, encode
 from models.events import ClockMark
@@ -195,7 +196,7 @@ class CouponFold:
             code=home_of(heard.key),
             asked=kind_of(event),
             outcome="looked_at" if is_look else verdict.outcome.name.lower(),
-            status=coupon.status.value,
+            status=status_at(coupon, event.at_ms).value,
             offer=terms.offer if terms else "",
             customer=terms.owner if terms else "",
             order_id=order_id,
