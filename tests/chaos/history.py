@@ -12,7 +12,7 @@ MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 GARBAGE = "garbage-"
 COUPON = "CHAOS"
-COUPONS = 60
+COUPONS = 400
 """Few enough that orders meet at them."""
 
 
@@ -120,7 +120,7 @@ class Channel:
             "products": [product],
         }
         if self._numbers % 2 and not self._plain:
-            properties["coupon"] = f"{COUPON}{self._numbers % COUPONS}"
+            properties["coupon"] = f"{COUPON}{self._numbers // 2 % COUPONS}"
         return self._track(customer, "Order Completed", properties)
 
     def _void(self, customer: str) -> dict[str, Any]:
