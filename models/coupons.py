@@ -185,6 +185,11 @@ def _aged(coupon: Coupon, at_ms: int) -> Coupon:
     return coupon
 
 
+def status_at(coupon: Coupon, at_ms: int) -> Status:
+    """Where it stands at a time, also where nothing has told it of that time yet."""
+    return _aged(coupon, at_ms).status
+
+
 def _issue(coupon: Coupon, event: Issued) -> tuple[Coupon, Verdict]:
     if coupon.terms is not None:
         is_same = coupon.terms == event.terms

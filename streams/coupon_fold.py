@@ -34,6 +34,7 @@ from models.coupons import (
     Status,
     TimePassed,
     Verdict,
+    status_at,
 )
 from models.effects import DeadLetter, encode
 from models.events import ClockMark
@@ -195,7 +196,7 @@ class CouponFold:
             code=home_of(heard.key),
             asked=kind_of(event),
             outcome="looked_at" if is_look else verdict.outcome.name.lower(),
-            status=coupon.status.value,
+            status=status_at(coupon, event.at_ms).value,
             offer=terms.offer if terms else "",
             customer=terms.owner if terms else "",
             order_id=order_id,
@@ -240,7 +241,8 @@ class CouponFold:
         return row if isinstance(row, Coupon) else None
 
     def _shares_of(self, code: str) -> list[str]:
-        return list(self._shares.get(code, ()))
+        # In an order that no rollback and no recovery changes.
+        return sorted(self._shares.get(code, ()))
 
     def _put(self, key: str, row: Row | None) -> None:
         self._touched[key] = row

@@ -13,6 +13,18 @@ from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.sink_roles import clickhouse_address
 
+_TITLES = (
+    "offer",
+    "issued",
+    "open",
+    "may cost",
+    "no limit",
+    "redeemed",
+    "cost",
+    "expired",
+    "revoked",
+)
+
 
 class CouponTrouble(ServerError):
     """The analytics can't be asked; the text is one sentence for the operator."""
@@ -29,30 +41,12 @@ def show_liability(settings: Settings, *, as_json: bool) -> None:
         out.print("no coupon was ever issued")
         return
     table = Table(box=None, header_style="bold")
-    for title in ("offer", "issued", "open", "may cost", "redeemed", "cost", "expired", "revoked"):
+    for title in _TITLES:
         table.add_column(title, justify="left" if title == "offer" else "right")
-    for one in offers:
-        table.add_row(*cells(one))
+    for offer, *sums in offers:
+        table.add_row(offer, *(f"{one:,}" for one in sums))
     out.print(table)
-
-
-def cells(one: OfferLiability) -> tuple[str, ...]:
-    """Put an offer's sums into words; money in the currency's smaller coins.
-
-    >>> cells(OfferLiability("w", 3, 2, 500, 1, 1, 450, 0, 0))[3]
-    '500 + 1 without a limit'
-    """
-    unlimited = f" + {one.open_unlimited} without a limit" if one.open_unlimited else ""
-    return (
-        one.offer,
-        f"{one.issued:,}",
-        f"{one.open:,}",
-        f"{one.open_cents:,}{unlimited}",
-        f"{one.redeemed:,}",
-        f"{one.redeemed_cents:,}",
-        f"{one.expired:,}",
-        f"{one.revoked:,}",
-    )
+    out.print("money in the currency's smallest coins; what has no limit can't be summed up")
 
 
 def _asked(settings: Settings) -> list[OfferLiability]:

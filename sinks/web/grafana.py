@@ -22,6 +22,8 @@ COLUMN_UNITS = {
     "p50": "ms",
     "p99": "ms",
     "at_risk": MONEY,
+    "may_cost": MONEY,
+    "cost": MONEY,
 }
 # Their own column is an amount although the panel counts something else.
 AMOUNT_OF = {"tiers": ("value",), "events": ("value",), "sleepers": ("value",)}

@@ -29,6 +29,7 @@ Kind = Literal[
     "lag",
     "reasons",
     "latency",
+    "offers",
 ]
 Unit = Literal["money", "count", "share", "ms", "per_s"]
 
@@ -46,6 +47,16 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "lag": ("topic", "partition", "lag"),
     "reasons": ("reason", "today", "total"),
     "latency": ("stage", "p50", "p99"),
+    "offers": (
+        "offer",
+        "open",
+        "may_cost",
+        "unlimited",
+        "redeemed",
+        "cost",
+        "expired",
+        "revoked",
+    ),
 }
 
 

@@ -59,6 +59,7 @@ async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
         stage.note("workers stopped", codes=codes)
         done = await offsets.committed("worker")
         places = {place: at for place, at in done.items() if place[0] == topics.EVENTS}
+        coupons = {place: at for place, at in done.items() if place[0] == topics.COUPONS}
         if len(places) == stage.settings.partitions and await offsets.only_marks_since(places):
             break
         stage.note("workers again: something came in last")
@@ -66,7 +67,7 @@ async def calm(stage: Stage, offsets: Offsets, limit_s: float) -> Places:
             kept.again()
     await _sinks_read_up(stage, offsets, deadline)
     await asyncio.gather(*(kept.stop(STOP_WITHIN_S) for kept in stage.roles.values()))
-    return places
+    return places | coupons
 
 
 async def _step(stage: Stage, offsets: Offsets, by_ms: int, deadline: float) -> None:
@@ -86,9 +87,15 @@ async def _caught_up(stage: Stage, offsets: Offsets, deadline: float) -> None:
         ends = await offsets.ends(INPUTS)
         while lags := await _lags(stage, offsets, roles, ends):
             await _look_again(stage, deadline, lags)
-        if await offsets.only_marks_since(ends):
+        if await offsets.only_marks_since(ends) and await _coupons_rest(offsets, ends):
             return
         await _look_again(stage, deadline, {"worker": 0})
+
+
+async def _coupons_rest(offsets: Offsets, ends: Places) -> bool:
+    """Whether nothing more was said of coupons."""
+    now = await offsets.ends((topics.COUPONS,))
+    return all(ends[place] == end for place, end in now.items())
 
 
 async def _lags(stage: Stage, offsets: Offsets, roles: set[str], ends: Places) -> dict[str, int]:

@@ -48,6 +48,7 @@ async def storm(ground: Ground, name: str, seed: int, plan: Sequence[Fault]) -> 
     async with stage:
         stage.begin()
         await opened(stage)
+        await asyncio.wait_for(shop.give_coupons(), OPEN_WITHIN_S)
         closing = asyncio.Event()
         trading = asyncio.create_task(shop.trade(closing, PAUSE_S))
         littering = asyncio.create_task(_litter(stage, seed, closing))

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 from redis.asyncio import Redis
 
+from models.coupon_words import CouponJudged, decode_judged
 from models.customer import Customer, decode_row
 from models.effects import Action, DeadLetter, Fact, HourEnded, Lesson
 from models.partition_clock import PartitionClock
@@ -27,6 +28,7 @@ TABLES = {
     "decisions": "action_id, verdict, log_partition, log_offset, log_index",
     "merges": "customer, origin, toUnixTimestamp64Milli(at)",
     "actions": "action_id, customer, rule, occasion",
+    "coupon_verdicts": "code, outcome, log_partition, log_offset, log_index",
     "dead_letters": "source, from_partition, from_offset",
     "unreadable": "topic, reason",
 }
@@ -51,6 +53,7 @@ class Topics:
         self.lessons: list[Lesson] = []
         self.hours: list[HourEnded] = []
         self.letters: list[DeadLetter] = []
+        self.verdicts: list[CouponJudged] = []
         self.snapshots: list[SnapshotRecord] = []
         self.learned: dict[bytes, bytes] = {}
         self.lesson_records: list[Any] = []
@@ -74,6 +77,8 @@ async def read_topics(log: Log) -> Topics:
     found.lessons = await _decoded(log, topics.LESSONS, Lesson)
     found.lesson_records = await log.records(topics.LESSONS)
     found.hours = await _decoded(log, topics.METRICS, HourEnded)
+    verdicts = await log.records(topics.COUPON_VERDICTS)
+    found.verdicts = [decode_judged(one.value) for one in verdicts]
     found.letters = await _decoded(log, topics.DEAD_LETTERS, DeadLetter)
     found.snapshots = [read_record(one.value) for one in await log.records(topics.SNAPSHOTS)]
     for record in await log.records(topics.LEARNER):

@@ -11,6 +11,9 @@ NEW_AFTER_MESSAGES = 12
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 GARBAGE = "garbage-"
+COUPON = "CHAOS"
+COUPONS = 400
+"""Few enough that orders meet at them."""
 
 
 @dataclass
@@ -116,6 +119,8 @@ class Channel:
             "currency": "USD",
             "products": [product],
         }
+        if self._numbers % 2 and not self._plain:
+            properties["coupon"] = f"{COUPON}{self._numbers // 2 % COUPONS}"
         return self._track(customer, "Order Completed", properties)
 
     def _void(self, customer: str) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 
 import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, encode_basic_auth
 
-from tests.chaos.history import GARBAGE, Batch, Channel
+from tests.chaos.history import COUPON, COUPONS, GARBAGE, Batch, Channel
 
 DOOR = {"Authorization": encode_basic_auth("demo", ""), "Content-Type": "application/json"}
 ANSWER_LIMIT_S = 3.0
@@ -48,6 +49,20 @@ class Shop:
         async with _door() as http:
             for channel in self._channels:
                 await self._insist(channel.orders(self.now_ms, customers), http)
+
+    async def give_coupons(self) -> None:
+        """Take the codes in that orders will name; each may be given back."""
+        terms = {"offer": "chaos", "amount_cents": 500, "give_back": True}
+        rows = [{"code": f"{COUPON}{number}", **terms} for number in range(COUPONS)]
+        url = self._url.replace("/v1/batch", "/v1/coupons/import")
+        async with _door() as http:
+            while True:
+                body = orjson.dumps({"coupons": rows})
+                with suppress(ClientError, TimeoutError, OSError):
+                    async with http.post(url, data=body, headers=DOOR) as answer:
+                        if answer.status == 200:
+                            return
+                await asyncio.sleep(AGAIN_AFTER_S)
 
     async def _trade(
         self,

@@ -5,20 +5,36 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from models import coupon_words
+from models.coupon_words import CouponWord, decode_judged
+from models.coupons import Issued, RedemptionAsked, Terms
 from models.customer import decode_row
+from models.discounts import Amount, Basket
 from models.effects import Action, EventFolded, Fact, HourEnded, Lesson
 from models.partition_clock import PartitionClock
 from models.snapshot import recorded
 from models.tokens import is_customer_key
-from tests.builders import customer_fold, fold_through, listed, order, records_of, snapshot, viewed
+from streams.coupon_fold import CouponFold
+from tests.builders import (
+    Record,
+    customer_fold,
+    fold_through,
+    listed,
+    order,
+    records_of,
+    snapshot,
+    viewed,
+)
 from tests.chaos import guards
 from tests.chaos.compare import Counters, compare_log, compare_provider
+from tests.chaos.coupons import CouponTopics, compare_coupons, redeemed
 from tests.chaos.faults import DECK, HAPPEN, Fault, as_json, plan_of
 from tests.chaos.harvest import Topics
 from tests.chaos.oracle import Oracle
@@ -50,6 +66,7 @@ def test_ten_faults_end_in_zeros() -> None:
     assert told["faults"] == 10
     assert told["sizes"]["events"] > 50 * told["faults"], "the shop was hardly open"
     assert told["sizes"]["actions"] > 50
+    assert told["sizes"]["redemptions"] > 20
     assert sum(told["told"].values()) == 10
     assert all(told[counter] == 0 for counter in Counters().numbers)
 
@@ -163,3 +180,47 @@ def test_the_judge_counts_messages_at_the_provider() -> None:
     counters = Counters()
     compare_provider(counters, Counter({"a": 3, "stranger": 1}), [])
     assert counters.numbers["actions_twice"] == 4
+
+
+def coupons_of(story: list[CouponWord]) -> CouponTopics:
+    """What a fold makes of words, as if it had been read from its topics."""
+    fold = CouponFold(
+        partition=0, partitions=1, incarnation=1, topic_of=str, seal_raw=lambda raw: ""
+    )
+    words = [Record(at, coupon_words.encode(word)) for at, word in enumerate(story)]
+    for record in words:
+        list(fold.fold(record, frozenset()))
+    interval = fold.seal()
+    outputs = listed(interval.outputs)
+    said = [one.value for one in outputs if one.topic == "coupons"]
+    behind = [Record(len(story) + at, value) for at, value in enumerate(said)]
+    verdicts = [decode_judged(one.value) for one in outputs if one.topic == "coupon-verdicts"]
+    rows: dict[str, Any] = dict(fold.coupons())
+    return CouponTopics([*words, *behind], words, rows, verdicts)
+
+
+COUPON_STORY = [
+    CouponWord(key="A", event=Issued(1, Terms("o", Amount(5))), request="import"),
+    CouponWord(key="A", event=RedemptionAsked(2, "r1", "o1", Basket(9))),
+    CouponWord(key="A", event=RedemptionAsked(3, "r2", "o2", Basket(9))),
+]
+
+
+def test_the_oracle_of_coupons_agrees_with_the_fold_and_misses_nothing() -> None:
+    found = coupons_of(COUPON_STORY)
+    asked = COUPON_STORY[1:]
+    assert redeemed(found) == 1
+
+    def counted(other: CouponTopics) -> dict[str, int]:
+        counters = Counters()
+        compare_coupons(counters, other, asked)
+        return {name: number for name, number in counters.numbers.items() if number}
+
+    assert counted(found) == {}
+    _, first, *rest = found.verdicts
+    twice = replace(found, verdicts=[*found.verdicts, first])
+    assert counted(twice) == {"duplicated": 2}
+    assert counted(replace(found, verdicts=found.verdicts[:-1])) == {"lost": 1}
+    assert counted(replace(found, words=found.words[:-1])) == {"lost": 1}
+    assert counted(replace(found, rows={})) == {"state_mismatches": 1}
+    assert rest

@@ -15,6 +15,7 @@ from streams.gateway_admission import DEAD_LETTERS_KEY
 from streams.secrets import key_store_path, load_secrets
 from tests.chaos import compare
 from tests.chaos.compare import Counters
+from tests.chaos.coupons import compare_coupons, read_coupons, redeemed
 from tests.chaos.harvest import Topics, Warehouse, read_profiles, read_topics
 from tests.chaos.history import GARBAGE
 from tests.chaos.offsets import Places
@@ -40,11 +41,13 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
     customers.STATE_VERSION = ANY_VERSION
     async with Log(stage.settings) as log:
         found = await read_topics(log)
+        coupons = await read_coupons(log, folded_to)
     folded = [r for r in found.events if r.offset < folded_to[topics.EVENTS, r.partition]]
     oracle = await asyncio.to_thread(_ask_oracle, stage, found, folded)
     verdict = Verdict()
     counters = verdict.counters
     compare.compare_log(counters, found, oracle, folded)
+    compare_coupons(counters, coupons, oracle.coupon_words)
     if stage.of("learner"):
         compare.compare_learner(counters, found, stage.settings.partitions)
     compare.compare_door(counters, shop.taken, found.events)
@@ -64,6 +67,7 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
         "customers": len(oracle.customers),
         "facts": len(oracle.facts),
         "actions": len(oracle.actions),
+        "redemptions": redeemed(coupons),
         "passed_on": len(oracle.for_log),
         "garbage": len(oracle.unreadable) + len(shop.garbage_taken),
         "snapshots": len(found.snapshots),

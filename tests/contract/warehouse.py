@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from models.effects import FactBase
 from sinks.clickhouse import ClickHouseAddress, connect
+from sinks.clickhouse_coupons import COUPON_SHAPE
 from sinks.clickhouse_erasure import Erasure
 from sinks.clickhouse_facts import FACTS
 from sinks.clickhouse_migrations import migrate
@@ -43,6 +44,10 @@ class Warehouse:
     def actions_sink(self) -> ClickHouseSink:
         swept = Erasure(1, ("actions",))
         return ClickHouseSink("actions", self.address, "actions", 1, ACTION_SHAPE, [swept])
+
+    def coupons_sink(self) -> ClickHouseSink:
+        swept = Erasure(1, ("coupon_verdicts",))
+        return ClickHouseSink("coupons", self.address, "verdicts", 1, COUPON_SHAPE, [swept])
 
     async def land(
         self, *facts: FactBase, partition: int = 0, first: int = 0, taking_over: bool = True

@@ -24,6 +24,7 @@ NO_MODEL: dict[str, str] = {
     "coupon_codes": "a keyed permutation of a serial, keeps nothing",
     "coupon_asks": "says words of an order, keeps nothing",
     "coupon_desk": "finds whose coupon it is, with laws of its own (test_coupon_desk.py)",
+    "coupon_import": "reads a row of a file, keeps nothing",
     "coupon_issue": "makes a code and terms from an offer, keeps nothing",
     "coupon_orders": "notes what an order has, in any sequence the same (test_coupon_orders.py)",
     "coupon_words": "names what is said of coupons: structs and their codec",

@@ -1,15 +1,25 @@
 """Coupons over HTTP and by orders, on a real broker: one order has each, whatever dies."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
-from models.coupon_words import CouponJudged, decode_judged
-from models.events import OrderCancelled, OrderCompleted
+from models.clock import LogClock
+from models.coupon_words import CouponJudged, decode, decode_judged
+from models.events import ClockMark, OrderCancelled, OrderCompleted
+from sinks.clickhouse_queries import OfferLiability
+from sinks.log_clock import CLOCK_KEY
 from streams import gateway_coupons, topics
+from streams.coupon_fold import LATE_MS
+from streams.coupons_command import CouponTrouble, show_liability
+from streams.prepare import prepare
+from streams.servers.ports import free_port
 from streams.settings import Settings
 from tests.real.open_gateway import Answer, OpenGateway, an_open_gateway, basic
 from tests.real.rig import Crew, Log, until
@@ -211,6 +221,57 @@ async def test_an_order_redeems_its_coupon_and_its_end_gives_it_back(
             await until(lambda: _judged(log, "given_back", "o1"), "the coupon to be given back")
             await log.write([bought("o2", 1_700_000_200_000)])
             await until(lambda: _judged(log, "redeemed", "o2"), "the next order to redeem it")
+
+
+async def test_what_nobody_redeems_is_given_up_by_the_logs_time(
+    gateway: OpenGateway, settings: Settings
+) -> None:
+    async with Log(settings) as log:
+        with Crew(settings) as crew:
+            crew.start("worker")
+            expires_ms = int(time.time() * 1000) + 60_000
+            await issue(gateway, "SOON", amount_cents=5, expires_at=expires_ms)
+            looked = await gateway.get("/v1/coupons/SOON", basic())
+            assert '"status":"issued"' in looked.body
+            later = LogClock(mode="wall", wall_offset_ms=LATE_MS + 60_000)
+            clock = settings.named(topics.CONTROL), msgspec.json.encode(later), CLOCK_KEY
+            await log.producer.send_and_wait(*clock, partition=0)
+            await until(lambda: _judged(log, "expired", ""), "a mark to give the coupon up")
+            assert (await redeem(gateway, "SOON", "o1")).status == 410
+            marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
+            assert 1 <= sum(isinstance(one, ClockMark) for one in marks) < 5
+
+
+async def test_what_offers_may_cost_is_summed_up_from_the_verdicts(
+    gateway: OpenGateway, settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await asyncio.to_thread(prepare, settings)
+    await asyncio.to_thread(show_liability, settings, as_json=False)
+    with Crew(settings) as crew:
+        crew.start("worker")
+        crew.start("sinks")
+        await issue(gateway, "A1", "B2", "C3", "D4")
+        await issue(gateway, "OPEN", percent="5%", shared=True)
+        await redeem(gateway, "A1", "o1", basket_cents=450)
+        await gateway.post("/v1/coupons/B2/revoke", b"")
+        await gateway.get("/v1/coupons/C3", basic())
+        welcome = OfferLiability("welcome", 5, 3, 1_000, 1, 1, 450, 0, 1)
+        await until(lambda: _told(settings, capsys, [welcome]), "the verdicts to land")
+    await asyncio.to_thread(show_liability, settings, as_json=False)
+    last = capsys.readouterr().out.splitlines()[1].split()
+    assert last == ["welcome", "5", "3", "1,000", "1", "1", "450", "0", "1"]
+    nowhere = settings.model_copy(update={"clickhouse_url": f"http://127.0.0.1:{free_port()}"})
+    with pytest.raises(CouponTrouble, match="huitou up"):
+        show_liability(nowhere, as_json=True)
+
+
+async def _told(
+    settings: Settings, capsys: pytest.CaptureFixture[str], expected: list[OfferLiability]
+) -> bool:
+    capsys.readouterr()
+    await asyncio.to_thread(show_liability, settings, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    return bool(told == [one._asdict() for one in expected])
 
 
 async def _judged(log: Log, outcome: str, order: str) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from streams import topics
-from streams.customer_fold import CustomerFold
-from streams.fold import Interval
+from streams.fold import Fold, Interval
 from streams.partition import LanePartition, LaneSpec
 from tests.builders import Record, listed
 
@@ -47,9 +46,7 @@ class Broker:
 class SimulatedPartition(LanePartition):
     """A lane's partition whose transactions go to the broker in memory, or die on the way."""
 
-    def __init__(
-        self, broker: Broker, partition: int, fold: CustomerFold, chance: random.Random
-    ) -> None:
+    def __init__(self, broker: Broker, partition: int, fold: Fold, chance: random.Random) -> None:
         spec = LaneSpec(
             bootstrap="",
             group="",
@@ -95,7 +92,7 @@ class Owners:
         self,
         broker: Broker,
         partitions: int,
-        make_fold: Callable[[int], CustomerFold],
+        make_fold: Callable[[int], Fold],
         chance: random.Random,
     ) -> None:
         self._broker = broker

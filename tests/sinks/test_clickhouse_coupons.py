@@ -10,10 +10,7 @@ from models import coupon_words
 from models.coupon_words import CouponJudged
 from models.effects import Forgotten
 from sinks.clickhouse import connect
-from sinks.clickhouse_coupons import COUPON_SHAPE
-from sinks.clickhouse_erasure import Erasure
 from sinks.clickhouse_queries import OfferLiability, coupon_liability
-from sinks.clickhouse_sink import ClickHouseSink
 from tests.builders import START_MS, named
 from tests.contract.records import Made, judged
 from tests.contract.warehouse import Warehouse, fresh_warehouse, written
@@ -33,13 +30,11 @@ def client(warehouse: Warehouse) -> Iterator[Client]:
 
 
 async def land(warehouse: Warehouse, *verdicts: CouponJudged, first: int = 0) -> None:
-    cares = [Erasure(1, ("coupon_verdicts",))]
-    sink = ClickHouseSink("coupons", warehouse.address, "topic", 1, COUPON_SHAPE, cares)
     made = [
         Made(0, first + at, one.code.encode(), coupon_words.encode(one))
         for at, one in enumerate(verdicts)
     ]
-    await written(sink, made)
+    await written(warehouse.coupons_sink(), made)
 
 
 @pytest.mark.real

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from models import coupon_words
 from sinks.clickhouse_erasure import NotErased, _delete, tables_of_customers
 from sinks.clickhouse_queries import sums_apart
 from tests.builders import ANNA, START_MS, named
@@ -15,6 +16,7 @@ from tests.contract.records import (
     fact,
     fact_record,
     forgotten,
+    judged,
     merged,
     placed,
     row,
@@ -45,10 +47,14 @@ def action_record(token: str, offset: int) -> Made:
     return Made(0, offset, token.encode(), encode(action(0, offset, customer=token)))
 
 
+def coupon_record(token: str, offset: int) -> Made:
+    return Made(0, offset, b"CODE", coupon_words.encode(judged(offset, customer=token)))
+
+
 def test_every_table_with_customers_is_known(warehouse: Warehouse) -> None:
     assert set(tables_of_customers(warehouse.client)) >= {
         "events", "orders", "order_lines", "order_voids", "tier_changes", "decisions", "merges",
-        "actions", "profile_history", "customers_now",
+        "actions", "profile_history", "customers_now", "coupon_verdicts",
     }  # fmt: skip
     assert "forgotten" not in tables_of_customers(warehouse.client)
 
@@ -59,6 +65,8 @@ async def test_every_table_forgets_and_others_stay(warehouse: Warehouse) -> None
     both = [row(0, 0, ANNA, customer(0)), row(0, 1, BERT, customer(1))]
     await written(warehouse.history_sink(), both)
     await written(warehouse.actions_sink(), [action_record(ANNA, 0), action_record(BERT, 1)])
+    coupons = [coupon_record(ANNA, 0), coupon_record(BERT, 1)]
+    await written(warehouse.coupons_sink(), coupons)
     before = rows_of(warehouse, BERT)
     assert (
         rows_of(warehouse, ANNA).keys()

@@ -152,6 +152,15 @@ def test_who_looks_is_told_how_it_stands_and_leaves_no_row() -> None:
     assert interval.rows == []
 
 
+def test_who_looks_after_the_end_is_told_so_before_any_mark_says_it() -> None:
+    fold = coupon_fold()
+    terms = msgspec.structs.replace(TERMS, expires_ms=1_000)
+    folded(fold, word("CODE", Issued(1, terms)))
+    looks = [word("CODE", LookedAt(at_ms), "l") for at_ms in (999, 1_000)]
+    assert [one.status for one in verdicts(folded(fold, *looks))] == ["issued", "expired"]
+    assert outcomes(folded(fold, ClockMark(at_ms=1_000 + LATE_MS))) == ["expired"]
+
+
 def test_an_order_that_redeems_is_noted_and_its_end_gives_the_coupon_back() -> None:
     fold = coupon_fold()
     bought = folded(fold, word("CODE", Issued(1, TERMS)), word("CODE", asked("o1")))

@@ -4,7 +4,7 @@ import { bandChart, setBand, sparkline } from "./chart.js";
 import { el, renew, setText } from "./dom.js";
 import { TIERS, flowDrawing } from "./flow.js";
 import {
-  formatAgo, formatChange, formatCount, formatDecimal, formatLongDay, formatMs, formatSecond,
+  formatAgo, formatChange, formatCount, formatDecimal, formatLongDay, formatMoney, formatMs, formatSecond,
   formatShare, formatUnit, formatWeekday, formatWholeShare,
 } from "./format.js";
 import { say, sayOr, saySentence } from "./words.js";
@@ -226,6 +226,18 @@ function reasons(card, rows) {
     el("td", { class: "n" }, formatCount(row.today)), el("td", { class: "n" }, formatCount(row.total)))))));
 }
 
+function offers(card, rows) {
+  if (!rows.length) return renew(body(card), empty("no_coupons"));
+  const head = (key) => el("th", { class: "n", scope: "col" }, say(key));
+  const cell = (text) => el("td", { class: "n" }, text);
+  const cost = (row) => formatMoney(row.may_cost) + (row.unlimited ? ` + ${formatCount(row.unlimited)} ∞` : "");
+  renew(body(card), el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("offer")),
+    ...["coupons_open", "coupons_may_cost", "coupons_redeemed", "coupons_cost", "coupons_over"].map(head))),
+  el("tbody", {}, ...rows.map((row) => el("tr", {}, el("td", {}, row.offer), cell(formatCount(row.open)),
+    cell(cost(row)), cell(formatCount(row.redeemed)), cell(formatMoney(row.cost)),
+    cell(formatCount(row.expired + row.revoked)))))));
+}
+
 function latency(card, rows, { arrivals }) {
   const all = [...rows, { stage: "page", p50: arrivals.p50_ms, p99: arrivals.p99_ms }];
   renew(body(card), el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("from_log_to")),
@@ -235,7 +247,7 @@ function latency(card, rows, { arrivals }) {
 }
 
 export const drawings = {
-  compare, band, rates, tiers, flow, sleepers, alerts, tally, events, speed, lag, reasons, latency,
+  compare, band, rates, tiers, flow, sleepers, alerts, tally, events, speed, lag, reasons, latency, offers,
 };
 // These show something that moves although their own rows stay.
 export const movesWithTheBeat = new Set(["latency", "alerts"]);

@@ -11,6 +11,7 @@ from models.clock import DAY_MS, HOUR_MS
 from models.effects import Alert, DeadLetter
 from models.events import Channel, Line
 from tests.builders import order, viewed
+from tests.contract.records import judged
 from tests.sinks.web.shop import NOW_MS, Shop, named, served
 
 HOSTILE = "<img src=x onerror=\"document.title='taken'\">"
@@ -63,6 +64,8 @@ async def fill(shop: Shop) -> None:
         await shop.dead_letter(
             DeadLetter(source="gateway", reason="not JSON", at_ms=NOW_MS - number, sealed_raw="x")
         )
+    await shop.coupon(judged())
+    await shop.coupon(judged(1, offer="spring", open_cents=0, open_unlimited=1))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
+from models import coupon_words
 from models.clock import DAY_MS, HOUR_MS, LogClock
+from models.coupon_words import CouponJudged
 from models.customer import Customer, encode_row
 from models.effects import Alert, DeadLetter, EventFolded, Fact, encode
 from models.events import CustomerEvent, CustomerIdentified
@@ -23,6 +25,7 @@ from models.hazard import settle
 from models.step import Effect, fire, step
 from models.tokens import token_of
 from sinks.clickhouse import ClickHouseAddress, connect
+from sinks.clickhouse_coupons import COUPON_SHAPE
 from sinks.clickhouse_facts import FACTS
 from sinks.clickhouse_migrations import migrate
 from sinks.clickhouse_shapes import ALERT_SHAPE, CUSTOMER_SHAPE, DEAD_LETTER_SHAPE
@@ -164,6 +167,9 @@ class Shop:
 
     async def dead_letter(self, letter: DeadLetter) -> None:
         await self._write("dead-letters", DEAD_LETTER_SHAPE, [encode(letter)])
+
+    async def coupon(self, judged: CouponJudged) -> None:
+        await self._write("coupon-verdicts", COUPON_SHAPE, [coupon_words.encode(judged)])
 
     async def lag(self, **by_consumer: list[int]) -> None:
         """Say how far consumers are behind, by partition, fresh for the next five minutes."""

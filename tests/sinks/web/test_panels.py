@@ -104,6 +104,13 @@ async def test_who_falls_asleep_is_listed_with_what_is_at_risk(shop: Shop) -> No
 
 
 @pytest.mark.real
+async def test_an_offers_coupons_are_shown_with_what_they_can_cost(shop: Shop) -> None:
+    found = {row["offer"]: row for row in await rows_of(shop, "coupons")}
+    assert [found["welcome"][name] for name in ("open", "may_cost", "unlimited")] == [1, 500, 0]
+    assert [found["spring"][name] for name in ("open", "may_cost", "unlimited")] == [1, 0, 1]
+
+
+@pytest.mark.real
 async def test_an_alert_is_shown_by_its_last_word(shop: Shop) -> None:
     [alert] = await rows_of(shop, "alerts")
     assert (alert["status"], alert["severity"]) == ("firing", "warning")

@@ -1,0 +1,150 @@
+"""What coupons must have come to: their words as they stand in the log, folded over one dict."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from models import coupon_desk, coupon_orders, coupon_words
+from models.coupon_orders import OrderRow
+from models.coupon_words import (
+    CouponJudged,
+    CouponWord,
+    OrderHas,
+    decode_judged,
+    home_of,
+    is_order_key,
+    order_key,
+)
+from models.coupons import Coupon, Outcome
+from streams import topics
+from tests.chaos.compare import Counters
+from tests.chaos.offsets import Places
+from tests.real.rig import Log
+
+Told = tuple[int, int, str, str, int]
+"""Partition and offset of a word; code, outcome and discount of what came of it."""
+
+
+@dataclass
+class CouponTopics:
+    """What was committed of coupons; `folded` are the words that a worker has taken."""
+
+    words: list[Any]
+    folded: list[Any]
+    rows: dict[str, Any]
+    verdicts: list[CouponJudged]
+
+
+async def read_coupons(log: Log, folded_to: Places) -> CouponTopics:
+    """Read everything that is committed."""
+    words = await log.records(topics.COUPONS)
+    ends = {place[1]: end for place, end in folded_to.items() if place[0] == topics.COUPONS}
+    rows: dict[str, Any] = {}
+    for record in await log.records(topics.COUPON_TABLE):
+        key = record.key.decode()
+        kind = OrderRow if is_order_key(key) else Coupon
+        rows[key] = msgspec.msgpack.decode(record.value, type=kind)
+    return CouponTopics(
+        words,
+        [one for one in words if one.offset < ends.get(one.partition, 0)],
+        rows,
+        [decode_judged(one.value) for one in await log.records(topics.COUPON_VERDICTS)],
+    )
+
+
+class CouponOracle:
+    """No lane, no fold, no transaction: the words in their order."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Any] = {}
+        self.told: Counter[Told] = Counter()
+        self.said: Counter[bytes] = Counter()
+
+    def fold(self, records: Iterable[Any]) -> None:
+        """Fold the words of one partition."""
+        for record in records:
+            word = coupon_words.decode(record.value)
+            if not isinstance(word, CouponWord):
+                continue
+            if is_order_key(word.key):
+                self._hear_order(word)
+            else:
+                self._hear(word, record)
+
+    def _hear_order(self, word: CouponWord) -> None:
+        row = self.rows.get(word.key, OrderRow())
+        if isinstance(word.event, OrderHas):
+            row, told = coupon_orders.add(row, word.event)
+        else:
+            row, told = coupon_orders.void(row, word.event)  # type: ignore[arg-type]
+        if row != OrderRow():
+            self.rows[word.key] = row
+        for coupon, event in told:
+            self._say(CouponWord(key=coupon, event=event))
+
+    def _hear(self, word: CouponWord, record: Any) -> None:
+        event: Any = word.event
+        for heard in coupon_desk.hear(word.key, event, self.rows.get, lambda _: ()):
+            if heard.after != heard.before:
+                self.rows[heard.key] = heard.after
+            verdict = heard.verdict
+            if verdict is None or verdict.outcome is Outcome.NOTHING:
+                continue
+            outcome, cents = verdict.outcome.name.lower(), verdict.discount.goods_cents
+            place = record.partition, record.offset
+            self.told[*place, home_of(heard.key), outcome, cents] += 1
+            if verdict.outcome is Outcome.REDEEMED and not verdict.repeated:
+                has = OrderHas(event.at_ms, event.order_id, heard.key)
+                self._say(CouponWord(key=order_key(event.order_id), event=has))
+
+    def _say(self, word: CouponWord) -> None:
+        self.said[coupon_words.encode(word)] += 1
+
+
+def compare_coupons(counters: Counters, found: CouponTopics, asked: list[CouponWord]) -> None:
+    """Words, verdicts and rows; and that no two orders ever had one coupon at a time.
+
+    `asked` is what the customers' folds had to say.
+    """
+    oracle = CouponOracle()
+    for partition in {one.partition for one in found.words}:
+        oracle.fold(one for one in found.folded if one.partition == partition)
+    there = Counter(one.value for one in found.words if _by_a_fold(one))
+    due = oracle.said + Counter(coupon_words.encode(one) for one in asked)
+    counters.differ("word on a coupon", there, due, "lost", "duplicated")
+    told = Counter(
+        (one.partition, one.offset, one.code, one.outcome, one.goods_cents)
+        for one in found.verdicts
+    )
+    counters.differ("verdict on a coupon", told, oracle.told, "lost", "duplicated")
+    for key in oracle.rows.keys() | found.rows.keys():
+        due_row, row = oracle.rows.get(key), found.rows.get(key)
+        if due_row != row:
+            counters.add("state_mismatches", f"coupon {key}", [f"{row} is not {due_row}"])
+    counters.add("duplicated", "coupon of two orders", _of_two_orders(found.verdicts))
+
+
+def _by_a_fold(record: Any) -> bool:
+    word = coupon_words.decode(record.value)
+    return isinstance(word, CouponWord) and not word.request
+
+
+def _of_two_orders(verdicts: list[CouponJudged]) -> list[str]:
+    """Codes that were redeemed while an order had them."""
+    held: defaultdict[str, int] = defaultdict(int)
+    twice = []
+    for one in sorted(verdicts, key=lambda one: (one.partition, one.offset, one.index)):
+        if one.repeated:
+            continue
+        held[one.code] += (one.outcome == "redeemed") - (one.outcome == "given_back")
+        if one.outcome == "redeemed" and held[one.code] > 1:
+            twice.append(one.code)
+    return twice
+
+
+def redeemed(found: CouponTopics) -> int:
+    """How often a coupon was redeemed, by whatever order."""
+    return sum(one.outcome == "redeemed" and not one.repeated for one in found.verdicts)
