@@ -33,7 +33,7 @@ from sinks.mailbox import Mailbox, mailbox_for_all
 from sinks.redis_bundle import BundledRedis
 from sinks.sealing import Sealer
 from sinks.senders import Senders
-from sinks.templates import TemplateBook
+from sinks.templates import released_book
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +104,7 @@ async def run_dispatcher(
     tools = Tools(
         ledger=Ledger(redis, config.namespace, uuid4().hex, config.lease_ms),
         senders=senders(Mailbox(redis, sealer, config.namespace)),
-        templates=TemplateBook(),
+        templates=released_book(),
         consents=Consents(redis, config.namespace),
         store=store,
         sealer=sealer,

@@ -14,6 +14,7 @@ from models.playbook.playbook import Playbook
 from models.playbook.problem import ERROR, WARNING, Problem
 from models.playbook.reader import Path
 from models.playbook.source import Unreadable
+from models.playbook.words import check_words
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def check(
     problems = [*found.problems, *check_references(found), *mistakes]
     book = playbook_of(found)
     problems += check_sense(book, found, conditions)
+    problems += check_words(found)
     if not problems:
         problems += doubts_about(book, conditions, found, today)
     order = {name: index for index, name in enumerate(found.texts)}

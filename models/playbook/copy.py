@@ -10,7 +10,7 @@ from models.playbook.shop import CONSENTS
 
 
 class Words(Part, frozen=True):
-    """A message in one language; `{name}` in it is filled in, and never left open."""
+    """A message in one language, in the language of `wording.py`: `{{ name }}` is filled in."""
 
     subject: Annotated[str, Key("The subject of an e-mail, the title of a push message.", TEXT)] = (
         ""

@@ -20,6 +20,7 @@ from models.playbook.shop import Cap
 from models.playbook.starving import Sending, sendings_of, starved
 from models.playbook.then import Send, steps_in
 from models.playbook.when import OnEvent, OnHoliday
+from models.playbook.words import doubts_about_words
 
 AHEAD_DAYS = 365
 
@@ -37,6 +38,7 @@ def doubts_about(
         _caps(book),
         _messages(book),
         _words(book),
+        doubts_about_words(book),
         _calendars(book, today) if today else iter(()),
     )
     return [_problem(found, path, message, expected) for path, message, expected in doubts]

@@ -4,11 +4,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from shutil import copytree
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models import browse_reminder, thank_you
+from models.playbook.copy import Words
+from models.playbook.wording import WordsBroken
 from sinks.templates import (
     LOCALES,
     MESSAGES,
@@ -17,9 +20,10 @@ from sinks.templates import (
     TemplateBroken,
     UnknownTemplate,
     nearest_locale,
+    released_book,
 )
 
-BOOK = TemplateBook()
+BOOK = released_book()
 VARIABLES = {
     "thank_you": {"first_name": "Anna", "order_id": "A-1001", "offer_percent": 10},
     "browse_reminder": {"first_name": "Anna", "product": "Teapot 0.8 l", "product_id": "P-7"},
@@ -131,8 +135,9 @@ def test_what_is_no_text_and_no_number_takes_the_default(missing: object) -> Non
         "<script>alert(1)</script>",
         '"><img src=x onerror=alert(1)>',
         "' style='position:fixed",
-        "{order_id}",
-        "{0.__class__}",
+        "{{ order_id }}",
+        "{% for item in recommended %}",
+        "{{ ''.__class__ }}",
         "&lt;b&gt;",
     ],
 )
@@ -201,15 +206,15 @@ def test_an_unknown_template_is_named() -> None:
 @pytest.mark.parametrize(
     ("found", "instead", "complaint"),
     [
-        ("{first_name}", "{first_name.__class__}", "plain {name}"),
-        ("{first_name}", "{first_name[0]}", "plain {name}"),
-        ("{first_name}", "{first_name!r}", "plain {name}"),
-        ("{first_name}", "{first_name:>99}", "plain {name}"),
-        ("{first_name}", "{}", "plain {name}"),
-        ("{first_name}", "{first_name", "expected '}'"),
-        ("{first_name}", "{given_name}", "a default for each variable"),
+        ("{{ first_name }}", "{{ first_name.__class__ }}", "first_name has no parts"),
+        ("{{ first_name }}", "{{ first_name[0] }}", "first_name has no parts"),
+        ("{{ first_name }}", "{{ first_name.format(1) }}", "call is not for words"),
+        ("{{ first_name }}", "{{ first_name | attr('x') }}", "no filter 'attr'"),
+        ("{{ first_name }}", "{{ }}", "not in the language"),
+        ("{{ first_name }}", "{{ first_name", "not in the language"),
+        ("{{ first_name }}", "{{ given_name }}", "a default for each variable"),
         ("  subject:", "  subjekt:", "expected exactly"),
-        ("  paragraphs:\n", "  paragraphs: |\n", "a list of paragraphs"),
+        ("  paragraphs:\n", "  paragraphs: |\n", "paragraphs"),
         ("zh-TW:", "zh-HK:", "expected exactly the sections"),
         ("en:\n", "en: [\n", "no YAML"),
         ("  preheader: ", '  preheader: "" #', "expected text"),
@@ -224,5 +229,101 @@ def test_a_broken_template_is_refused_when_it_is_read(
     assert found in text
     path.write_text(text.replace(found, instead, 1), encoding="utf-8")
     with pytest.raises(TemplateBroken, match=r"thank_you\.yaml") as broken:
-        TemplateBook(folder)
+        released_book(folder)
     assert complaint in str(broken.value)
+
+
+RECOMMENDING = Words(
+    subject="For {{ first_name }}",
+    paragraphs=(
+        "Dear {{ tier_name }} of {{ shop }},",
+        "{% for item in recommended %}• {{ item.name }} {{ item.price }}\n{% endfor %}",
+        "{% if coupon %}Your code: {{ coupon }}{% endif %}",
+    ),
+    short="{% if recommended %}{{ recommended | join(', ') }}{% else %}New things{% endif %}",
+    unsubscribe="Too much?",
+    defaults={"first_name": "you"},
+)
+
+
+def editions_book(**texts: str) -> TemplateBook:
+    words = msgspec.structs.replace(RECOMMENDING, **texts)
+    messages = {"hello": {"en": words, "zh-TW": msgspec.structs.replace(words, subject="您好")}}
+    tiers = {"loyal": {"en": "Gold friend", "zh-TW": "金級會員"}}
+    return TemplateBook(messages, shop="Tea & Co", locale="zh-TW", tiers=tiers)
+
+
+def test_lists_are_gone_through_and_line_ends_are_seen_on_the_page() -> None:
+    items = [{"name": "Pot <1>", "price": "9.90", "secret": "x"}, {"name": "Cup"}, "no item"]
+    words = editions_book().render("hello", "en", {"tier": "loyal", "recommended": items})
+    assert "Dear Gold friend of Tea & Co,\n\n• Pot <1> 9.90\n• Cup" in words.text
+    assert "• Pot &lt;1&gt; 9.90<br>• Cup" in words.html
+    assert "secret" not in words.html
+
+
+@pytest.mark.parametrize("nothing", [{}, {"recommended": []}, {"recommended": "text"}])
+def test_without_recommendations_nothing_is_left_of_them(nothing: dict[str, object]) -> None:
+    words = editions_book().render("hello", "en", nothing)
+    assert "•" not in words.text
+    assert "\n\n\n" not in words.text
+    assert words.html.count('<p style="margin:0 0 16px">') == 1
+    assert editions_book().render("hello", "en", nothing, short=True).text == "New things"
+
+
+def test_a_card_that_says_nothing_is_not_drawn() -> None:
+    assert "border-radius:12px" not in editions_book().render("hello", "en", {}).html
+    with_card = editions_book(card_title="Box").render("hello", "en", {})
+    assert "border-radius:12px" in with_card.html
+    assert "Box" in with_card.text
+
+
+def test_the_way_out_is_a_link_unless_the_words_hold_it_themselves() -> None:
+    address = {"unsubscribe_url": "https://shop.example/u/" + "t" * 300}
+    words = editions_book().render("hello", "zh-HK", address)
+    assert ("href", address["unsubscribe_url"]) in parsed(words.html).attributes
+    assert "取消訂閱" in words.html
+    assert words.text.endswith(f"--\nToo much?\n{address['unsubscribe_url']}")
+    own = editions_book(unsubscribe="Stop: {{ unsubscribe_url }}").render("hello", "en", address)
+    assert own.text.count("https://") == own.html.count("https://") == 1
+
+
+def test_only_an_address_becomes_a_link() -> None:
+    words = editions_book().render("hello", "en", {"unsubscribe_url": "javascript:alert(1)"})
+    assert "a" not in parsed(words.html).tags
+
+
+@pytest.mark.parametrize(
+    ("locale", "among", "expected"),
+    [
+        ("fr", ["en", "zh-TW"], "zh-TW"),
+        ("fr", ["en", "de"], "en"),
+        ("fr", ["de", "it"], "de"),
+        ("fr-CA", ["en", "fr"], "fr"),
+        ("en-GB", ["en-US", "en"], "en"),
+        ("en-US", ["en", "en-US"], "en-US"),
+        ("zh-HK", ["en", "zh-CN"], "zh-CN"),
+        ("zh-HK", ["zh-CN", "zh-TW", "zh-HK"], "zh-HK"),
+        ("", ["en", "zh-TW"], "zh-TW"),
+    ],
+)
+def test_the_nearest_of_any_languages_is_chosen_and_else_the_shops(
+    locale: str, among: list[str], expected: str
+) -> None:
+    assert nearest_locale(locale, among, "zh-TW") == expected
+
+
+def test_words_that_break_are_told_and_nothing_goes_out() -> None:
+    with pytest.raises(WordsBroken):
+        editions_book(greeting="{% if first_name > 3 %}{% endif %}").render("hello", "en", {})
+    with pytest.raises(WordsBroken):
+        editions_book(greeting="{{ ''.__class__ }}").render("hello", "en", {})
+
+
+def test_a_subject_stays_one_line_whatever_the_words() -> None:
+    book = editions_book(subject="a\r\nBcc: {{ first_name }}\u2028x")
+    assert book.render("hello", "en", {"first_name": "b\nc"}).subject == "a Bcc: b c x"
+
+
+def test_the_lists_of_a_message_are_known_before_it_is_filled_in() -> None:
+    assert editions_book().lists_named("hello") == {"recommended"}
+    assert editions_book().lists_named("nothing") == frozenset()
