@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from models.clock import DAY_MS
-from models.effects import Alert, CustomerStood, DayEnded, DeadLetter, HazardLesson, Pinned, encode
+from models.effects import CustomerStood, DayEnded, DeadLetter, HazardLesson, Pinned, encode
 from models.events import Adopted, decode
 from models.hazard import FEATURES, BadSnapshot, check
 from models.hazard_learner import HazardLearner
@@ -18,7 +18,7 @@ from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
 from streams.ranking_pupil import RankingPupil
 from streams.segments_pupil import SegmentsPupil
-from tests.builders import Record, listed, named
+from tests.builders import Record, alerts_in, listed, named
 
 DAYS = range(100, 121)
 PARTITIONS = 2
@@ -79,14 +79,6 @@ def fold_all(fold: LearnerFold, records: list[Record]) -> None:
 def snapshots_in(interval: Interval) -> list[SnapshotRecord]:
     return [
         read_record(one.value) for one in listed(interval.outputs) if one.topic == topics.SNAPSHOTS
-    ]
-
-
-def alerts_in(interval: Interval) -> list[Alert]:
-    return [
-        msgspec.json.decode(one.value, type=Alert)
-        for one in listed(interval.outputs)
-        if one.topic == topics.ALERTS
     ]
 
 
