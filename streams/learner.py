@@ -34,6 +34,7 @@ def lessons_lane(settings: Settings) -> Lane:
     def make_fold(partition: int) -> LearnerFold:
         return LearnerFold(
             adopt_every_days=settings.adopt_every_days,
+            adopt_segments_every_days=settings.adopt_segments_every_days,
             events_partitions=settings.partitions,
             topic_of=settings.named,
             pupils=[

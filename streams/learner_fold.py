@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from models.effects import DayEnded, DeadLetter, Lesson, Pinned, Taught, encode
+from models.events import ModelName
 from models.item_rows import LESSON_PREFIX
 from streams import topics
 from streams.fold import Interval, OneByOne, Output, PoisonError, placed
@@ -46,10 +47,12 @@ class LearnerFold(OneByOne):
         self,
         *,
         adopt_every_days: int,
+        adopt_segments_every_days: int,
         events_partitions: int,
         topic_of: Callable[[str], str],
         pupils: Sequence[Pupil],
     ) -> None:
+        self._every_days: dict[ModelName, int] = {"segments": adopt_segments_every_days}
         self._adopt_every_days = adopt_every_days
         self._topic_of = topic_of
         self._decoder = msgspec.json.Decoder(Lesson)
@@ -123,13 +126,17 @@ class LearnerFold(OneByOne):
         self._consider(closed)
 
     def _consider(self, closed_day: int) -> None:
-        days, day = self._days, closed_day - closed_day % self._adopt_every_days
-        if day <= days.considered_day:
+        """Publish what is due by the end of a day; a model's own days are multiples."""
+        days, before = self._days, self._days.considered_day
+        if closed_day <= before:
             return
-        days.considered_day = day
-        for desk in self._desks.values():
-            self._outputs += desk.publish(day)
-        word = encode(Considered(day))
+        days.considered_day = closed_day
+        for model, desk in self._desks.items():
+            every = self._every_days.get(model, self._adopt_every_days)
+            day = closed_day - closed_day % every
+            if day > before:
+                self._outputs += desk.publish(day)
+        word = encode(Considered(closed_day))
         self._outputs.append(Output(self._topic_of(topics.CONTROL), b"learner", word, 0))
 
     def seal(self) -> Interval:

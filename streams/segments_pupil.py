@@ -6,6 +6,7 @@ import msgspec
 
 from models.clock import DAY_MS
 from models.cluster_learner import CUSTOMERS_BEFORE_USE, ClusterLearner, LearnedClusters
+from models.clusters import CLUSTERS
 from models.customer_sample import Standing
 from models.effects import CustomerStood
 from models.events import ModelName
@@ -31,13 +32,17 @@ class SegmentsPupil:
     lesson_types = frozenset({CustomerStood})
     prefixes: tuple[bytes, ...] = ()
 
-    def __init__(self, *, learns_edges: bool = False) -> None:
+    def __init__(
+        self, *, learns_edges: bool = False, clusters: int = CLUSTERS, seed: int = 1
+    ) -> None:
         self._learns_edges = learns_edges
+        self._number = clusters
+        self._seed = seed
         self._take(LearnedSegments())
 
     def _take(self, learned: LearnedSegments) -> None:
         self._learned = learned
-        self._clusters = ClusterLearner(learned.clusters)
+        self._clusters = ClusterLearner(learned.clusters, clusters=self._number, seed=self._seed)
 
     @property
     def version(self) -> int:

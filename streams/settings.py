@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         description="a worker's /metrics on loopback, the next worker's one higher; 0: none",
     )
     adopt_every_days: int = Field(7, ge=1, description="log days between two adoptions of a model")
+    adopt_segments_every_days: int = Field(
+        1, ge=1, description="the same of clusters and tier edges, which age within days"
+    )
     dormant_after_days: int = Field(
         0, ge=0, description="days of silence that make a customer dormant; 0: the shop's own edges"
     )

@@ -5,9 +5,11 @@ from datetime import date
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from models.clock import DAY_MS, HOUR_MS
 from models.customer import Customer, decode_row, encode_row
-from models.effects import Action, Decided, EventFolded, HazardLesson, Merged, TierChanged
+from models.effects import Action, Alert, Decided, EventFolded, HazardLesson, Merged, TierChanged
 from models.events import (
     CustomerEvent,
     CustomerIdentified,
@@ -25,6 +27,7 @@ from models.local_time import day_on, moment_of, zone_of
 from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
 from models.view import View
+from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval, Output, Outputs
 
@@ -220,6 +223,15 @@ def listed(outputs: Outputs) -> list[Output]:
         Output(topic, key, value, partition)
         for (topic, partition), pairs in outputs.items()
         for key, value in pairs
+    ]
+
+
+def alerts_in(interval: Interval) -> list[Alert]:
+    """Alerts that an interval sends."""
+    return [
+        msgspec.json.decode(one.value, type=Alert)
+        for one in listed(interval.outputs)
+        if one.topic == topics.ALERTS
     ]
 
 

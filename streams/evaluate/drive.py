@@ -15,7 +15,7 @@ from models.customer import Customer
 from models.events import ClockMark, CustomerEvent, Line, OrderCompleted, encode
 from models.hazard import HORIZONS_DAYS, HazardSnapshot
 from models.snapshot import read_record
-from models.tokens import token_of
+from models.tokens import is_customer_key, token_of
 from models.view import View
 from sinks.model_shelf import ModelShelf
 from streams import topics
@@ -65,13 +65,16 @@ class Drive:
         self,
         *,
         adopt_every_days: int = 7,
+        adopt_segments_every_days: int = 1,
         horizons_days: tuple[int, ...] = HORIZONS_DAYS,
         ranking: RankingPupil | None = None,
+        segments: SegmentsPupil | None = None,
     ) -> None:
         self.at_ms = 0
         self._numbers = count()
         self._waiting: list[Record] = []
         self._unsealed = False
+        self._touched: set[bytes] = set()
         self._snapshots: dict[tuple[str, int], Any] = {}
         self._fold = CustomerFold(
             partition=0,
@@ -87,9 +90,14 @@ class Drive:
         self.shelf = ModelShelf("", topics.LEARNER, topics.SNAPSHOTS, topics.CONTROL)
         self._learner = LearnerFold(
             adopt_every_days=adopt_every_days,
+            adopt_segments_every_days=adopt_segments_every_days,
             events_partitions=1,
             topic_of=str,
-            pupils=[HazardPupil(horizons_days=horizons_days), self.ranking, SegmentsPupil()],
+            pupils=[
+                HazardPupil(horizons_days=horizons_days),
+                self.ranking,
+                segments or SegmentsPupil(),
+            ],
         )
 
     async def _load(self, model: str, version: int) -> Any:
@@ -146,6 +154,15 @@ class Drive:
             if customer is not None:
                 yield key.decode(), customer
 
+    def touched(self) -> Iterator[tuple[str, Customer]]:
+        """The same of those whose state was written since this was asked last."""
+        self._fold_waiting()
+        touched, self._touched = self._touched, set()
+        for key in touched:
+            customer = self._fold.customer(key)
+            if customer is not None:
+                yield key.decode(), customer
+
     @property
     def view(self) -> View:
         """What the next step would look at: the time and the adopted models."""
@@ -185,6 +202,7 @@ class Drive:
 
     def _seal(self) -> None:
         interval, self._unsealed = self._fold.seal(), False
+        self._touched.update(key for key, _ in interval.rows if is_customer_key(key))
         for (topic, _), pairs in interval.outputs.items():
             if topic == topics.EVENTS:
                 for key, value in pairs:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from river import cluster, preprocessing
 
-from models.cluster_learner import ClusterLearner
 from models.clusters import (
     NOBODY,
     NOTHING_LEARNED,
@@ -20,8 +19,12 @@ from models.clusters import (
     points_of,
 )
 from models.customer_sample import Standing
-from models.hazard import BadSnapshot
+from models.effects import CustomerStood
+from models.segments import SegmentsSnapshot
+from models.standing_notes import stand
+from streams.evaluate.drive import Drive, token
 from streams.evaluate.purchase_days import Purchase
+from streams.segments_pupil import SegmentsPupil
 
 Labels = NDArray[np.int64]
 Look = Callable[[int, Labels], Labels]
@@ -33,6 +36,7 @@ class Customers:
 
     def __init__(self, capacity: int) -> None:
         self._numbers: dict[str, int] = {}
+        self._by_token: dict[str, int] = {}
         self._last_ms = np.zeros(capacity, np.int64)
         self._orders = np.zeros(capacity, np.int64)
         self._cents = np.zeros(capacity, np.int64)
@@ -43,6 +47,7 @@ class Customers:
     def buys(self, purchase: Purchase) -> "Bought":
         """Count a purchase."""
         at = self._numbers.setdefault(purchase.customer, len(self._numbers))
+        self._by_token[token(purchase.customer)] = at
         before = self._standing(at)
         self._last_ms[at] = max(before.last_order_ms, purchase.at_ms)
         self._orders[at] += 1
@@ -52,6 +57,10 @@ class Customers:
 
     def _standing(self, at: int) -> Standing:
         return Standing(int(self._last_ms[at]), int(self._orders[at]), int(self._cents[at]))
+
+    def number_of_token(self, name: str) -> int:
+        """Number of the customer whom the log knows by this name."""
+        return self._by_token[name]
 
     def columns(self) -> tuple[Labels, Labels, Labels]:
         """Last orders, numbers of orders, values."""
@@ -77,7 +86,7 @@ class Player(Protocol):
     def buy(self, bought: Bought) -> None:
         """Take a purchase."""
 
-    def fit(self, now_ms: int) -> None:
+    def pass_time(self, now_ms: int) -> None:
         """A day of the shop is over."""
 
     def look(self) -> Look:
@@ -94,50 +103,95 @@ class Memoryless:
     def buy(self, bought: Bought) -> None:
         """Nothing is learned by the purchase."""
 
-    def fit(self, now_ms: int) -> None:
+    def pass_time(self, now_ms: int) -> None:
         """Nothing is learned by the day."""
 
 
-class Live:
-    """The live models with one seed of the learner."""
+class TimedPupil(SegmentsPupil):
+    """The segments' pupil, and how long it learned and fitted."""
 
-    def __init__(self, customers: Customers, capacity: int, clusters: int, seed: int) -> None:
-        self._customers = customers
-        self.learner = ClusterLearner(clusters=clusters, seed=seed)
-        self.snapshot: ClusterSnapshot = NOTHING_LEARNED
-        self._labels = np.full(capacity, NOBODY, np.int64)
-        self.purchases = 0
-        self.label_s = 0.0
+    def __init__(self, *, clusters: int, seed: int) -> None:
+        super().__init__(clusters=clusters, seed=seed)
         self.learn_s = 0.0
         self.fits_s: list[float] = []
 
+    def learn(self, lessons: list[CustomerStood]) -> None:
+        """Learn one day's lessons."""
+        began_s = time.perf_counter()
+        super().learn(lessons)
+        self.learn_s += time.perf_counter() - began_s
+
+    def snapshot(self, day: int) -> SegmentsSnapshot:
+        """Give a new version."""
+        began_s = time.perf_counter()
+        made = super().snapshot(day)
+        self.fits_s.append(time.perf_counter() - began_s)
+        return made
+
+
+class Live:
+    """The live engine with one seed of the learner; customers by number are those given."""
+
+    def __init__(self, customers: Customers, clusters: int, seed: int) -> None:
+        self._customers = customers
+        self.pupil = TimedPupil(clusters=clusters, seed=seed)
+        self._drive = Drive(segments=self.pupil)
+        self._standings: list[Standing] = []
+        self._labels: list[int] = []
+        self.purchases = 0
+        self.asked = 0
+        self.label_s = 0.0
+
+    @property
+    def snapshot(self) -> ClusterSnapshot:
+        """What is adopted."""
+        return self._drive.view.segments.clusters
+
     def labels(self) -> Labels:
-        """Labels as of each customer's last purchase or the last snapshot."""
-        return self._labels[: len(self._customers)]
+        """Labels as the customers' rows have them."""
+        self._read()
+        return np.array(self._labels, np.int64)
+
+    def _read(self) -> None:
+        """Read the rows that were written since the last time."""
+        known = len(self._customers)
+        more = known - len(self._labels)
+        self._labels += [NOBODY] * more
+        self._standings += [Standing(0, 0, 0)] * more
+        for name, row in self._drive.touched():
+            at = self._customers.number_of_token(name)
+            self._labels[at] = row.cluster
+            self._standings[at] = stand(row).standing
 
     def buy(self, bought: Bought) -> None:
-        """Label a customer with what is adopted, then learn."""
+        """Take an order, as the worker and the learner would."""
         self.purchases += 1
-        began_s = time.perf_counter()
-        self._labels[bought.at] = label_of(bought.now, bought.purchase.at_ms, self.snapshot)
-        labelled_s = time.perf_counter()
-        self.learner.learn(bought.purchase.customer, bought.now)
-        self.label_s += labelled_s - began_s
-        self.learn_s += time.perf_counter() - labelled_s
+        one = bought.purchase
+        self._drive.order(
+            one.customer, one.at_ms, basket=f"{one.customer}:{one.day}", total_cents=one.cents
+        )
 
-    def fit(self, now_ms: int) -> None:
-        """Adopt a new snapshot; who is not clearly nearer to another cluster stays."""
-        began_s = time.perf_counter()
-        try:
-            self.snapshot = self.learner.snapshot(now_ms)
-        except BadSnapshot:
-            return
-        self.fits_s.append(time.perf_counter() - began_s)
-        self.labels()[:] = self.look()(now_ms, self.labels())
+    def pass_time(self, now_ms: int) -> None:
+        """Let the clock go there; what is due is adopted."""
+        self._drive.advance(now_ms)
 
     def look(self) -> Look:
-        """Label by the adopted snapshot."""
-        return _looking(self._customers, self.snapshot)
+        """Label as the engine would if a customer were looked at."""
+        snapshot = self.snapshot
+
+        def look(now_ms: int, before: Labels) -> Labels:
+            self._read()
+            was = [*before.tolist(), *[NOBODY] * (len(self._standings) - len(before))]
+            began_s = time.perf_counter()
+            labels = [
+                label_of(standing, now_ms, snapshot, label)
+                for standing, label in zip(self._standings, was, strict=True)
+            ]
+            self.label_s += time.perf_counter() - began_s
+            self.asked += len(labels)
+            return np.array(labels, np.int64)
+
+        return look
 
 
 def _looking(customers: Customers, snapshot: ClusterSnapshot) -> Look:
@@ -166,7 +220,7 @@ class Frozen(Memoryless):
     def buy(self, bought: Bought) -> None:
         """Count until the first tenth is over."""
         self._bought += 1
-        if self._bought <= self._until:
+        if self._bought == self._until:
             self._snapshot = self._live.snapshot
 
     def look(self) -> Look:

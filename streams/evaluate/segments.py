@@ -1,13 +1,15 @@
 """`huitou evaluate segments`: do live clusters agree with batch k-means, and do they hold still.
 
-Purchase days are played in time order through the models: each purchase is learned and gives its
-customer a label (`models/clusters.py`); at the end of each day with purchases the learner
-(`models/cluster_learner.py`) gives a snapshot, which is adopted at once. Ten checkpoints are the
-ends of the days on which each tenth of the purchases was reached. There the labels of all known
-customers are compared with those of batch k-means, fitted anew on the customers as they stand at
-that moment: `ari_at` is the mean over batch seeds, the median over learner seeds; `batch_ari_at`
-how far batch seeds agree with each other. `ari_day_old_at` is the same just before the day's
-snapshot is adopted: the worst, since the one in use is a day old.
+Purchase days are played in time order through the live engine (streams/evaluate/drive.py), a run
+for each of several seeds of the learner: a customer's row keeps the label it was last given, by an
+order or by a timer, and snapshots are adopted as often as live. Customers are asked as the engine
+would look at them if something happened to them now: with the adopted snapshot and the label in
+their row. Ten checkpoints are the ends of the days on which each tenth of the purchases was
+reached. There the labels of all known customers are compared with those of batch k-means, fitted
+anew on the customers as they stand at that moment: `ari_at` is the mean over batch seeds, the
+median over learner seeds; `batch_ari_at` how far batch seeds agree with each other.
+`ari_day_old_at` is the same just before the day's snapshot is adopted: the worst, since the one in
+use is a day old.
 
 Flips are counted over every EVENTS purchases after the first tenth, of the customers known at
 their beginning. `flips_idle` are those who bought nothing and whose label changed because the model
@@ -93,15 +95,25 @@ class Checkpoint(NamedTuple):
 
 
 def question(
-    path: Path, columns: tuple[str, str, str], clusters: int, seed: int, say: Say
+    path: Path,
+    columns: tuple[str, str, str],
+    clusters: int,
+    seed: int,
+    say: Say,
 ) -> Outcome:
     """Read the history (columns of customer, time, amount) and ask."""
     if not 2 <= clusters <= 20:
         raise BadQuestion(f"--clusters {clusters}: expected 2 to 20")
-    return evaluate(read_history(path, *columns, say), clusters, seed, say)
+    history = read_history(path, *columns, say)
+    return evaluate(history, clusters, seed, say)
 
 
-def evaluate(history: History, clusters: int, seed: int, say: Say) -> Outcome:
+def evaluate(
+    history: History,
+    clusters: int,
+    seed: int,
+    say: Say,
+) -> Outcome:
     """Play the history through the models and the baselines, and compare."""
     purchases = history.purchases
     if len(purchases) < 10 * EVENTS:
@@ -109,7 +121,7 @@ def evaluate(history: History, clusters: int, seed: int, say: Say) -> Outcome:
     capacity = len(history.days)
     customers = Customers(capacity)
     seeds = [seed + more for more in range(LEARNERS)]
-    lives = [Live(customers, capacity, clusters, one) for one in seeds]
+    lives = [Live(customers, clusters, one) for one in seeds]
     watched = [Watched(live) for live in lives]
     until = len(purchases) // CHECKPOINTS
     plain: dict[str, Player] = {
@@ -162,7 +174,7 @@ def _play(
                 say(f"{number} of {len(purchases)} purchase days, {len(customers)} customers")
             if not reached:
                 for one in watched:
-                    one.player.fit(end_ms)
+                    one.player.pass_time(end_ms)
     return checkpoints
 
 
@@ -176,7 +188,7 @@ def _checkpoint(
     batches = [batch_kmeans.labels(points, clusters, seed) for seed in BATCH_SEEDS]
     for one in watched:
         one.agreed_day_old.append(one.agreement(at_ms, batches))
-        one.player.fit(at_ms)
+        one.player.pass_time(at_ms)
         one.agrees.append(one.agreement(at_ms, batches))
     pairs = itertools.combinations(batches, 2)
     return Checkpoint(at_ms, len(customers), mean(batch_kmeans.ari(*pair) for pair in pairs))
@@ -200,9 +212,9 @@ def _figures(
         "batch_ari": round(mean(batch[1:]), 4),
         "batch_ari_at": [round(one, 4) for one in batch],
         "ari_over_batch_min": round(min(behind[1:]), 4),
-        "us_per_label": round(lives[0].label_s / lives[0].purchases * 1e6, 2),
-        "us_per_lesson": round(lives[0].learn_s / lives[0].purchases * 1e6, 2),
-        "ms_per_fit": round(median(lives[0].fits_s or [0.0]) * 1e3, 1),
+        "us_per_label": round(lives[0].label_s / max(lives[0].asked, 1) * 1e6, 2),
+        "us_per_lesson": round(lives[0].pupil.learn_s / lives[0].purchases * 1e6, 2),
+        "ms_per_fit": round(median(lives[0].pupil.fits_s or [0.0]) * 1e3, 1),
         "snapshots": lives[0].snapshot.version,
         "baselines": {name: _judged([one]) for name, one in baselines.items()},
     }

@@ -18,10 +18,11 @@ class Learning:
     The ranking is left out: which products a message would recommend is not rehearsed.
     """
 
-    def __init__(self, *, adopt_every_days: int = 7) -> None:
+    def __init__(self, *, adopt_every_days: int = 7, adopt_segments_every_days: int = 1) -> None:
         self._numbers = count()
         self._learner = LearnerFold(
             adopt_every_days=adopt_every_days,
+            adopt_segments_every_days=adopt_segments_every_days,
             events_partitions=1,
             topic_of=str,
             pupils=[HazardPupil(), SegmentsPupil()],

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import gcd
 from pathlib import Path
 
 import structlog
@@ -109,7 +110,7 @@ def play(settings: Settings, history: History, *, speed: float | None, live: boo
         replayer = Replayer(
             history,
             contract,
-            adopt_every_days=settings.adopt_every_days,
+            adopt_every_days=gcd(settings.adopt_every_days, settings.adopt_segments_every_days),
             speed=speed,
             goes_live=live,
             watch=watch,

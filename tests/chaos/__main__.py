@@ -30,6 +30,7 @@ from tests.chaos.stage import Ground
 
 PAUSE_S = 3.4
 CLEAN, DIRTY, NOT_RUN = 0, 1, 2
+STAGES_AT_ONCE = 2
 
 
 def main() -> int:
@@ -104,27 +105,39 @@ def _plan(options: argparse.Namespace, seed: int) -> list[Fault]:
 
 async def _all_acts(folder: Path) -> tuple[int, Any]:
     """Every sabotage and its guarded twin on the same servers; 0 when each is as it must be."""
-    acts = []
-    async with Ground(folder) as ground:
-        for name, act in guards.ACTS.items():
-            for guarded in (False, True):
-                started = time.monotonic()
-                report = await guards.play(ground, name, guarded=guarded)
-                numbers = report.verdict.counters.numbers
-                seen = any(numbers[counter] for counter in act.counters)
-                as_due = report.verdict.counters.clean if guarded else seen
-                acts.append(
-                    {
-                        "sabotage": name,
-                        "guarded": guarded,
-                        "as_due": as_due,
-                        **{k: v for k, v in numbers.items() if v},
-                        "seconds": round(time.monotonic() - started, 1),
-                        "examples": report.verdict.counters.examples if not as_due else {},
-                    }
-                )
-                print(acts[-1], file=sys.stderr)
+    # They wait more than they work: for sessions to end, for roles to start.
+    stages = asyncio.Semaphore(STAGES_AT_ONCE)
+
+    async def one(name: str, guarded: bool) -> dict[str, Any]:
+        async with stages:
+            told = await _act(ground, name, guarded=guarded)
+        print(told, file=sys.stderr)
+        return told
+
+    async with Ground(folder) as ground, asyncio.TaskGroup() as group:
+        playing = [
+            group.create_task(one(name, guarded))
+            for name in guards.ACTS
+            for guarded in (False, True)
+        ]
+    acts = [task.result() for task in playing]
     return (CLEAN if all(act["as_due"] for act in acts) else DIRTY), acts
+
+
+async def _act(ground: Ground, name: str, *, guarded: bool) -> dict[str, Any]:
+    started = time.monotonic()
+    counters = (await guards.play(ground, name, guarded=guarded)).verdict.counters
+    numbers = counters.numbers
+    seen = any(numbers[counter] for counter in guards.ACTS[name].counters)
+    as_due = counters.clean if guarded else seen
+    return {
+        "sabotage": name,
+        "guarded": guarded,
+        "as_due": as_due,
+        **{k: v for k, v in numbers.items() if v},
+        "seconds": round(time.monotonic() - started, 1),
+        "examples": counters.examples if not as_due else {},
+    }
 
 
 def _told(report: driver.Report) -> tuple[int, dict[str, Any]]:

@@ -106,6 +106,7 @@ def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None
     """Snapshots and their adoptions: what one pass over the lessons gives, each once."""
     fold = LearnerFold(
         adopt_every_days=1,
+        adopt_segments_every_days=1,
         events_partitions=partitions,
         topic_of=str,
         pupils=[HazardPupil(), RankingPupil(), SegmentsPupil()],

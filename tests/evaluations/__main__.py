@@ -34,22 +34,16 @@ def _drops(size: str, seed: str) -> Arguments:
     ]
 
 
+def _dormancy(history: Callable[[Path], Path], days: str, *more: str) -> Arguments:
+    return lambda folder: ["dormancy", str(history(folder)), "--horizon-days", days, *more]
+
+
 EVALUATIONS: dict[str, Arguments] = {
-    "dormancy-online-retail": lambda folder: [
-        "dormancy",
-        str(histories.online_retail(folder)),
-        *("--horizon-days", "60"),
-    ],
-    "dormancy-complete-journey": lambda folder: [
-        "dormancy",
-        str(histories.complete_journey(folder)),
-        *("--horizon-days", "30", "--every-days", "14", "--burn-days", "60"),
-    ],
-    "dormancy-cdnow": lambda folder: [
-        "dormancy",
-        str(histories.cdnow(folder)),
-        *("--horizon-days", "90"),
-    ],
+    "dormancy-online-retail": _dormancy(histories.online_retail, "60"),
+    "dormancy-complete-journey": _dormancy(
+        histories.complete_journey, "30", "--every-days", "14", "--burn-days", "60"
+    ),
+    "dormancy-cdnow": _dormancy(histories.cdnow, "90"),
     "forecast-cdnow": lambda folder: [
         "forecast",
         str(histories.cdnow_sample(folder)),

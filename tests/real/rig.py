@@ -42,6 +42,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "mark_interval_ms",
         "session_timeout_ms",
         "adopt_every_days",
+        "adopt_segments_every_days",
         "dormant_after_days",
         "automatic_tiers",
         "incarnation",

@@ -88,6 +88,7 @@ async def test_the_same_log_gives_the_same_models_though_the_learner_is_killed(
                 "namespace": settings.namespace + name,
                 "data_dir": settings.data_dir / name,
                 "adopt_every_days": 20,
+                "adopt_segments_every_days": 20,
             }
         )
         async with Log(own) as log:

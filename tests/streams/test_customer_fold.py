@@ -10,7 +10,7 @@ from models import coupon_words
 from models import step as steps
 from models.coupon_words import order_key, partition_of_coupon
 from models.customer import Customer, Timer, decode_row, encode_row
-from models.effects import Action, Alert, DayEnded, DeadLetter, Fact, HourEnded, Lesson
+from models.effects import Action, DayEnded, DeadLetter, Fact, HourEnded, Lesson
 from models.events import TYPES, Absorbed, Adopted, ClockMark, Tracked, decode
 from models.hazard import HazardSnapshot
 from models.partition_clock import PartitionClock
@@ -25,6 +25,7 @@ from tests.builders import (
     HOUR,
     START_MS,
     Record,
+    alerts_in,
     customer_fold,
     fold_through,
     identified,
@@ -289,14 +290,6 @@ def test_a_refused_snapshot_is_not_adopted() -> None:
         fold, Adopted("hazard", 4, "x"), Adopted("hazard", 5, "x"), order("o1"), viewed()
     )
     assert hazard_version_in(interval) == 4
-
-
-def alerts_in(interval: Interval) -> list[Alert]:
-    return [
-        msgspec.json.decode(one.value, type=Alert)
-        for one in listed(interval.outputs)
-        if one.topic == topics.ALERTS
-    ]
 
 
 def test_a_refused_snapshot_is_an_alert_until_a_later_one_is_adopted() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.effects import Alert, DayEnded, DeadLetter, HazardLesson, Pinned, encode
+from models.clock import DAY_MS
+from models.effects import CustomerStood, DayEnded, DeadLetter, HazardLesson, Pinned, encode
 from models.events import Adopted, decode
 from models.hazard import FEATURES, BadSnapshot, check
 from models.hazard_learner import HazardLearner
@@ -17,16 +18,17 @@ from streams.hazard_pupil import HazardPupil
 from streams.learner_fold import LearnerFold
 from streams.ranking_pupil import RankingPupil
 from streams.segments_pupil import SegmentsPupil
-from tests.builders import Record, listed, named
+from tests.builders import Record, alerts_in, listed, named
 
 DAYS = range(100, 121)
 PARTITIONS = 2
 NOTHING: frozenset[bytes] = frozenset()
 
 
-def learner_fold(adopt_every_days: int = 7) -> LearnerFold:
+def learner_fold(adopt_every_days: int = 7, adopt_segments_every_days: int = 7) -> LearnerFold:
     return LearnerFold(
         adopt_every_days=adopt_every_days,
+        adopt_segments_every_days=adopt_segments_every_days,
         events_partitions=3,
         topic_of=lambda name: name,
         pupils=[HazardPupil(), RankingPupil(), SegmentsPupil()],
@@ -77,14 +79,6 @@ def fold_all(fold: LearnerFold, records: list[Record]) -> None:
 def snapshots_in(interval: Interval) -> list[SnapshotRecord]:
     return [
         read_record(one.value) for one in listed(interval.outputs) if one.topic == topics.SNAPSHOTS
-    ]
-
-
-def alerts_in(interval: Interval) -> list[Alert]:
-    return [
-        msgspec.json.decode(one.value, type=Alert)
-        for one in listed(interval.outputs)
-        if one.topic == topics.ALERTS
     ]
 
 
@@ -314,3 +308,37 @@ def test_a_learner_written_down_by_the_release_with_one_model_goes_on() -> None:
     (record,) = snapshots_in(interval)
     assert (record.snapshot.version, record.snapshot.lessons) == (2, 21)
     assert not [one for one in listed(interval.outputs) if one.topic == topics.EVENTS], "held"
+
+
+def test_clusters_are_adopted_by_days_of_their_own() -> None:
+    fold = learner_fold(adopt_segments_every_days=2)
+    records = [
+        Record(day * 1_000 + at, encode(one))
+        for day in DAYS
+        for at, one in enumerate(
+            [lesson(day, 1), *(stood(day, number) for number in range(60)), *both_ended(day)]
+        )
+    ]
+    fold_all(fold, records)
+    days: dict[str, list[int]] = {}
+    for one in snapshots_in(fold.seal()):
+        days.setdefault(one.model, []).append(one.snapshot.trained_to_day)
+    assert days == {"hazard": [105, 112, 119], "segments": list(range(100, 121, 2))}
+
+
+def both_ended(day: int) -> list[DayEnded]:
+    return [ended(partition, day) for partition in range(PARTITIONS)]
+
+
+def stood(day: int, number: int) -> CustomerStood:
+    spread = number * number
+    return CustomerStood(
+        partition=0,
+        day=day,
+        customer=named(f"{day}:{number}"),
+        last_order_ms=(day - number % 30) * DAY_MS,
+        orders=1 + number % 7,
+        value_cents=1_000 + spread,
+        before=None,
+        after=(1, 1_000 + spread, 1, 1_000 + spread),
+    )

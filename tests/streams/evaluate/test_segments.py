@@ -84,7 +84,7 @@ class Told:
     def buy(self, bought: Any) -> None:
         raise AssertionError
 
-    def fit(self, now_ms: int) -> None:
+    def pass_time(self, now_ms: int) -> None:
         raise AssertionError
 
     def look(self) -> Look:
