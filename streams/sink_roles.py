@@ -176,6 +176,8 @@ def dispatcher_config(settings: Settings) -> DispatcherConfig:
         events_topic=named(topics.EVENTS),
         dead_letters_topic=named(topics.DEAD_LETTERS),
         control_topic=named(topics.CONTROL),
+        snapshots_topic=named(topics.SNAPSHOTS),
+        learner_topic=named(topics.LEARNER),
         group=named("dispatcher"),
         session_timeout_ms=settings.session_timeout_ms,
     )

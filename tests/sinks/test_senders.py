@@ -13,7 +13,7 @@ from models.events import MessageChannel
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox, MailboxSender, mailbox_for_all
 from sinks.sealing import Sealer
-from sinks.senders import Message, Sender
+from sinks.senders import TASKS, WEBHOOKS, Message, Sender
 from tests.sinks.provider import HttpSender, Provider
 
 pytestmark = pytest.mark.real
@@ -99,10 +99,10 @@ async def test_a_sender_that_reaches_people_takes_no_history(way: Way) -> None:
     assert way.sender.takes_history is isinstance(way.sender, MailboxSender)
 
 
-def test_every_channel_has_a_sender_in_the_mailbox(tmp_path: Path) -> None:
+def test_every_outlet_has_a_sender_in_the_mailbox(tmp_path: Path) -> None:
     store = SqliteKeyStore(tmp_path / "keys.sqlite", bytes(32))
     senders = mailbox_for_all(Mailbox(Redis(), Sealer(store)))
-    assert set(senders) == set(MessageChannel)
+    assert set(senders) == {*MessageChannel, TASKS, WEBHOOKS}
     store.close()
 
 
