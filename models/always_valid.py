@@ -13,6 +13,7 @@ is no guide: while it has seen no order it would be zero, and every second compa
 both arms together, which is exact as long as there is no difference.
 """
 
+from collections.abc import Sequence
 from math import exp, inf, log, log1p, sqrt
 from typing import NamedTuple
 
@@ -80,10 +81,56 @@ def interval(
     Interval(difference=0.0, low=-inf, high=inf)
     """
     difference = treated.mean - control.mean
-    variance = _variance(treated, control)
+    return _bounds(
+        difference, _variance(treated, control), _effective(treated, control), alpha, planned
+    )
+
+
+def interval_over(
+    strata: Sequence[tuple[Sample, Sample]], alpha: float = ALPHA, planned: float = PLANNED
+) -> Interval:
+    """Bounds of one difference, from times in which customers were divided differently.
+
+    Each of `strata` is the treated and the control of one such time; only what was divided by the
+    same chance is compared, and each difference counts by what is known of it. A stratum that
+    lacks one of the two says nothing.
+
+    >>> some, more = Sample(40, 0.5, 10.0), Sample(60, 0.4, 14.4)
+    >>> interval_over([(some, more)]) == interval(some, more)
+    True
+    """
+    both = [(one, other) for one, other in strata if one.count and other.count]
+    spare = sum(one.count + other.count - 2 for one, other in both)
+    squares = sum(one.squares + other.squares for one, other in both)
+    effective = sum(_effective(one, other) for one, other in both)
+    if spare <= 0 or not squares > 0.0:
+        difference = _weighed([(_effective(*pair), _apart(*pair)) for pair in both])
+        return Interval(difference, -inf, inf)
+    together = squares / spare
+    difference = variance = 0.0
+    for one, other in both:
+        share = _effective(one, other) / effective
+        difference += share * _apart(one, other)
+        spread = max(_spread_apart(one, other), together * (1.0 / one.count + 1.0 / other.count))
+        variance += share * share * spread
+    return _bounds(difference, variance, effective, alpha, planned)
+
+
+def _weighed(parts: list[tuple[float, float]]) -> float:
+    whole = sum(weight for weight, _ in parts)
+    return sum(weight * value for weight, value in parts) / whole if whole else 0.0
+
+
+def _apart(treated: Sample, control: Sample) -> float:
+    return treated.mean - control.mean
+
+
+def _bounds(
+    difference: float, variance: float, effective: float, alpha: float, planned: float
+) -> Interval:
     if not variance > 0.0:
         return Interval(difference, -inf, inf)
-    grown = _information(treated, control, planned)
+    grown = _grown(effective, planned)
     width = variance * (1.0 + 1.0 / grown) * (log1p(grown) - 2.0 * log(alpha))
     return Interval(difference, difference - sqrt(width), difference + sqrt(width))
 
@@ -97,7 +144,7 @@ def p_value(treated: Sample, control: Sample, planned: float = PLANNED) -> float
     variance = _variance(treated, control)
     if not variance > 0.0:
         return 1.0
-    grown = _information(treated, control, planned)
+    grown = _grown(_effective(treated, control), planned)
     distance = (treated.mean - control.mean) ** 2 / variance
     evidence = 0.5 * distance * grown / (1.0 + grown) - 0.5 * log1p(grown)
     return min(1.0, exp(-min(evidence, _EXPONENT_AT_MOST)))
@@ -107,17 +154,29 @@ def _variance(treated: Sample, control: Sample) -> float:
     """Variance of the difference of means; 0 while nothing is known of it."""
     if treated.count < 2 or control.count < 2:
         return 0.0
-    apart = (
+    together = (treated.squares + control.squares) / (treated.count + control.count - 2)
+    least = together * (1.0 / treated.count + 1.0 / control.count)
+    return max(_spread_apart(treated, control), least)
+
+
+def _spread_apart(treated: Sample, control: Sample) -> float:
+    """Variance of the difference by each arm's own spread; 0 where one has none yet."""
+    if treated.count < 2 or control.count < 2:
+        return 0.0
+    return (
         treated.squares / (treated.count - 1) / treated.count
         + control.squares / (control.count - 1) / control.count
     )
-    together = (treated.squares + control.squares) / (treated.count + control.count - 2)
-    return max(apart, together * (1.0 / treated.count + 1.0 / control.count))
 
 
-def _information(treated: Sample, control: Sample, planned: float) -> float:
+def _effective(treated: Sample, control: Sample) -> float:
+    """How many customers an arm tell as much, halved: n and n give n / 2."""
+    both = treated.count + control.count
+    return treated.count * control.count / both if both else 0.0
+
+
+def _grown(effective: float, planned: float) -> float:
     """How much is known, in units of what the mixture is tuned to."""
-    effective = treated.count * control.count / (treated.count + control.count)
     return effective * 2.0 / max(planned, _PLANNED_AT_LEAST) * _TUNED
 
 

@@ -8,10 +8,9 @@ first of January of 1, 1900 or 1970) would congratulate thousands on one day.
 """
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from models.local_time import Zone, date_of, day_on, local_day, moment_of
 
@@ -121,8 +120,9 @@ def _day_of_time(text: str, zone: Zone) -> tuple[int, int, int] | None:
     except ValueError:
         return None
     if moment.tzinfo is not None and moment.time() != datetime.min.time():
+        at_ms = int(moment.timestamp() * 1_000)
         try:
-            local = moment.astimezone(ZoneInfo(zone.name))
+            local = moment.astimezone(UTC) + timedelta(milliseconds=zone.offset_ms(at_ms))
         except OverflowError:
             local = moment
         if local.time() == datetime.min.time():

@@ -13,16 +13,16 @@ from typing import NamedTuple
 
 import msgspec
 
-COUNT_AT_MOST = 64
+COUNT_AT_MOST = 1_000
 _REMEMBERED_AT_LEAST = 8
 
 
 class Cap(msgspec.Struct, frozen=True):
-    """At most `count` messages within any `window_ms`; `channel` empty: over all channels."""
+    """At most `count` messages within any `window_ms`; `channels` empty: over all channels."""
 
     count: int
     window_ms: int
-    channel: str = ""
+    channels: tuple[str, ...] = ()
 
 
 class Sent(msgspec.Struct, array_like=True, gc=False):
@@ -41,19 +41,19 @@ class Capped(NamedTuple):
 class Caps:
     """A shop's caps, sorted by what they ask of a row."""
 
-    __slots__ = ("_by_channel", "_over_all", "all", "remembered")
+    __slots__ = ("_of", "_over_all", "all", "remembered")
 
     def __init__(self, caps: Iterable[Cap]) -> None:
-        """ValueError for a count that is not 1 to 64, or a window of no length."""
+        """ValueError for a count that is not 0 to 1,000, or a window of no length."""
         self.all = tuple(caps)
         for cap in self.all:
-            if not (1 <= cap.count <= COUNT_AT_MOST and cap.window_ms > 0):
-                raise ValueError(f"a cap allows 1 to {COUNT_AT_MOST} within some time: {cap}")
-        self._over_all = [cap for cap in self.all if not cap.channel]
-        self._by_channel: dict[str, list[Cap]] = {}
+            if not (0 <= cap.count <= COUNT_AT_MOST and cap.window_ms > 0):
+                raise ValueError(f"a cap allows 0 to {COUNT_AT_MOST} within some time: {cap}")
+        self._over_all = [cap for cap in self.all if not cap.channels]
+        self._of: dict[str, list[Cap]] = {}
         for cap in self.all:
-            if cap.channel:
-                self._by_channel.setdefault(cap.channel, []).append(cap)
+            for channel in dict.fromkeys(cap.channels):
+                self._of.setdefault(channel, []).append(cap)
         self.remembered = max([_REMEMBERED_AT_LEAST, *(cap.count for cap in self.all)])
 
     def standing(self, sent: Sent, channel: str, at_ms: int) -> Capped | None:
@@ -67,11 +67,12 @@ class Caps:
         (1005, None)
         """
         worst: Capped | None = None
-        mine = self._by_channel.get(channel)
-        if mine:
-            worst = _worst_of(mine, _times(sent, channel), at_ms, worst)
-        if self._over_all and sent.times:
-            worst = _worst_of(self._over_all, _all_times(sent), at_ms, worst)
+        for cap in self._of.get(channel, ()):
+            worst = _worse(cap, _times_over(sent, cap.channels), at_ms, worst)
+        if self._over_all:
+            times = _all_times(sent)
+            for cap in self._over_all:
+                worst = _worse(cap, times, at_ms, worst)
         return worst
 
 
@@ -108,6 +109,12 @@ def _times(sent: Sent, channel: str) -> "array[int]":
     return array("q", sent.times.get(channel, b""))
 
 
+def _times_over(sent: Sent, channels: tuple[str, ...]) -> Sequence[int]:
+    if len(channels) == 1:
+        return _times(sent, channels[0])
+    return sorted(one for channel in channels for one in _times(sent, channel))
+
+
 def _all_times(sent: Sent) -> Sequence[int]:
     if len(sent.times) == 1:
         return array("q", next(iter(sent.times.values())))
@@ -115,12 +122,13 @@ def _all_times(sent: Sent) -> Sequence[int]:
     return sorted(array("q", b"".join(sent.times.values())))
 
 
-def _worst_of(
-    caps: Iterable[Cap], times: Sequence[int], at_ms: int, worst: Capped | None
-) -> Capped | None:
-    for cap in caps:
-        if len(times) >= cap.count:
-            until_ms = times[-cap.count] + cap.window_ms
-            if until_ms > at_ms and (worst is None or until_ms > worst.until_ms):
-                worst = Capped(cap, until_ms)
-    return worst
+def _worse(cap: Cap, times: Sequence[int], at_ms: int, worst: Capped | None) -> Capped | None:
+    if not cap.count:
+        until_ms = at_ms + cap.window_ms
+    elif len(times) >= cap.count:
+        until_ms = times[-cap.count] + cap.window_ms
+    else:
+        return worst
+    if until_ms <= at_ms or (worst is not None and until_ms <= worst.until_ms):
+        return worst
+    return Capped(cap, until_ms)

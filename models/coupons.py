@@ -49,6 +49,16 @@ class Outcome(Enum):
     KEPT = "it is not given back"
 
 
+class Sharing(Enum):
+    """Whether many customers have the same code (models/coupon_desk.py)."""
+
+    NOT = ""
+    # Each to whom it is given may redeem it once.
+    GIVEN = "given"
+    # Whoever has it may, once.
+    ANYONE = "anyone"
+
+
 class Terms(msgspec.Struct, array_like=True, frozen=True):
     """What a coupon promises; `expires_ms` 0: never, `owner` empty: good for whoever has it.
 
@@ -63,6 +73,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True):
     gives_back: bool = True
     grace_days: int = 0
     step_cents: int = 1
+    sharing: Sharing = Sharing.NOT
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -88,14 +99,14 @@ class Coupon(msgspec.Struct, array_like=True, frozen=True):
     answers: tuple[Answer, ...] = ()
 
 
-class Issued(msgspec.Struct, frozen=True):
+class Issued(msgspec.Struct, frozen=True, tag_field="kind", tag="issued"):
     """A coupon is given out, or a shop's own taken in."""
 
     at_ms: int
     terms: Terms
 
 
-class RedemptionAsked(msgspec.Struct, frozen=True):
+class RedemptionAsked(msgspec.Struct, frozen=True, tag_field="kind", tag="redemption_asked"):
     """A till or an order wants to redeem it; `id` is the same when the request is repeated.
 
     `names` are all tokens of the customer, the present one and merged ones; `with_others` says
@@ -110,7 +121,7 @@ class RedemptionAsked(msgspec.Struct, frozen=True):
     with_others: bool = False
 
 
-class OrderVoided(msgspec.Struct, frozen=True):
+class OrderVoided(msgspec.Struct, frozen=True, tag_field="kind", tag="order_voided"):
     """An order is cancelled or refunded; only one that is so as a whole gives a coupon back."""
 
     at_ms: int
@@ -118,13 +129,13 @@ class OrderVoided(msgspec.Struct, frozen=True):
     whole: bool = True
 
 
-class Revoked(msgspec.Struct, frozen=True):
+class Revoked(msgspec.Struct, frozen=True, tag_field="kind", tag="revoked"):
     """The shop takes it back."""
 
     at_ms: int
 
 
-class TimePassed(msgspec.Struct, frozen=True):
+class TimePassed(msgspec.Struct, frozen=True, tag_field="kind", tag="time_passed"):
     """The log's time has come to `at_ms`."""
 
     at_ms: int

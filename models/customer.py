@@ -49,6 +49,7 @@ from models.events import (
     Unsubscribed,
 )
 from models.item_memory import ItemMemory
+from models.triggers.notes import Notes
 
 STATE_VERSION = 1
 KEPT_ORDERS = 12
@@ -258,6 +259,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     dormancy: str = ""
     items: ItemMemory = msgspec.field(default_factory=ItemMemory)
     cluster: int = -1
+    playbook: Notes = msgspec.field(default_factory=Notes)
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):

@@ -148,9 +148,10 @@ def stacked(kinds: Sequence[Kind], basket: Basket, step_cents: int = 1) -> list[
     return found
 
 
-def _rank(kind: Kind) -> tuple[int, int]:
+def _rank(kind: Kind) -> tuple[int, int, str]:
     size = kind.basis_points if isinstance(kind, Percent) else worst_cents(kind) or 0
-    return _SEQUENCE.index(type(kind)), -size
+    # Of two alike in size their limits decide, so that the order given never does.
+    return _SEQUENCE.index(type(kind)), -size, repr(kind)
 
 
 def worst_cents(kind: Kind) -> int | None:

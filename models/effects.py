@@ -280,8 +280,8 @@ def refused_snapshot(
 class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What could not be taken: the reason in the clear, the body sealed.
 
-    `source` is "gateway", "webhook:NAME", "intake", "replay", "worker", "learner", "watch" or
-    "dispatcher"; `path` and `expected`
+    `source` is "gateway", "webhook:NAME", "intake", "replay", "worker", "coupons", "learner",
+    "watch" or "dispatcher"; `path` and `expected`
     are as in the gateway's answer.
     """
 

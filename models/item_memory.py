@@ -137,6 +137,29 @@ def sheet_of(memory: ItemMemory) -> Sheet:
     )
 
 
+class Bought(NamedTuple):
+    """What is remembered of one item; days since the epoch, UTC."""
+
+    first_day: int
+    last_day: int
+    times: int
+    marks: int
+
+
+def bought(memory: ItemMemory, ref: int) -> Bought | None:
+    """Look one item up; None when it was never bought.
+
+    >>> memory = ItemMemory()
+    >>> buy(memory, [7], 20 * DAY_MS), bought(memory, 7), bought(memory, 8)
+    ([-1], Bought(first_day=20, last_day=20, times=1, marks=0), None)
+    """
+    at = _find(memory.records, ref)
+    if at < 0:
+        return None
+    _, _, last, first, times, marks = _RECORD.unpack_from(memory.records, at)
+    return Bought(first, last, times, marks) if times else None
+
+
 def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
     """Remember an order's different items; gives the days since each was bought, -1 for never."""
     _move_landmark(memory, at_ms)

@@ -8,6 +8,9 @@ from local midnight. Where clocks are changed:
 - a day that a zone skipped whole (Samoa, 30 December 2011) is no day on which anything falls;
 - quiet hours are what the wall shows: they may end twice in a night in which an hour comes twice.
 
+The time zone database is the one that comes with the release (package tzdata), never the machine's:
+two machines must not differ about a log they both replay.
+
 A zone's offset is looked up once for a period of weeks, day by day: in none of the database's zones
 did one ever change within a day of another change since 1970.
 """
@@ -16,8 +19,10 @@ import re
 from bisect import bisect_right
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from importlib.resources import files
+from io import BytesIO
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from models.clock import DAY_MS, MINUTE_MS
 
@@ -120,7 +125,7 @@ def zone_of(name: str, shop: str = "UTC") -> Zone:
     >>> zone_of("Mars/Olympus", shop="Asia/Taipei").name
     'Asia/Taipei'
     """
-    return _zone_named(name) or _zone_named(shop) or _zone_of_utc()
+    return _zone_named(name) or _zone_named(shop) or _load("UTC")
 
 
 def is_zone(name: str) -> bool:
@@ -132,19 +137,24 @@ def is_zone(name: str) -> bool:
     return _zone_named(name) is not None
 
 
-@lru_cache(maxsize=4_096)
+def zone_names() -> tuple[str, ...]:
+    """All zones there are, by name."""
+    return tuple(sorted(_names()))
+
+
 def _zone_named(name: str) -> Zone | None:
-    if not _NAME.fullmatch(name):
-        return None
-    try:
-        return Zone(name, ZoneInfo(name))
-    except (ZoneInfoNotFoundError, OSError, ValueError):
-        return None
+    return _load(name) if _NAME.fullmatch(name) and name in _names() else None
+
+
+@lru_cache(maxsize=1_024)
+def _load(name: str) -> Zone:
+    raw = files("tzdata").joinpath("zoneinfo", *name.split("/")).read_bytes()
+    return Zone(name, ZoneInfo.from_file(BytesIO(raw), key=name))
 
 
 @lru_cache(maxsize=1)
-def _zone_of_utc() -> Zone:
-    return Zone("UTC", ZoneInfo("UTC"))
+def _names() -> frozenset[str]:
+    return frozenset(files("tzdata").joinpath("zones").read_text().split())
 
 
 def minute_of(text: str) -> int | None:

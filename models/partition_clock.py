@@ -16,7 +16,10 @@ class PartitionClock(msgspec.Struct, array_like=True):
     `versions` are the adopted ones of the models beside the hazard, `refused` the version that each
     model's newest adoption could not be given, and since when. `orders_before` and
     `revenue_before_cents` are the running hour's from a release that counted nothing else,
-    `refused_version` and `refused_at_ms` the hazard's from one that had no other model.
+    `refused_version` and `refused_at_ms` the hazard's from one that had no other model. `spent` is
+    what was given away of each offer's budget: since when, cents, coupons. `arming` names the last
+    customer whose row was armed for an edition that was adopted, None once all are.
+    `coupons_issued` numbers the coupon codes.
     """
 
     now_ms: int = 0
@@ -29,6 +32,9 @@ class PartitionClock(msgspec.Struct, array_like=True):
     refused_at_ms: int = 0
     versions: dict[str, int] = {}
     refused: dict[str, tuple[int, int]] = {}
+    spent: dict[str, tuple[int, int, int]] = {}
+    arming: str | None = None
+    coupons_issued: int = 0
 
 
 def restored(row: bytes) -> PartitionClock:
@@ -53,12 +59,22 @@ def adopt(clock: PartitionClock, model: str, version: int) -> None:
         clock.versions[model] = version
 
 
+def next_coupon(clock: PartitionClock) -> int:
+    """Give the next coupon's number in this partition; no other coupon has or had it."""
+    clock.coupons_issued += 1
+    return clock.coupons_issued - 1
+
+
 def copied(clock: PartitionClock) -> PartitionClock:
     """Give a clock of its own, counts and all."""
     counts = clock.running
     own = HourCounts(counts.orders, counts.revenue_cents, dict(counts.others), dict(counts.slices))
     return msgspec.structs.replace(
-        clock, running=own, versions=dict(clock.versions), refused=dict(clock.refused)
+        clock,
+        running=own,
+        versions=dict(clock.versions),
+        refused=dict(clock.refused),
+        spent=dict(clock.spent),
     )
 
 

@@ -1,6 +1,6 @@
 """START HERE: one event or timer, one customer, one state; what follows from it.
 
-    recognise a repeat -> follow a merge -> apply, note items -> foretell -> rules -> tier
+    recognise a repeat -> follow a merge -> apply, note items -> foretell -> tier -> playbook
 
 `step` mutates the row it is given and returns effects; the caller owns the row and throws it away
 if this raises (ARCHITECTURE.md, decision 6). No clock, no I/O, no randomness.
@@ -13,6 +13,7 @@ import msgspec
 
 from models import (
     browse_reminder,
+    coupon_asks,
     hazard_question,
     item_notes,
     merging,
@@ -22,6 +23,7 @@ from models import (
 )
 from models.clock import DAY_MS
 from models.clusters import NOBODY
+from models.coupon_words import CouponWord
 from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
 from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
@@ -49,6 +51,8 @@ from models.events import (
 )
 from models.hazard import outdate, settle
 from models.tier import PLAYBOOK_EDGES, tier_of
+from models.triggers import changes, engine, notes
+from models.triggers.standing import OWN_TIMERS
 from models.view import View
 
 
@@ -58,7 +62,7 @@ class ForLog(msgspec.Struct, frozen=True):
     event: Event
 
 
-Effect = Fact | Action | Taught | ForLog
+Effect = Fact | Action | Taught | ForLog | CouponWord
 Rule = Callable[[str, Customer, Any, View, int], list[Action | Decided]]
 RULES: dict[type, tuple[Rule, ...]] = {
     OrderCompleted: (thank_you.on_order, browse_reminder.on_order),
@@ -94,8 +98,10 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
     if is_told_receipt(customer, event):
         return []
     at_ms = event.occurred_at_ms
+    was = changes.standing(customer)
     before = standing_notes.stand(customer) if kind in _MOVES_ORDERS else None
     now_ms = at_ms if at_ms > view.now_ms else view.now_ms
+    folded = None
     if type(event) is Absorbed:
         other = decode_row(event.row)
         if not other.events:
@@ -103,36 +109,50 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         effects = _absorb(customer, other, event, view)
     else:
         folded = _apply(customer, event, raw, view)
-        effects = [folded, *item_notes.note(customer, event, folded.order_state, view)]
+        state = folded.order_state
+        asked = coupon_asks.asked(customer, event, state) if kind in coupon_asks.ASKING else ()
+        effects = [folded, *item_notes.note(customer, event, state, view), *asked]
     may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
     if before is not None:
         effects.extend(standing_notes.changed(event.customer, customer, before, view))
-    for rule in RULES.get(kind, ()):
-        effects.extend(rule(event.customer, customer, event, view, at_ms))
+    if view.rulebook is None:
+        effects.extend(_by_own_rules(customer, event, view))
     if kind in _MOVES_SLEEP:
         _move_sleep(customer, kind, at_ms, view)
     if may_move:
         anew = before is not None
         effects.extend(_change_tier(event.customer, customer, now_ms, view, anew=anew))
+    effects.extend(engine.on_event(event.customer, customer, event, folded, was, view, now_ms))
     return effects
+
+
+def _by_own_rules(customer: Customer, event: Any, view: View) -> list[Action | Decided]:
+    """What the release does of itself, as long as nobody has applied a playbook."""
+    decisions: list[Action | Decided] = []
+    for rule in RULES.get(type(event), ()):
+        decisions += rule(event.customer, customer, event, view, event.occurred_at_ms)
+    return decisions
 
 
 def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effect]:
     """Fold one due timer into its customer, at the partition's time."""
-    customer.timers.remove(timer)
+    was = changes.standing(customer)
     may_move = _tier_may_have_moved(customer, view.now_ms)
     outdate(customer, view.now_ms)
     effects: list[Effect] = []
+    if timer.rule not in OWN_TIMERS:
+        customer.timers.remove(timer)
     if timer.rule == hazard_question.NAME:
         effects.extend(hazard_question.on_timer(token, customer, view))
     elif timer.rule == sleep_timer.NAME:
         sleep_timer.on_timer(customer, view)
         may_move = True
-    else:
+    elif timer.rule in TIMER_RULES and view.rulebook is None:
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     if may_move:
         effects.extend(_change_tier(token, customer, view.now_ms, view))
+    effects.extend(engine.on_timers(token, customer, was, view))
     return effects
 
 
@@ -188,8 +208,12 @@ def _absorb(customer: Customer, other: Customer, event: Absorbed, view: View) ->
     if event.origin != event.customer:
         effects.append(merging.merged_fact(event, view))
     at_ms = event.occurred_at_ms
-    effects.extend(thank_you.on_merge(event.customer, customer, other, view, at_ms))
+    book = view.rulebook
+    if book is None:
+        effects.extend(thank_you.on_merge(event.customer, customer, other, view, at_ms))
+    both = notes.merged(customer.playbook, other.playbook, book.caps if book else None)
     merging.absorb(customer, other)
+    customer.playbook = both
     return effects
 
 

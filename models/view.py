@@ -1,9 +1,10 @@
 """What a step may look at besides the row: where it stands in the log, and what was adopted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models import segments
 from models.hazard import NOTHING_LEARNED, HazardSnapshot
+from models.partition_clock import PartitionClock
 from models.playbook.rulebook import Rulebook
 from models.segments import SegmentsSnapshot
 
@@ -14,7 +15,9 @@ class View:
 
     `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the
     broker took the record; `token` the customer's. (Not a msgspec struct: those take three times as
-    long to set a field.)
+    long to set a field.) `rulebook` is the adopted playbook, None where none ever was; `clock` the
+    partition's own row, which numbers coupons and keeps what was given away of each offer's budget;
+    `coupon_key` scatters the coupons' codes.
     """
 
     incarnation: int
@@ -27,6 +30,8 @@ class View:
     segments: SegmentsSnapshot = segments.NOTHING_LEARNED
     rulebook: Rulebook | None = None
     playbook_version: int = 0
+    clock: PartitionClock = field(default_factory=PartitionClock)
+    coupon_key: bytes = b""
     next_index: int = 0
 
     def index(self) -> int:

@@ -120,6 +120,17 @@ DECISIONS = Table(
         ("hazard", NUMBER),
         ("hazard_version", COUNT),
         ("inputs", TEXT),
+        ("status", TEXT),
+        ("action", TEXT),
+        ("message_channel", TEXT),
+        ("offer", TEXT),
+        ("coupon", TEXT),
+        ("arm", TEXT),
+        ("propensity", NUMBER),
+        ("held_until", MOMENT),
+        ("playbook_version", COUNT),
+        ("passed", pa.list_(TEXT)),
+        ("rivals", pa.list_(TEXT)),
         ("log_partition", pa.uint16()),
         ("log_offset", pa.uint64()),
         ("log_index", COUNT),
@@ -147,6 +158,8 @@ _order = msgspec.json.Decoder(OrderCompleted)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _json = msgspec.json.Encoder()
 _ORDER_TYPE = "order_completed"
+# Receipts of the release's own rules name the verdict only.
+_STATUSES = {"sent": "sent"}
 
 
 def read_fact(record: Record, rows: Mapping[str, list[Row]]) -> None:
@@ -274,6 +287,17 @@ def _decision(fact: Decided, place: tuple[int, int]) -> Row:
         fact.hazard,
         fact.hazard_version,
         _json.encode(fact.inputs).decode(),
+        fact.status or _STATUSES.get(fact.verdict, ""),
+        fact.action,
+        fact.message_channel,
+        fact.offer,
+        fact.coupon,
+        fact.arm,
+        fact.propensity,
+        fact.held_until_ms or None,
+        fact.playbook_version,
+        fact.passed,
+        fact.rivals,
         fact.partition,
         fact.offset,
         fact.index,

@@ -20,6 +20,7 @@ POSITIONED = {
     "profile_history": "",
     "alerts": "",
     "dead_letters": "",
+    "coupon_verdicts": "",
     "unreadable": ", topic",
 }
 """Tables that are fed from topics, with what tells rows of one record apart."""
@@ -43,6 +44,24 @@ class OrderDay(NamedTuple):
     day: date
     orders: int
     revenue_cents: int
+
+
+class OfferLiability(NamedTuple):
+    """What the coupons of one offer may yet cost, and what became of the others.
+
+    `open_cents` is the most that the open ones can cost but for `open_unlimited`, which have no
+    limit. Always issued = open + redeemed + expired + revoked.
+    """
+
+    offer: str
+    issued: int
+    open: int
+    open_cents: int
+    open_unlimited: int
+    redeemed: int
+    redeemed_cents: int
+    expired: int
+    revoked: int
 
 
 class TableCount(NamedTuple):
@@ -72,6 +91,15 @@ def orders_per_day(client: Client) -> list[OrderDay]:
         "SELECT day, sum(orders), sum(revenue_cents) FROM orders_daily GROUP BY day ORDER BY day"
     )
     return [OrderDay(*row) for row in found.result_rows]
+
+
+def coupon_liability(client: Client) -> list[OfferLiability]:
+    """Sum up each offer's coupons, those that may cost most first."""
+    found = client.query(
+        "SELECT offer, issued, open, open_cents, open_unlimited, redeemed, redeemed_cents, "
+        "expired, revoked FROM coupon_liability ORDER BY open_cents DESC, offer"
+    )
+    return [OfferLiability(*row) for row in found.result_rows]
 
 
 def tiers(client: Client) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Follows small topics of one partition each: everything that stands in them, then what comes."""
+"""Follows small topics: everything that stands in them, or nothing of it, then what comes."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -17,11 +17,16 @@ _log = structlog.get_logger(__name__)
 
 
 class Follower(ABC):
-    """Reads the topics from their beginning; where the broker was away, on from there."""
+    """Reads the topics from their beginning, or end; where the broker was away, on from there."""
 
-    def __init__(self, bootstrap: str, *topics: str) -> None:
+    def __init__(
+        self, bootstrap: str, *topics: str, partitions: int = 1, from_end: bool = False
+    ) -> None:
         self._bootstrap = bootstrap
-        self._partitions = [TopicPartition(topic, 0) for topic in topics]
+        self._from_end = from_end
+        self._partitions = [
+            TopicPartition(topic, number) for topic in topics for number in range(partitions)
+        ]
         self._next: dict[TopicPartition, int] = {}
         self._current = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -72,6 +77,9 @@ class Follower(ABC):
         for partition in self._partitions:
             if partition in self._next:
                 consumer.seek(partition, self._next[partition])
+            elif self._from_end:
+                await consumer.seek_to_end(partition)
+                self._next[partition] = await consumer.position(partition)
             else:
                 await consumer.seek_to_beginning(partition)
         ends = await consumer.end_offsets(self._partitions)

@@ -17,7 +17,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from models import effects, events
+from models import coupon_words, effects, events
+from models.coupon_words import CouponWord, home_of, partition_of_coupon
 from models.effects import DeadLetter
 from models.events import Adopted, ClockMark, Event
 from models.tokens import partition_of
@@ -153,6 +154,7 @@ class LogWriter:
         bootstrap: str,
         topic_events: str,
         topic_dead_letters: str,
+        topic_coupons: str = "",
         partitions: int,
         confirm_timeout_ms: int = 5_000,
         pending_bytes_max: int = 64_000_000,
@@ -160,6 +162,7 @@ class LogWriter:
         self._bootstrap = bootstrap
         self._topic_events = topic_events
         self._topic_dead_letters = topic_dead_letters
+        self._topic_coupons = topic_coupons
         self._partitions = partitions
         self._confirm_timeout_s = confirm_timeout_ms / 1000
         self._pending_bytes_max = pending_bytes_max
@@ -248,6 +251,15 @@ class LogWriter:
             groups.setdefault(partition, []).append((None, value))
         await self._write(self._topic_dead_letters, groups)
 
+    async def write_coupon_words(self, words: Sequence[CouponWord]) -> None:
+        """Write words to the partitions of their codes; raises LogSlow or LogUnreachable."""
+        groups: Prepared = {}
+        for word in words:
+            partition = partition_of_coupon(word.key, self._partitions)
+            record = home_of(word.key).encode(), coupon_words.encode(word)
+            groups.setdefault(partition, []).append(record)
+        await self._write(self._topic_coupons, groups)
+
     async def producer(self) -> AIOKafkaProducer:
         """Wait for a connected producer."""
         while self._producer is None:
@@ -332,7 +344,8 @@ class LogWriter:
                 return
 
     async def _check_topics(self, producer: AIOKafkaProducer) -> None:
-        for topic in (self._topic_events, self._topic_dead_letters):
+        wanted = (self._topic_events, self._topic_dead_letters, self._topic_coupons)
+        for topic in filter(None, wanted):
             found = await producer.partitions_for(topic)
             if len(found) != self._partitions:
                 raise LogUnreachable(

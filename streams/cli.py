@@ -21,6 +21,8 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
 
+from streams.playbook_packs_command import list_packs, write_new
+from streams.rehearse_command import rehearse
 from streams.settings import Settings
 
 WRONG_USE = 2
@@ -361,6 +363,45 @@ def list_playbook_fields(as_json: AsJson = False) -> None:
 def print_playbook_schema() -> None:
     """Print the language as JSON Schema, for editors."""
     import_module("streams.playbook_command").print_schema()
+
+
+playbook.command("packs")(list_packs)
+playbook.command("new")(write_new)
+
+
+app.command()(rehearse)
+
+
+@app.command()
+def explain(action_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Tell all about one action: why it was decided so, and what became of it."""
+    with _role("explain", data_dir) as settings:
+        command = import_module("streams.receipts_command")
+        command.explain(settings, action_id, as_json=as_json)
+
+
+@app.command()
+def why(
+    customer: Annotated[str, typer.Argument(help="The customer's id.")],
+    rule: Annotated[str, typer.Argument(help="The rule's name in the playbook.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why a customer got something by a rule, or why not."""
+    with _role("why", data_dir) as settings:
+        command = import_module("streams.receipts_command")
+        command.why(settings, customer, rule, as_json=as_json)
+
+
+coupons = typer.Typer(help="Coupons: what is out and may yet cost.")
+app.add_typer(coupons, name="coupons", no_args_is_help=True)
+
+
+@coupons.command("liability")
+def show_coupon_liability(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Tell by offer how many coupons are open, what they cost at most, what others cost."""
+    with _role("coupons", data_dir) as settings:
+        import_module("streams.coupons_command").show_liability(settings, as_json=as_json)
 
 
 @app.command()

@@ -13,7 +13,8 @@ from typing import Any, get_args
 import msgspec
 import structlog
 
-from models import hour_counts, partition_clock, segments
+from models import coupon_words, hour_counts, partition_clock, segments
+from models.coupon_words import CouponWord, home_of, partition_of_coupon
 from models.customer import (
     Customer,
     NewerState,
@@ -40,6 +41,7 @@ from models.partition_clock import PartitionClock, adopted
 from models.segments import SegmentsSnapshot
 from models.step import Effect, fire, step
 from models.tokens import PARTITION_KEY, partition_of
+from models.triggers.engine import arm
 from models.view import View
 from streams import topics
 from streams.fold import Interval, Output, Outputs, Place, PoisonError
@@ -75,12 +77,18 @@ class CustomerFold:
         topic_of: Callable[[str], str],
         load_snapshot: SnapshotLoader,
         seal_raw: Sealer,
+        coupon_key: bytes,
         nothing_learned: HazardSnapshot = NOTHING_LEARNED,
     ) -> None:
         self.partition = partition
         self.clock = PartitionClock()
         self._partitions = partitions
-        self._view = View(incarnation=incarnation, partition=partition, partitions=partitions)
+        self._view = View(
+            incarnation=incarnation,
+            partition=partition,
+            partitions=partitions,
+            coupon_key=coupon_key,
+        )
         self._load_snapshot = load_snapshot
         self._seal_raw = seal_raw
         self._topic_of = topic_of
@@ -90,6 +98,7 @@ class CustomerFold:
         self._metrics: Place = topic_of(topics.METRICS), 0
         self._alerts: Place = topic_of(topics.ALERTS), 0
         self._events = topic_of(topics.EVENTS)
+        self._coupons = topic_of(topics.COUPONS)
         self._packed: dict[bytes, bytes] = {}
         self._decoded: dict[bytes, Customer] = {}
         self._dirty: set[bytes] = set()
@@ -99,6 +108,7 @@ class CustomerFold:
         self._nothing_learned = nothing_learned
         self._snapshots: dict[tuple[str, int], Any] = {HAZARD_UNLEARNED: nothing_learned}
         self._sealed_clock = PartitionClock()
+        self._to_arm: list[bytes] | None = None
 
     def restore(self, key: bytes, row: bytes | None) -> None:
         """Take one row of the changelog; the newest of a key wins."""
@@ -160,7 +170,14 @@ class CustomerFold:
         view = self._view
         view.offset, view.logged_at_ms = record.offset, record.timestamp
         view.now_ms = self.clock.now_ms
+        self._look_at_snapshots()
+
+    def _look_at_snapshots(self) -> None:
+        view, clock = self._view, self.clock
         view.hazard, view.segments = self._hazard(), self._segments()
+        view.playbook_version = clock.versions.get("playbook", 0)
+        view.rulebook = self._snapshots.get(("playbook", view.playbook_version))
+        view.clock = clock
 
     def _hazard(self) -> HazardSnapshot:
         # A version that was adopted once and is refused now: better the closed form than no worker.
@@ -203,6 +220,8 @@ class CustomerFold:
         for key in self._dirty:
             settle(self._decoded[key], self._view.hazard)
         partition_clock.adopt(clock, model, version)
+        if model == "playbook":
+            clock.arming, self._to_arm = "", None
         if model in clock.refused:
             self._say_refused(model, "a later one is used", ended_ms=clock.now_ms)
             del clock.refused[model]
@@ -243,7 +262,12 @@ class CustomerFold:
             # events that came in meanwhile (streams/marks.py). It is folded whole or not at all,
             # so that no crash can change what it leaves.
             self._fire(self._pop_due(mark.at_ms, CUSTOMERS_PER_LIVE_MARK), mark.at_ms, left_out)
+            self._arm_some(CUSTOMERS_PER_LIVE_MARK, left_out)
         else:
+            while self.clock.arming is not None:
+                self._arm_some(CUSTOMERS_PER_SLICE, left_out)
+                if self.clock.arming is not None:
+                    yield
             while self._is_due(mark.at_ms):
                 self._fire(self._pop_due(mark.at_ms, CUSTOMERS_PER_SLICE), mark.at_ms, left_out)
                 if self._is_due(mark.at_ms):
@@ -251,8 +275,45 @@ class CustomerFold:
         for ended in partition_clock.advance(self.clock, mark, self.partition, self._partitions):
             self._say_ended(ended)
 
+    def _arm_some(self, at_most: int, left_out: frozenset[bytes]) -> None:
+        """Make some more rows ready for the playbook that was adopted, in the order of their names.
+
+        Who came after its adoption was armed by the own first event. Rows that have nothing to
+        change are passed over; which ones are changed by this mark depends on rows alone, so a
+        crash can't change it.
+        """
+        clock, view = self.clock, self._view
+        if clock.arming is None:
+            return
+        if self._to_arm is None:
+            done = clock.arming.encode()
+            self._to_arm = sorted((key for key in self.known() if key > done), reverse=True)
+        while self._to_arm:
+            key = self._to_arm[-1]
+            known = self.customer(key)
+            if known is None or known.playbook.version == view.playbook_version or key in left_out:
+                self._to_arm.pop()
+                continue
+            if not at_most:
+                break
+            self._to_arm.pop()
+            customer = self._row(key)
+            self._dirty.add(key)
+            view.next_index = 0
+            try:
+                self._put(key, arm(key.decode(), customer, view))
+            except Exception as error:
+                raise PoisonError(key, f"playbook: {type(error).__name__}: {error}") from error
+            if customer.timers:
+                self._index(key, customer)
+            clock.arming, at_most = key.decode(), at_most - 1
+        if not self._to_arm:
+            clock.arming, self._to_arm = None, None
+
     def due_ms(self) -> int | None:
-        """When the first timer of this partition is due, or was."""
+        """When the first timer of this partition is due, or was; now while rows are to be armed."""
+        if self.clock.arming is not None:
+            return self.clock.now_ms
         return self._due[0][0] if self._due else None
 
     def is_urgent(self) -> bool:
@@ -337,8 +398,14 @@ class CustomerFold:
                 outputs[self._actions].append((key, encode(effect)))
             elif kind in _LESSONS:
                 outputs[self._lessons].append((None, encode(effect)))
+            elif kind is CouponWord:
+                self._put_to_coupons(effect)  # type: ignore[arg-type]
             else:
                 self._put_into_log(effect.event)  # type: ignore[union-attr, arg-type]
+
+    def _put_to_coupons(self, word: CouponWord) -> None:
+        place = self._coupons, partition_of_coupon(word.key, self._partitions)
+        self._outputs[place].append((home_of(word.key).encode(), coupon_words.encode(word)))
 
     def _put_into_log(self, event: Event) -> None:
         place = self._events, partition_of(event.customer, self._partitions)
@@ -379,6 +446,7 @@ class CustomerFold:
         self._dirty.clear()
         self._outputs = defaultdict(list)
         self.clock = partition_clock.copied(self._sealed_clock)
+        self._to_arm = None
 
     def dead_letter(self, record: Any, poison: PoisonError) -> Output:
         """Write down what was left out, with the sealed record and its place in the log."""
@@ -410,7 +478,7 @@ class CustomerFold:
     def view(self) -> View:
         """What the next step would look at."""
         self._view.now_ms = self.clock.now_ms
-        self._view.hazard, self._view.segments = self._hazard(), self._segments()
+        self._look_at_snapshots()
         return self._view
 
     def _keep_clock(self) -> None:

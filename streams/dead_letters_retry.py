@@ -78,7 +78,7 @@ class Returner:
 
     def records(self, letter: DeadLetter) -> Returned:
         """Give the records to write, with their partitions; raises Unfit."""
-        if letter.source in ("learner", "watch"):
+        if letter.source in ("learner", "watch", "coupons"):
             raise Unfit(f"a record of the {letter.source} is read from its own topic, not put back")
         if letter.source == "dispatcher":
             raise Unfit("a message that was given up is not sent again; its rule decides anew")

@@ -3,6 +3,7 @@
     POST /v1/track /v1/identify /v1/alias /v1/page /v1/screen /v1/group    one message
     POST /v1/batch                                                         {"batch": [messages]}
     POST /v1/webhooks/{source}                                             a signed delivery
+    /v1/coupons/...                                                        see gateway_coupons.py
     GET  /healthz /readyz /metrics
 
 Success is answered only after the broker has confirmed. Browsers of other origins get no permission
@@ -22,11 +23,13 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from sinks.coupon_verdicts import VerdictReader
 from sinks.keys import KeyDestroyed, KeyStoreBusy
 from sinks.log import LogError, LogWriter
 from sinks.log_clock import ClockUnknown, LogClockReader
 from sinks.order_owners import OrderOwners
 from streams.gateway_admission import Admission, Verdict
+from streams.gateway_coupons import CouponDoor
 from streams.gateway_metrics import GatewayMetrics
 from streams.gateway_requests import (
     Refused,
@@ -43,7 +46,7 @@ from streams.loop import run_role
 from streams.secrets import KEYS_DIR, load_secrets, open_key_store
 from streams.servers.status import READY, STARTING, StatusFile
 from streams.settings import Settings, is_loopback
-from streams.topics import CONTROL, DEAD_LETTERS, EVENTS
+from streams.topics import CONTROL, COUPON_VERDICTS, COUPONS, DEAD_LETTERS, EVENTS
 from streams.webhooks import BadSignature, batch_of, order_of, owned_order, said, verify
 
 IN_FLIGHT_MAX = 256
@@ -70,7 +73,9 @@ class Gateway:
         clock: LogClockReader,
         owners: OrderOwners,
         metrics: GatewayMetrics,
+        coupons: CouponDoor,
     ) -> None:
+        self._coupons = coupons
         self._settings = settings
         self._write_key = settings.write_key.get_secret_value()
         self._local = is_loopback(settings.gateway_host)
@@ -91,6 +96,7 @@ class Gateway:
             app.router.add_post(f"/v1/{kind}", self._one(kind))
         app.router.add_post("/v1/batch", self._batch)
         app.router.add_post("/v1/webhooks/{source}", self._webhook)
+        self._coupons.add_to(app.router)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._page_of_metrics)
@@ -275,6 +281,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             bootstrap=settings.kafka_bootstrap,
             topic_events=settings.named(EVENTS),
             topic_dead_letters=settings.named(DEAD_LETTERS),
+            topic_coupons=settings.named(COUPONS),
             partitions=settings.partitions,
         )
         await writer.start()
@@ -290,6 +297,11 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )
         owners = OrderOwners(settings.data_dir / KEYS_DIR / "orders.sqlite", admission.sealer)
         stack.callback(owners.close)
+        verdicts = VerdictReader(
+            settings.kafka_bootstrap, settings.named(COUPON_VERDICTS), settings.partitions
+        )
+        await verdicts.start(wait=False)
+        stack.push_async_callback(verdicts.stop)
         gateway = Gateway(
             settings,
             admission=admission,
@@ -297,6 +309,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             clock=clock,
             owners=owners,
             metrics=metrics,
+            coupons=CouponDoor(settings, admission, writer, verdicts),
         )
         intake = asyncio.create_task(follow_intake(settings, admission, stop))
         stack.push_async_callback(_finish, intake)

@@ -112,6 +112,11 @@ class Admission:
         self._count(events, verdict, source)
         return verdict
 
+    async def now_ms(self) -> int:
+        """Log time now; raises ClockUnknown or LogError where there is none to be had."""
+        await self._require_clock()
+        return self._clock.now_ms()
+
     async def _require_clock(self) -> None:
         """See that the log has a time: its first event starts the clock, unless a history will."""
         if self._clock.clock.mode != "unset":

@@ -26,7 +26,7 @@ class MarkWriter:
     Nothing is written while a replay runs, which brings its own marks; nor before the log has a
     clock at all, for an empty log may yet be given a history. A partition with a backlog gets
     none, so silence is judged only after everything that was said has been read. A partition with
-    a timer that is due gets its mark at once.
+    a timer that is due gets its mark at once; with `only_due` there are no others.
     """
 
     def __init__(
@@ -37,7 +37,10 @@ class MarkWriter:
         lanes: Lanes,
         clock: LogClockReader,
         caught_up: CaughtUp,
+        *,
+        only_due: bool = False,
     ) -> None:
+        self._only_due = only_due
         self._producer = AIOKafkaProducer(
             bootstrap_servers=bootstrap, enable_idempotence=True, linger_ms=0
         )
@@ -58,7 +61,7 @@ class MarkWriter:
                 is_round = time.monotonic() >= round_at
                 if is_round:
                     round_at = time.monotonic() + self._interval_s
-                await self._write_marks(only_due=not is_round)
+                await self._write_marks(only_due=self._only_due or not is_round)
         finally:
             await self._producer.stop()
 

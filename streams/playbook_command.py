@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from models.playbook.check import Checked, check
+from models.playbook.check import Checked
 from models.playbook.event_fields import EVENT_FIELDS, SAID
 from models.playbook.fields import CUSTOMER_FIELDS, FieldKind
 from models.playbook.problem import ERROR
 from models.playbook.schema import json_schema
+from streams.playbook_packs import check_alone
 
 FAILED = 1
 UNUSABLE = 2
@@ -28,7 +29,7 @@ def check_file(file: Path, *, as_json: bool) -> NoReturn:
         raw = file.read_bytes()
     except OSError as error:
         _tell_unusable(file, f"{file}: {error.strerror or error}", as_json=as_json)
-    checked = check(str(file), raw, _fetch, today=datetime.now(UTC).date())
+    checked = check_alone(str(file), raw, _fetch, today=datetime.now(UTC).date())
     if as_json:
         typer.echo(json.dumps(_told(file, checked), indent=1, ensure_ascii=False))
     else:

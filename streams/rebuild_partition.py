@@ -17,6 +17,7 @@ from streams.customer_fold import CustomerFold
 from streams.fold import Interval
 from streams.lane import RECORDS_PER_BATCH
 from streams.partition import MAX_BATCH_BYTES, LanePartition, LaneSpec
+from streams.secrets import load_secrets
 from streams.settings import Settings
 from streams.snapshots import SnapshotReader
 
@@ -141,6 +142,7 @@ def _silent_fold(settings: Settings, partition: int, snapshots: SnapshotReader) 
         load_snapshot=snapshots.load,
         # Dead letters go nowhere either: they were written when this was folded first.
         seal_raw=lambda _: "",
+        coupon_key=load_secrets(settings).coupon_key,
     )
 
 

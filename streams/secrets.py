@@ -3,6 +3,7 @@
 import os
 import secrets
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from sinks.keys import KEY_BYTES, SqliteKeyStore
@@ -18,6 +19,11 @@ class Secrets:
 
     token_key: bytes
     master_key: bytes
+
+    @property
+    def coupon_key(self) -> bytes:
+        """What scatters coupon codes; made from the token key, so it is the same in every role."""
+        return blake2b(key=self.token_key, person=b"huitou coupons", digest_size=KEY_BYTES).digest()
 
 
 class BadSecret(ValueError):

@@ -1,6 +1,6 @@
 """Role `sinks`: everything that lands outside the log, wired by hand.
 
-facts, customers, actions, alerts, dead letters -> ClickHouse
+facts, customers, actions, alerts, coupons' verdicts, dead letters -> ClickHouse
 customers -> Redis        alerts -> people        actions -> dispatcher -> customers
 the positions of all of them -> pipeline watch -> alerts
 """
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from sinks.alerts import AlertSink, Webhook
 from sinks.clickhouse import ClickHouseAddress
+from sinks.clickhouse_coupons import COUPON_SHAPE
 from sinks.clickhouse_erasure import Erasure
 from sinks.clickhouse_facts import FACTS
 from sinks.clickhouse_shapes import (
@@ -89,11 +90,13 @@ def clickhouse_runners(settings: Settings) -> list[SinkRunner]:
     facts = Erasure(incarnation, fed_by_facts, sums=sums, keeps_book=True)
     history = Erasure(incarnation, ("profile_history",), derived=("customers_now",))
     actions = Erasure(incarnation, ("actions",))
+    coupons = Erasure(incarnation, ("coupon_verdicts",))
     wired: list[tuple[str, str, Shape, Sequence[Aftercare]]] = [
         ("facts", topics.FACTS, FACTS, [*sums, facts]),
         ("profile-history", topics.CUSTOMERS, CUSTOMER_SHAPE, [NewestKept(incarnation), history]),
         ("actions", topics.ACTIONS, ACTION_SHAPE, [actions]),
         ("alerts", topics.ALERTS, ALERT_SHAPE, []),
+        ("coupon-verdicts", topics.COUPON_VERDICTS, COUPON_SHAPE, [coupons]),
         ("dead-letters", topics.DEAD_LETTERS, DEAD_LETTER_SHAPE, []),
     ]
     return [

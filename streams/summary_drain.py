@@ -47,6 +47,7 @@ def folding_readers(settings: Settings) -> list[Reader]:
     dispatcher = dispatcher_config(settings)
     return [
         Reader(named("worker"), named(topics.EVENTS)),
+        Reader(named("worker"), named(topics.COUPONS)),
         Reader(named("learner"), named(topics.LESSONS)),
         Reader(named("learner"), named(topics.METRICS)),
         Reader(dispatcher.group, dispatcher.actions_topic),

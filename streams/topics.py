@@ -4,6 +4,7 @@ gateway, replay, dispatcher --> events --> worker --> customers (changelog), fac
                                    ^                  lessons, metrics, dead letters
 learner (adoptions), worker (marks, merges) --+
 customers --> Redis and ClickHouse profiles       facts --> ClickHouse
+gateway, worker --> coupons --> worker --> coupons-changelog, coupon-verdicts --> gateway
 actions --> dispatcher    lessons --> learner     metrics --> watch --> alerts --> alert sinks
 """
 
@@ -55,6 +56,9 @@ WATCH = "watch-changelog"
 ALERTS = "alerts"
 DEAD_LETTERS = "dead-letters"
 CONTROL = "control"
+COUPONS = "coupons"
+COUPON_TABLE = "coupons-changelog"
+COUPON_VERDICTS = "coupon-verdicts"
 
 TOPICS: tuple[Topic, ...] = (
     Topic(EVENTS, "gateway, replay, dispatcher, worker, learner, models", "worker"),
@@ -96,6 +100,15 @@ TOPICS: tuple[Topic, ...] = (
         "all roles",
         partitions=1,
         compacted=True,
+        append_time=True,
+    ),
+    Topic(COUPONS, "worker, gateway", "worker"),
+    Topic(COUPON_TABLE, "worker", "worker (recovery)", compacted=True, append_time=True),
+    Topic(
+        COUPON_VERDICTS,
+        "worker",
+        "gateway, ClickHouse sink",
+        retention_ms=30 * DAY_MS,
         append_time=True,
     ),
 )

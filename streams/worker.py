@@ -2,6 +2,7 @@
 
 topics.EVENTS -> lane.py (fetch) -> lanes.py (agent) -> partition.py (transaction)
               -> customer_fold.py (rows, timers) -> models/step.py -> facts, actions, lessons
+topics.COUPONS, in a lane of its own -> coupon_fold.py -> models/coupon_desk.py -> verdicts
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from sinks.sealing import Sealer
 from streams import topics
 from streams.app import build_app, quiet_logging
 from streams.broker import broker_reached
+from streams.coupon_fold import CouponFold
 from streams.customer_fold import CustomerFold
 from streams.exit import end_process
 from streams.lanes import Lane, Lanes
@@ -45,7 +47,7 @@ async def _run(settings: Settings) -> None:
     snapshots = SnapshotReader(settings.kafka_bootstrap, named(topics.SNAPSHOTS))
     clock = LogClockReader(settings.kafka_bootstrap, named(topics.CONTROL))
     lane = customers_lane(settings, snapshots)
-    lanes = Lanes([lane])
+    lanes = Lanes([lane, coupons_lane(settings)])
     app = build_app(settings, "worker", lanes)
     await snapshots.start()
     await clock.start()
@@ -57,7 +59,16 @@ async def _run(settings: Settings) -> None:
         clock,
         app.consumer.caught_up,  # type: ignore[attr-defined]
     )
-    tasks = [marks.run()]
+    coupon_marks = MarkWriter(
+        settings.kafka_bootstrap,
+        named(topics.COUPONS),
+        settings.mark_interval_ms,
+        lanes,
+        clock,
+        app.consumer.caught_up,  # type: ignore[attr-defined]
+        only_due=True,
+    )
+    tasks = [marks.run(), coupon_marks.run()]
     if settings.metrics_port:
         metrics = WorkerMetrics(lanes, lane.spec.measures, app.consumer, clock)  # type: ignore[arg-type]
         tasks.append(metrics.serve(settings.metrics_port + instance_number() - 1))
@@ -80,6 +91,7 @@ def customers_lane(settings: Settings, snapshots: SnapshotReader) -> Lane:
             topic_of=named,
             load_snapshot=snapshots.load,
             seal_raw=lambda raw: sealer.seal_system("dead_letter", raw),
+            coupon_key=secrets.coupon_key,
         )
 
     spec = LaneSpec(
@@ -88,6 +100,31 @@ def customers_lane(settings: Settings, snapshots: SnapshotReader) -> Lane:
         source=named(topics.EVENTS),
         changelog=named(topics.CUSTOMERS),
         transactional_prefix=named("customers"),
+        commit_interval_ms=settings.commit_interval_ms,
+    )
+    return Lane(spec, make_fold)
+
+
+def coupons_lane(settings: Settings) -> Lane:
+    """Wire the lane that keeps the coupons."""
+    named = settings.named
+    sealer = Sealer(open_key_store(settings, load_secrets(settings).master_key))
+
+    def make_fold(partition: int) -> CouponFold:
+        return CouponFold(
+            partition=partition,
+            partitions=settings.partitions,
+            incarnation=settings.incarnation,
+            topic_of=named,
+            seal_raw=lambda raw: sealer.seal_system("dead_letter", raw),
+        )
+
+    spec = LaneSpec(
+        bootstrap=settings.kafka_bootstrap,
+        group=named("worker"),
+        source=named(topics.COUPONS),
+        changelog=named(topics.COUPON_TABLE),
+        transactional_prefix=named("coupons"),
         commit_interval_ms=settings.commit_interval_ms,
     )
     return Lane(spec, make_fold)

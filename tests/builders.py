@@ -1,6 +1,7 @@
 """Events, customers and folds for tests, with everything that does not matter filled in."""
 
 from dataclasses import dataclass
+from datetime import date
 from itertools import count
 from typing import Any
 
@@ -20,6 +21,7 @@ from models.events import (
     encode,
 )
 from models.hazard import FEATURES, HORIZONS_DAYS, HazardSnapshot, Head, settle
+from models.local_time import day_on, moment_of, zone_of
 from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
 from models.view import View
@@ -37,6 +39,11 @@ def named(name: str) -> str:
 
 
 ANNA = named("anna")
+
+
+def on(zone: str, day: str, hour: int = 0, minute: int = 0) -> int:
+    """When the wall in that zone shows that day and time."""
+    return moment_of(zone_of(zone), day_on(date.fromisoformat(day)), hour * 60 + minute)
 
 
 def make(kind: type[Event], /, **fields: Any) -> Any:
@@ -81,7 +88,18 @@ def released(target: str, at_ms: int = START_MS, **more: Any) -> Any:
 
 
 def view_at(now_ms: int = START_MS, **fields: Any) -> View:
-    return View(**({"incarnation": 1, "partition": 0, "partitions": 1, "now_ms": now_ms} | fields))
+    return View(
+        **(
+            {
+                "incarnation": 1,
+                "partition": 0,
+                "partitions": 1,
+                "now_ms": now_ms,
+                "coupon_key": bytes(32),
+            }
+            | fields
+        )
+    )
 
 
 def step_all(customer: Customer, *events: CustomerEvent, view: View | None = None) -> list[Effect]:
@@ -183,6 +201,7 @@ def customer_fold(
         topic_of=lambda name: name,
         load_snapshot=load,
         seal_raw=lambda raw: f"sealed:{len(raw)}",
+        coupon_key=bytes(32),
     )
 
 

@@ -50,6 +50,8 @@ SEEN_ELSEWHERE = {
     "streams/app.py": "tests/real/test_worker.py",
     "streams/broker.py": "tests/real/test_log_away.py",
     "streams/exit.py": "tests/real/test_worker.py",
+    "streams/coupons_command.py": "tests/real/test_coupons.py",
+    "streams/gateway_coupons.py": "tests/real/test_coupons.py",
     "streams/gateway_metrics.py": "tests/real/test_gateway.py",
     "streams/intake.py": "tests/real/test_gateway.py",
     "streams/lane.py": "tests/streams/test_lane_guards.py",

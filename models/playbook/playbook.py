@@ -84,6 +84,14 @@ class Trigger(Part, frozen=True):
     description: Annotated[str, Key("What it is for, in words.", TEXT)] = ""
 
 
+class Pack(Part, frozen=True):
+    """What belongs together for one purpose: what it does, and how to see whether it works."""
+
+    description: Annotated[str, Key("What it does, in words.", TEXT)]
+    measure: Annotated[str, Key("What to look at to know whether it works.", TEXT)] = ""
+    needs: Annotated[str, Key("What the shop must send or fill in for it.", TEXT)] = ""
+
+
 class Playbook(Part, frozen=True):
     """What a shop does to bring customers back; one file, or several by include."""
 
@@ -117,9 +125,12 @@ class Playbook(Part, frozen=True):
     triggers: Annotated[dict[str, Trigger], Key("Triggers by name.", names=NAME)] = field(
         default_factory=dict
     )
+    packs: Annotated[dict[str, Pack], Key("Packs this playbook is made of.", names=NAME)] = field(
+        default_factory=dict
+    )
 
 
-SECTIONS = ("tiers", "perks", "segments", "channels", "offers", "messages", "triggers")
+SECTIONS = ("tiers", "perks", "segments", "channels", "offers", "messages", "triggers", "packs")
 """Keys of the file that hold things by name; names are unique over all included files."""
 LISTS = ("caps", "quiet_hours")
 SINGLE = ("shop", "holdout", "alerts")

@@ -4,21 +4,46 @@ Rules are found by the kind of moment; those on an event by its type and then, b
 simple filter each (`event.category == "shoes"`, `event.name in [...]`, `"x" in event.categories`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from models import caps
+from models.caps import Caps
 from models.playbook.cel_compiler import compile_condition
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
 from models.playbook.conditions import customer_fields
 from models.playbook.consistency import foundations_first
 from models.playbook.event_fields import fields_of_events
-from models.playbook.fields import FORETOLD, STRING, STRINGS, FieldKind, Scope
+from models.playbook.fields import (
+    FORETOLD,
+    MESSAGE_CHANNELS,
+    SEGMENTS,
+    STRING,
+    STRINGS,
+    FieldKind,
+    Scope,
+)
 from models.playbook.playbook import Playbook, Trigger
-from models.playbook.when import OnCadence, OnEvent
+from models.playbook.program import Program, compile_steps, fingerprint
+from models.playbook.shop import Cap
+from models.playbook.then import Branch, steps_in
+from models.playbook.when import (
+    OnCadence,
+    OnEnteringSegment,
+    OnEvent,
+    OnHazard,
+    OnLeavingSegment,
+    OnRisingHazard,
+    OnSilence,
+    OnValue,
+)
 from models.segment_values import exponent_of
+from models.triggers.places import shop_place
 
+WATCHED = (OnEnteringSegment, OnLeavingSegment, OnHazard, OnRisingHazard, OnCadence)
+"""Moments that may come by time alone, without being due: customers are looked at once a day."""
 Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
 
@@ -29,6 +54,8 @@ class Rule:
 
     `begins` is asked when the moment comes, `may_act` when the rule is to act, perhaps after a
     wait; `asks` are the fields of both, `needs_foretelling` whether the hazard must be settled.
+    `rule_print` tells the rule from what it was before it was changed; `stops` are the events that
+    may end its waiting.
     """
 
     name: str
@@ -36,6 +63,9 @@ class Rule:
     begins: Holds
     may_act: Holds
     asks: frozenset[str]
+    program: Program
+    rule_print: int
+    stops: frozenset[str]
 
     @property
     def priority(self) -> int:
@@ -60,6 +90,11 @@ class Rulebook:
     """The rules of one playbook; `segments` says by name who is in one.
 
     `minor_units` is how many of the smallest coin the shop's currency counts for one, for a Scope.
+    `book` is the playbook itself, `caps` and `place` its caps and its shop made ready;
+    `foretells_segments` says whether a segment asks for something foretold, `needs_segments`
+    whether anything asks for segments; `silences` and `sums` are the rules of these kinds by their
+    length and height, so that of many the few are found whose moment it is. `is_watched`: whether
+    customers must be looked at once a day.
     """
 
     def __init__(
@@ -67,26 +102,43 @@ class Rulebook:
         rules: Iterable[tuple[Rule, Node | None]],
         segments: Mapping[str, Holds],
         minor_units: int,
+        book: Playbook,
+        *,
+        foretells_segments: bool = False,
     ) -> None:
+        self.book = book
+        self.place = shop_place(book)
+        self.foretells_segments = foretells_segments
+        self.caps = Caps(_cap_of(cap) for cap in book.caps)
         self.segments = segments
         self.minor_units = minor_units
         self.rules: dict[str, Rule] = {}
         self._moments: dict[type, list[Rule]] = {}
         self._types: dict[str, _OfType] = {}
         self._stopped: dict[str, list[Rule]] = {}
+        self.needs_segments = False
+        self.silences: list[tuple[int, str, Rule]] = []
+        self.sums: list[tuple[int, str, Rule]] = []
         for rule, tree in sorted(rules, key=lambda one: (-one[0].priority, one[0].name)):
             self.rules[rule.name] = rule
             self._moments.setdefault(type(rule.trigger.when), []).append(rule)
             self._index(rule, tree)
+        self.is_watched = any(self._moments.get(kind) for kind in WATCHED)
+        self.silences.sort(key=_by_size)
+        self.sums.sort(key=_by_size)
 
     def _index(self, rule: Rule, tree: Node | None) -> None:
         when = rule.trigger.when
         if isinstance(when, OnEvent):
             for name in dict.fromkeys(when.event):
                 self._place(rule, name, tree)
-        stops = when.unless if isinstance(when, OnEvent) else ()
-        stops = when.until if isinstance(when, OnCadence) else stops
-        for name in dict.fromkeys(stops):
+        elif isinstance(when, OnSilence):
+            self.silences.append((when.silence_ms, rule.name, rule))
+        elif isinstance(when, OnValue):
+            self.sums.append((when.value_reaches_cents, rule.name, rule))
+        if isinstance(when, OnEnteringSegment | OnLeavingSegment) or SEGMENTS in rule.asks:
+            self.needs_segments = True
+        for name in rule.stops:
             self._stopped.setdefault(name, []).append(rule)
 
     def _place(self, rule: Rule, event: str, tree: Node | None) -> None:
@@ -114,9 +166,13 @@ class Rulebook:
             found.sort(key=_order)
         return found
 
-    def at(self, moment: type) -> tuple[Rule, ...]:
+    def is_about(self, event: str) -> bool:
+        """Whether such an event may begin anything, or end what waits."""
+        return event in self._types or event in self._stopped
+
+    def at(self, moment: type) -> Sequence[Rule]:
         """Rules of one kind of moment (`when.py`), the highest priority first."""
-        return tuple(self._moments.get(moment, ()))
+        return self._moments.get(moment, ())
 
     def stopped_by(self, event: str) -> tuple[Rule, ...]:
         """Rules whose waiting such an event may end."""
@@ -128,6 +184,10 @@ class Rulebook:
             if holds(scope):
                 scope.segments = (*scope.segments, name)
         return scope.segments
+
+
+def _by_size(one: tuple[int, str, Rule]) -> tuple[int, str]:
+    return one[:2]
 
 
 def _order(rule: Rule) -> tuple[int, str]:
@@ -143,7 +203,18 @@ def compile_playbook(book: Playbook) -> Rulebook:
         _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
     ]
     exponent = exponent_of(book.shop.currency) if book.shop else 2
-    return Rulebook(rules, segments, 10**exponent)
+    foretells = any(not fields_in(tree).isdisjoint(FORETOLD) for tree in trees.values())
+    return Rulebook(rules, segments, 10**exponent, book, foretells_segments=foretells)
+
+
+def sent_on(channel: str, consent: str) -> str:
+    """Name under which a message is counted for caps: those of one consent on one channel."""
+    return channel if consent == "marketing" else f"{consent}:{channel}"
+
+
+def _cap_of(cap: Cap) -> caps.Cap:
+    channels = cap.channels or MESSAGE_CHANNELS
+    return caps.Cap(cap.at_most, cap.per_ms, tuple(sent_on(one, cap.consent) for one in channels))
 
 
 def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:
@@ -163,12 +234,18 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
         ]
     )
     with_event = {**fields, **fields_of_events(events)}
+    program = compile_steps(name, trigger.then, lambda text: _compiled(parse(text), fields))
+    stops = when.unless if isinstance(when, OnEvent) else ()
+    stops = when.until if isinstance(when, OnCadence) else stops
     rule = Rule(
         name,
         trigger,
         _compiled(begins, with_event),
         _compiled(may_act, fields),
-        fields_in(begins) | fields_in(may_act) if begins and may_act else _asked(begins or may_act),
+        _asked(begins) | _asked(may_act) | _asked_in(trigger),
+        program,
+        fingerprint(trigger),
+        program.stops.union(stops),
     )
     return rule, begins
 
@@ -179,6 +256,12 @@ def _quoted(words: tuple[str, ...]) -> str:
 
 def _asked(tree: Node | None) -> frozenset[str]:
     return fields_in(tree) if tree else frozenset()
+
+
+def _asked_in(trigger: Trigger) -> frozenset[str]:
+    """Fields that conditions among the steps ask for."""
+    branches = [step for _, step in steps_in(trigger.then, ()) if isinstance(step, Branch)]
+    return frozenset[str]().union(*(fields_in(parse(step.if_)) for step in branches))
 
 
 def _joined(texts: list[str]) -> Node | None:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from models.clock import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
+from models.local_time import is_zone, zone_names
 from models.playbook.closeness import closest, listed
 from models.segment_values import exponent_of
 
@@ -165,18 +164,9 @@ def _locale(text: str, _: str) -> str:
     return text
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def _time_zone(text: str, _: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (LookupError, OSError, ValueError):
-        raise Misread(
-            "this is no time zone", TIME_ZONE.expected, closest(text, sorted(_zones()))
-        ) from None
+    if not is_zone(text):
+        raise Misread("this is no time zone", TIME_ZONE.expected, closest(text, zone_names()))
     return text
 
 

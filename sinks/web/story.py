@@ -8,7 +8,9 @@ from sinks.web.engine import Engine
 BUDGET_MS = 3_000
 
 DECISIONS = """
-SELECT at, rule, occasion, action_id, verdict, reason, hazard, hazard_version, inputs
+SELECT at, rule, occasion, action_id, verdict, reason, hazard, hazard_version, inputs,
+    status, action, message_channel, offer, coupon, arm, propensity, held_until, playbook_version,
+    passed, rivals
 FROM decisions
 WHERE customer = {customer:String}
 ORDER BY at DESC

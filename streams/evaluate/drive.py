@@ -80,6 +80,7 @@ class Drive:
             topic_of=str,
             load_snapshot=self._load,
             seal_raw=bytes.hex,
+            coupon_key=bytes(32),
             nothing_learned=HazardSnapshot(horizons_days=horizons_days),
         )
         self.ranking = ranking or RankingPupil()

@@ -9,8 +9,14 @@ from tests.chaos.network import Trouble
 from tests.chaos.offsets import Offsets, Places
 from tests.chaos.stage import Stage
 
-OUTPUTS = (topics.FACTS, topics.ACTIONS, topics.CUSTOMERS, topics.DEAD_LETTERS)
-INPUTS = (topics.EVENTS, topics.LESSONS, topics.METRICS, topics.ACTIONS)
+OUTPUTS = (
+    topics.FACTS,
+    topics.ACTIONS,
+    topics.CUSTOMERS,
+    topics.COUPON_VERDICTS,
+    topics.DEAD_LETTERS,
+)
+INPUTS = (topics.EVENTS, topics.COUPONS, topics.LESSONS, topics.METRICS, topics.ACTIONS)
 STOP_WITHIN_S = 20.0
 LOOK_EVERY_S = 0.2
 LAST_STEP_MS = 25 * HOUR_MS

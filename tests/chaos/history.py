@@ -45,13 +45,22 @@ class Channel:
             self._spoil(batch)
         return batch
 
+    def orders(self, now_ms: int, customers: int | None) -> Batch:
+        """Make a request in which the first so many customers order once; None: all of them."""
+        batch = Batch([])
+        for number in range(self._customers if customers is None else customers):
+            self._numbers += 1
+            self._put(batch, self._order(f"{self._name}-c{number}"), now_ms)
+        return batch
+
     def _one(self, batch: Batch, now_ms: int) -> None:
         self._numbers += 1
         if self._numbers % NEW_AFTER_MESSAGES == 0:
             self._customers += 1
         number = self._chance.randrange(max(0, self._customers - WINDOW), self._customers)
-        customer = f"{self._name}-c{number}"
-        body = self._message(customer)
+        self._put(batch, self._message(f"{self._name}-c{number}"), now_ms)
+
+    def _put(self, batch: Batch, body: dict[str, Any], now_ms: int) -> None:
         body["messageId"] = f"{self._name}-{self._numbers}"
         at_ms = now_ms - self._age_ms()
         body["timestamp"] = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat()

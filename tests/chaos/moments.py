@@ -37,11 +37,15 @@ GATEWAY = ("admitted", "confirmed")
 
 
 class Armed(msgspec.Struct):
-    """What is to happen: at the `after`-th passing of `moment` from now on, send `signal`."""
+    """What is to happen: at the `after`-th passing of `moment` from now on, send `signal`.
+
+    Whoever wakes from a SIGSTOP dies at its next passing of `then`, if that is named.
+    """
 
     moment: str
     after: int = 1
     signal: int = int(signal.SIGKILL)
+    then: str = ""
 
 
 def arm(path: Path, armed: Armed) -> None:
@@ -82,7 +86,7 @@ class Moments:
             return
         armed.after -= 1
         if armed.after <= 0:
-            self._armed = None
+            self._armed = Armed(armed.then) if armed.then else None
             self._path.unlink(missing_ok=True)
             os.kill(os.getpid(), armed.signal)
             if armed.signal == signal.SIGKILL:
@@ -164,9 +168,20 @@ def _producer(moments: Moments) -> None:
 
 
 def _worker(moments: Moments) -> None:
+    from models.tokens import is_customer_key  # noqa: PLC0415
     from streams.customer_fold import CustomerFold  # noqa: PLC0415
     from streams.lanes import Lanes  # noqa: PLC0415
 
+    seal = CustomerFold.seal
+
+    def sealing(self: CustomerFold) -> Any:
+        interval = seal(self)
+        # Of an interval without customers, a mark's, nothing would be seen.
+        if any(is_customer_key(key) for key, _ in interval.rows):
+            moments.passed("sealed")
+        return interval
+
+    CustomerFold.seal = sealing  # type: ignore[method-assign]
     _wrap(moments, CustomerFold, "fold", before="fold")
     _wrap(moments, CustomerFold, "restore", before="recovery")
     _wrap(moments, Lanes, "assign", before="rebalance")

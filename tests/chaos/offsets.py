@@ -18,13 +18,14 @@ Places = dict[tuple[str, int], int]
 T = TypeVar("T")
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
-    "worker": {"worker": (topics.EVENTS,)},
+    "worker": {"worker": (topics.EVENTS, topics.COUPONS)},
     "learner": {"learner": (topics.LESSONS, topics.METRICS)},
     "sinks": {
         "dispatcher": (topics.ACTIONS,),
         "sink-clickhouse-facts": (topics.FACTS,),
         "sink-clickhouse-profile-history": (topics.CUSTOMERS,),
         "sink-clickhouse-actions": (topics.ACTIONS,),
+        "sink-clickhouse-coupon-verdicts": (topics.COUPON_VERDICTS,),
         "sink-clickhouse-dead-letters": (topics.DEAD_LETTERS,),
         "sink-redis-profiles": (topics.CUSTOMERS,),
     },

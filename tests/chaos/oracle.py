@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from models import hour_counts, partition_clock, segments
+from models.coupon_words import CouponWord
 from models.customer import Customer, Timer
 from models.effects import (
     Action,
@@ -22,8 +23,9 @@ from models.events import Absorbed, Adopted, ClockMark, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, settle
 from models.partition_clock import PartitionClock
-from models.snapshot import SnapshotRecord
+from models.snapshot import KINDS, SnapshotRecord
 from models.step import Effect, ForLog, fire, step
+from models.triggers.engine import arm
 from models.view import View
 from streams.customer_fold import CUSTOMERS_PER_LIVE_MARK
 
@@ -33,18 +35,22 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Oracle:
     """Folds records of all partitions, one after the other, and keeps what follows."""
 
-    def __init__(self, partitions: int, snapshots: list[SnapshotRecord]) -> None:
-        self._partitions = partitions
+    def __init__(
+        self, partitions: int, snapshots: list[SnapshotRecord], coupon_key: bytes = bytes(32)
+    ) -> None:
+        self._partitions, self._coupon_key = partitions, coupon_key
         self._snapshots: dict[tuple[str, int], Any] = {
             ("hazard", 0): NOTHING_LEARNED,
             ("segments", 0): segments.NOTHING_LEARNED,
         }
         for one in snapshots:
-            self._snapshots[one.model, one.snapshot.version] = one.snapshot
+            opened = KINDS[one.model].opened(one.snapshot)
+            self._snapshots[one.model, one.snapshot.version] = opened
         self.customers: dict[str, Customer] = {}
         self.clocks: dict[int, PartitionClock] = {}
         self.facts: list[Fact] = []
         self.actions: list[Action] = []
+        self.coupon_words: list[CouponWord] = []
         self.lessons: list[Lesson] = []
         self.hours: list[HourEnded] = []
         self.for_log: list[Event] = []
@@ -64,6 +70,10 @@ class Oracle:
                 now_ms=clock.now_ms,
                 hazard=self._snapshots["hazard", clock.hazard_version],
                 segments=self._snapshots["segments", clock.versions.get("segments", 0)],
+                rulebook=self._snapshots.get(("playbook", clock.versions.get("playbook", 0))),
+                playbook_version=clock.versions.get("playbook", 0),
+                clock=clock,
+                coupon_key=self._coupon_key,
             )
             try:
                 event = decode(record.value or b"")
@@ -75,6 +85,8 @@ class Oracle:
             elif isinstance(event, Adopted):
                 if (event.model, event.version) in self._snapshots:
                     partition_clock.adopt(clock, event.model, event.version)
+                    if event.model == "playbook":
+                        clock.arming = ""
             else:
                 row = rows.setdefault(event.customer, Customer())
                 effects = step(row, event, record.value, view)
@@ -90,22 +102,46 @@ class Oracle:
         if mark.at_ms <= clock.now_ms:
             return
         view.now_ms = mark.at_ms
+        is_live = mark.wall_offset_ms is not None
         while due := [
             (min(timer.due_ms for timer in row.timers), token)
             for token, row in rows.items()
             if any(timer.due_ms <= mark.at_ms for timer in row.timers)
         ]:
             # A live mark leaves what is too much to the next (ARCHITECTURE.md, decision 8).
-            is_live = mark.wall_offset_ms is not None
             for _, token in sorted(due)[: CUSTOMERS_PER_LIVE_MARK if is_live else None]:
                 self._fire(token, rows[token], mark.at_ms, view)
             if is_live:
                 break
+        self._arm(rows, clock, view, CUSTOMERS_PER_LIVE_MARK if is_live else None)
         for ended in partition_clock.advance(clock, mark, view.partition, self._partitions):
             if isinstance(ended, DayEnded):
                 self.lessons.append(ended)
             else:
                 self.hours.append(ended)
+
+    def _arm(
+        self, rows: dict[str, Customer], clock: PartitionClock, view: View, at_most: int | None
+    ) -> None:
+        """Arm rows for an edition, in the order of their names, as far as one mark goes."""
+        if clock.arming is None:
+            return
+        done, left = (
+            clock.arming,
+            [
+                token
+                for token in sorted(rows)
+                if token > clock.arming and rows[token].playbook.version != view.playbook_version
+            ],
+        )
+        for token in left[:at_most]:
+            view.next_index = 0
+            self._keep(arm(token, rows[token], view))
+            settle(rows[token], view.hazard)
+            done = token
+        # The fold finds out that none is left by looking at the rest, in the same mark.
+        rest = left[at_most:] if at_most is not None else []
+        clock.arming = done if rest else None
 
     def _fire(self, token: str, row: Customer, now_ms: int, view: View) -> None:
         view.next_index = 0
@@ -119,6 +155,8 @@ class Oracle:
         for effect in effects:
             if isinstance(effect, ForLog):
                 self.for_log.append(effect.event)
+            elif isinstance(effect, CouponWord):
+                self.coupon_words.append(effect)
             elif isinstance(effect, Action):
                 self.actions.append(effect)
             elif isinstance(effect, Taught):

@@ -43,6 +43,12 @@ class Shop:
             for channel in self._channels:
                 group.create_task(self._trade(channel, http, stop, 0.0, batches))
 
+    async def take_orders(self, customers: int | None = None) -> None:
+        """Let the first so many customers of every channel order once; None: all of them."""
+        async with _door() as http:
+            for channel in self._channels:
+                await self._insist(channel.orders(self.now_ms, customers), http)
+
     async def _trade(
         self,
         channel: Channel,

@@ -130,9 +130,9 @@ class Kept:
             return self.pid is not None and psutil.Process(self.pid).status() == "stopped"
         return False
 
-    def arm(self, moment: str, after: int, number: int = signal.SIGKILL) -> None:
-        """Let it die or freeze at a moment."""
-        arm(self.moment_path, Armed(moment, after, int(number)))
+    def arm(self, moment: str, after: int, number: int = signal.SIGKILL, *, then: str = "") -> None:
+        """Let it die or freeze at a moment; frozen and woken, it may die at another."""
+        arm(self.moment_path, Armed(moment, after, int(number), then))
 
     async def hit(self, limit_s: float) -> bool:
         """Wait until the armed moment came; disarms when it did not."""

@@ -14,6 +14,7 @@ from redis import Redis
 
 from sinks.alerts import AlertSink, Webhook
 from sinks.clickhouse import ClickHouseAddress
+from sinks.clickhouse_coupons import COUPON_SHAPE
 from sinks.clickhouse_erasure import Erasure
 from sinks.clickhouse_facts import FACTS
 from sinks.clickhouse_queries import POSITIONED, sums_apart
@@ -237,6 +238,16 @@ class AlertsPlace(ClickHousePlace):
         super().__init__(records.alerts, client)
 
 
+class CouponsPlace(ClickHousePlace):
+    shape = COUPON_SHAPE
+
+    def aftercare(self) -> Sequence[Aftercare]:
+        return [Erasure(self.incarnation, ("coupon_verdicts",))]
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(records.coupon_verdicts, client)
+
+
 class DeadLettersPlace(ClickHousePlace):
     shape = DEAD_LETTER_SHAPE
 
@@ -322,6 +333,7 @@ PLACES: dict[str, Callable[[Client, str], Place]] = {
     "clickhouse history": lambda clickhouse, valkey: HistoryPlace(clickhouse),
     "clickhouse actions": lambda clickhouse, valkey: ActionsPlace(clickhouse),
     "clickhouse alerts": lambda clickhouse, valkey: AlertsPlace(clickhouse),
+    "clickhouse coupons": lambda clickhouse, valkey: CouponsPlace(clickhouse),
     "clickhouse dead letters": lambda clickhouse, valkey: DeadLettersPlace(clickhouse),
     "redis profiles": lambda clickhouse, valkey: ProfilesPlace(valkey),
     "alert notices": lambda clickhouse, valkey: NoticesPlace(),

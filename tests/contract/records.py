@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from models import events
+from models import coupon_words, events
+from models.coupon_words import CouponJudged
 from models.customer import Customer, encode_row
 from models.effects import (
     Action,
@@ -167,6 +168,35 @@ def dead_letters(partition: int, offsets: range) -> list[Made]:
     return [
         Made(partition, offset, None, encode(letter))
         for offset, letter in zip(offsets, letters, strict=True)
+    ]
+
+
+def judged(offset: int = 0, **more: Any) -> CouponJudged:
+    """A coupon that was issued, unless told otherwise."""
+    fields: dict[str, Any] = {
+        "incarnation": 1,
+        "partition": 0,
+        "offset": offset + 1_000,
+        "index": 0,
+        "at_ms": START_MS + offset,
+        "code": f"CODE{offset}",
+        "asked": "issued",
+        "outcome": "issued",
+        "status": "issued",
+        "offer": "welcome",
+        "customer": named(f"c{offset}"),
+        "issued": 1,
+        "open": 1,
+        "open_cents": 500,
+    }
+    return CouponJudged(**(fields | more))
+
+
+def coupon_verdicts(partition: int, offsets: range) -> list[Made]:
+    made = [judged(offset, partition=partition) for offset in offsets]
+    return [
+        Made(partition, offset, one.code.encode(), coupon_words.encode(one))
+        for offset, one in zip(offsets, made, strict=True)
     ]
 
 

@@ -12,8 +12,8 @@ from models.clock import DAY_MS, HOUR_MS
 
 CHANNELS = ("email", "sms", "push")
 WEEK = Cap(3, 7 * DAY_MS)
-MAIL = Cap(1, DAY_MS, "email")
-CAPS = Caps([WEEK, MAIL, Cap(2, HOUR_MS, "sms")])
+MAIL = Cap(1, DAY_MS, ("email",))
+CAPS = Caps([WEEK, MAIL, Cap(2, HOUR_MS, ("sms",))])
 
 
 def sent_at(caps: Caps, *messages: tuple[str, int]) -> Sent:
@@ -58,7 +58,7 @@ def test_of_two_rules_in_the_same_moment_the_second_is_capped() -> None:
 
 
 def test_the_cap_that_stands_longest_is_named() -> None:
-    caps = Caps([Cap(1, HOUR_MS), Cap(2, DAY_MS), Cap(1, 2 * HOUR_MS, "email")])
+    caps = Caps([Cap(1, HOUR_MS), Cap(2, DAY_MS), Cap(1, 2 * HOUR_MS, ("email",))])
     sent = sent_at(caps, ("email", 0), ("email", 5 * HOUR_MS))
     standing = caps.standing(sent, "email", 5 * HOUR_MS)
     assert standing == Capped(Cap(2, DAY_MS), DAY_MS)
@@ -81,7 +81,13 @@ def test_of_two_messages_in_one_moment_one_is_taken_back() -> None:
     assert take_back(sent, "sms", 100)
 
 
-@pytest.mark.parametrize("cap", [Cap(0, 5), Cap(-1, 5), Cap(COUNT_AT_MOST + 1, 5), Cap(1, 0)])
+def test_a_cap_of_none_lets_nothing_through() -> None:
+    caps = Caps([Cap(0, HOUR_MS, ("sms",))])
+    assert caps.standing(Sent(), "sms", 5) == Capped(caps.all[0], HOUR_MS + 5)
+    assert caps.standing(Sent(), "email", 5) is None
+
+
+@pytest.mark.parametrize("cap", [Cap(-1, 5), Cap(COUNT_AT_MOST + 1, 5), Cap(1, 0)])
 def test_a_cap_that_cannot_be_kept_is_refused(cap: Cap) -> None:
     with pytest.raises(ValueError, match="a cap allows"):
         Caps([cap])
@@ -107,7 +113,11 @@ def test_no_stretch_of_a_window_has_more_than_its_count(seed: int) -> None:
     """Against a list of all messages that went out, gone through for every stretch."""
     chance = random.Random(seed)
     caps = Caps(
-        Cap(chance.randint(1, 6), chance.randint(1, 60), chance.choice(["", *CHANNELS]))
+        Cap(
+            chance.randint(1, 6),
+            chance.randint(1, 60),
+            chance.choice([(), ("email",), ("sms",), ("push", "email")]),
+        )
         for _ in range(chance.randint(1, 5))
     )
     sent, went, now, refused = Sent(), list[tuple[int, str]](), 0, 0
@@ -130,10 +140,11 @@ def test_no_stretch_of_a_window_has_more_than_its_count(seed: int) -> None:
 
 
 def counted(went: list[tuple[int, str]], cap: Cap, channel: str, now: int) -> int:
-    if cap.channel not in ("", channel):
+    if cap.channels and channel not in cap.channels:
         return 0
     return sum(
-        now - cap.window_ms < at_ms <= now and cap.channel in ("", used) for at_ms, used in went
+        now - cap.window_ms < at_ms <= now and (not cap.channels or used in cap.channels)
+        for at_ms, used in went
     )
 
 

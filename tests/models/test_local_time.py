@@ -1,8 +1,12 @@
 """What the clock on the wall shows, and when."""
 
+import os
 import random
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from importlib.resources import files
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -49,10 +53,33 @@ def day(text: str) -> int:
     return day_on(date.fromisoformat(text))
 
 
+def database(name: str) -> ZoneInfo:
+    with files("tzdata").joinpath("zoneinfo", *name.split("/")).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
+
+
+def test_a_zone_is_the_releases_and_not_the_machines(tmp_path: Path) -> None:
+    """A machine where Taipei is somewhere else replays a log as all others do."""
+    (tmp_path / "Asia").mkdir()
+    tokyo = files("tzdata").joinpath("zoneinfo", "Asia", "Tokyo").read_bytes()
+    (tmp_path / "Asia" / "Taipei").write_bytes(tokyo)
+    code = (
+        "from zoneinfo import ZoneInfo; from datetime import datetime;"
+        "from models.local_time import zone_of;"
+        "print(datetime(2026, 1, 1, tzinfo=ZoneInfo('Asia/Taipei')).utcoffset().seconds // 3600,"
+        " zone_of('Asia/Taipei').offset_ms(0) // 3_600_000)"
+    )
+    environment = os.environ | {"PYTHONTZPATH": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert said.stdout.split() == ["9", "8"]
+
+
 def test_every_zone_shows_what_the_database_says() -> None:
     chance = random.Random(5)
     for name in NAMES:
-        zone, info = zone_of(name), ZoneInfo(name)
+        zone, info = zone_of(name), database(name)
         assert zone.name == name
         for _ in range(10):
             at_ms = chance.randrange(ms("1970-01-01"), ms("2060-01-01"))
@@ -63,7 +90,7 @@ def test_every_zone_shows_what_the_database_says() -> None:
 
 @pytest.mark.parametrize("name", [*NAMES[::25], "Africa/Casablanca", "Asia/Gaza", "America/Recife"])
 def test_every_change_of_a_zone_is_found_to_the_second(name: str) -> None:
-    zone, info = zone_of(name), ZoneInfo(name)
+    zone, info = zone_of(name), database(name)
     at_ms, end_ms = ms("1999-01-01"), ms("2030-01-01")
     while (change_ms := zone.next_change_ms(at_ms, end_ms)) is not None:
         before, after = (
@@ -281,7 +308,7 @@ def test_a_zone_is_looked_up_once() -> None:
 
 def test_what_a_zone_remembers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local_time, "_PERIODS_KEPT", 8)
-    zone = Zone(BERLIN, ZoneInfo(BERLIN))
+    zone = Zone(BERLIN, database(BERLIN))
     for month in range(100):
         assert zone.offset_ms(ms("2000-01-01") + month * 30 * DAY_MS) in (HOUR_MS, 2 * HOUR_MS)
         assert len(zone._periods) <= 8

@@ -1,12 +1,21 @@
 """A partition's time, and the hours and days it ends."""
 
+import msgspec
 import pytest
 
 from models.clock import DAY_MS, HOUR_MS
 from models.effects import DayEnded, HourEnded
 from models.events import ClockMark
 from models.hour_counts import HourCounts
-from models.partition_clock import HOURS_SAID_AT_MOST, PartitionClock, advance, copied, is_news
+from models.partition_clock import (
+    HOURS_SAID_AT_MOST,
+    PartitionClock,
+    advance,
+    copied,
+    is_news,
+    next_coupon,
+    restored,
+)
 from tests.builders import START_MS
 
 
@@ -98,3 +107,16 @@ def test_a_copy_counts_for_itself() -> None:
     own.running.slices["a"] = 9
     own.running.orders = 9
     assert clock.running == HourCounts(1, 2, {"returns": 1}, {"a": 1})
+
+
+def test_coupons_are_numbered_without_a_gap_and_a_copy_numbers_its_own() -> None:
+    clock = PartitionClock()
+    assert [next_coupon(clock) for _ in range(3)] == [0, 1, 2]
+    sealed = copied(clock)
+    assert next_coupon(clock) == 3
+    assert next_coupon(sealed) == 3
+
+
+def test_a_row_of_the_last_release_begins_to_number_coupons() -> None:
+    row = msgspec.msgpack.encode([START_MS, None, 0])
+    assert next_coupon(restored(row)) == 0

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from models import hour_counts, partition_clock
+from models import coupon_words, hour_counts, partition_clock
+from models.coupon_words import CouponWord
 from models.customer import Customer, Timer, decode_row, encode_row
 from models.effects import Action, EventFolded, HourEnded, Taught, encode
 from models.events import Adopted, ClockMark, decode
@@ -29,9 +30,8 @@ class Oracle:
     ) -> None:
         self.customers: dict[str, Customer] = {}
         self.clock = PartitionClock()
-        self.outputs: dict[str, list[bytes]] = {
-            name: [] for name in (topics.FACTS, topics.ACTIONS, topics.LESSONS, topics.METRICS)
-        }
+        named = (topics.FACTS, topics.ACTIONS, topics.LESSONS, topics.METRICS, topics.COUPONS)
+        self.outputs: dict[str, list[bytes]] = {name: [] for name in named}
         self.for_log: Counter[bytes] = Counter()
         self.dead_letters: Counter[int] = Counter()
         self._view = View(incarnation=1, partition=partition, partitions=partitions)
@@ -121,6 +121,8 @@ class Oracle:
                 self.for_log[encode_event(effect.event)] += 1  # type: ignore[arg-type]
             elif isinstance(effect, Taught):
                 self.outputs[topics.LESSONS].append(encode(effect))
+            elif isinstance(effect, CouponWord):
+                self.outputs[topics.COUPONS].append(coupon_words.encode(effect))
             elif isinstance(effect, Action):
                 self.outputs[topics.ACTIONS].append(encode(effect))
             else:

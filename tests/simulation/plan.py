@@ -130,7 +130,7 @@ def _event(one: Happening, number: int, now_ms: int) -> Any:
     }
     match one.kind:
         case "order":
-            return order(which, one.which * 500, **who)
+            return order(which, one.which * 500, coupon=f"C{one.which}", **who)
         case "cancelled":
             return cancelled(which, **who)
         case "refunded":

@@ -37,7 +37,14 @@ from tests.simulation.worker import GROUP, SESSION_MS, Worker
 
 TOPICS = {
     **dict.fromkeys(
-        (topics.EVENTS, topics.CUSTOMERS, topics.FACTS, topics.ACTIONS, topics.DEAD_LETTERS),
+        (
+            topics.EVENTS,
+            topics.CUSTOMERS,
+            topics.FACTS,
+            topics.ACTIONS,
+            topics.DEAD_LETTERS,
+            topics.COUPONS,
+        ),
         PARTITIONS,
     ),
     topics.LESSONS: 1,
@@ -225,6 +232,7 @@ class World:
             topic_of=str,
             load_snapshot=load,
             seal_raw=lambda raw: f"sealed:{len(raw)}",
+            coupon_key=bytes(32),
         )
 
     async def _until(self, condition: Callable[[], bool], limit_s: float) -> bool:
@@ -282,6 +290,9 @@ class World:
         for topic in (topics.LESSONS, topics.METRICS):
             expected = Counter(one for oracle in oracles for one in oracle.outputs[topic])
             _same(topic, Counter(self._values(topic, 0)), expected)
+        asked = Counter(one for oracle in oracles for one in oracle.outputs[topics.COUPONS])
+        put = Counter(one for n in range(PARTITIONS) for one in self._values(topics.COUPONS, n))
+        _same("words for the coupons", put, asked)
         said = sum((oracle.for_log for oracle in oracles), Counter())
         _same("records for the log", self._passed_on(), said)
         for topic, place in self.places.items():

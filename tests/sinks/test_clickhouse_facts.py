@@ -9,11 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from models.effects import Decided
 from models.events import Channel, Line, TicketRated, Tracked
 from sinks.clickhouse_facts import FACTS
 from sinks.clickhouse_sink import ClickHouseSink
 from tests.builders import ANNA, START_MS, cancelled, identified, make, refunded
-from tests.contract.records import Made, alert, fact, fact_record, folded, placed
+from tests.contract.records import Made, alert, fact, fact_record, folded, place, placed
 from tests.contract.warehouse import Warehouse, fresh_warehouse, written
 
 OFFSETS = count(100)
@@ -165,6 +166,53 @@ def test_what_is_no_fact_gives_no_row(value: bytes) -> None:
     with pytest.raises((ValueError, msgspec.MsgspecError)):
         FACTS.read(Made(0, 0, b"k", value), rows)
     assert not any(rows.values())
+
+
+def decided(**values: Any) -> Decided:
+    return Decided(
+        **place(0, 5),
+        **{
+            "customer": ANNA,
+            "at_ms": START_MS,
+            "rule": "birthday",
+            "occasion": "2022",
+            "action_id": "a" * 32,
+            "verdict": "withheld",
+            "reason": "quiet hours",
+            "hazard": 0.5,
+            "hazard_version": 2,
+            "inputs": {},
+            **values,
+        },
+    )
+
+
+@pytest.mark.real
+async def test_a_receipt_keeps_all_that_the_playbook_decided(warehouse: Warehouse) -> None:
+    held = decided(
+        status="held",
+        action="task",
+        message_channel="sms",
+        offer="ten",
+        coupon="ABC-1",
+        arm="a",
+        propensity=0.475,
+        held_until_ms=START_MS + 1,
+        playbook_version=3,
+        passed=["consent", "caps"],
+        rivals=["silence"],
+    )
+    await warehouse.land(held, decided(verdict="sent", reason="", action_id="b" * 32), partition=9)
+    asked = (
+        "SELECT status, action, message_channel, offer, coupon, arm, propensity, held_until, "
+        "playbook_version, passed, rivals FROM decisions WHERE _partition = 9 ORDER BY _offset"
+    )
+    later = datetime.fromtimestamp(START_MS / 1000 + 0.001, UTC)
+    assert warehouse.ask(asked) == [
+        ("held", "task", "sms", "ten", "ABC-1", "a", 0.475, later, 3, ["consent", "caps"],
+         ["silence"]),
+        ("sent", "message", "", "", "", "", 1.0, None, 0, [], []),
+    ]  # fmt: skip
 
 
 @pytest.mark.real

@@ -50,6 +50,33 @@ def test_every_file_is_applied_once_and_in_order(clickhouse: str, database: str)
 
 
 @pytest.mark.real
+def test_rows_of_the_release_before_the_playbook_stay_and_say_what_was_true(
+    clickhouse: str, database: str, tmp_path: Path
+) -> None:
+    for path in sorted(DIRECTORY.glob("*.sql"))[:4]:
+        shutil.copy(path, tmp_path)
+    assert len(migrate(clickhouse, "default", "", database, tmp_path)) == 4
+    client = connect(ClickHouseAddress(clickhouse, database=database))
+    client.command(
+        "INSERT INTO decisions (rule, verdict, reason, _offset) "
+        "VALUES ('thank_you', 'sent', '', 1), ('thank_you', 'withheld', 'unsubscribed', 2)"
+    )
+    client.command("INSERT INTO actions (action_id, rule) VALUES ('a1', 'thank_you')")
+    migrate(clickhouse, "default", "", database)
+    decisions = client.query(
+        "SELECT verdict, status, action, propensity, held_until, passed FROM decisions "
+        "ORDER BY _offset"
+    ).result_rows
+    messages = client.query("SELECT action_id, rule FROM messages").result_rows
+    client.close()
+    assert [tuple(row) for row in decisions] == [
+        ("sent", "sent", "message", 1.0, None, []),
+        ("withheld", "", "message", 1.0, None, []),
+    ]
+    assert [tuple(row) for row in messages] == [("a1", "thank_you")]
+
+
+@pytest.mark.real
 def test_a_new_file_is_applied_after_the_old_ones(
     clickhouse: str, database: str, files: Path
 ) -> None:

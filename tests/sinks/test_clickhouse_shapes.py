@@ -59,14 +59,21 @@ async def land(warehouse: Warehouse, shape: Shape, *batch: Made) -> list[tuple[A
 
 @pytest.mark.real
 async def test_an_action_comes_without_what_is_sealed(warehouse: Warehouse) -> None:
-    made = action(0, 3, hazard=0.5, hazard_version=7, locale="zh-TW")
+    made = action(
+        0, 3, hazard=0.5, hazard_version=7, locale="zh-TW", kind="task", consent="service",
+        playbook_version=4, offer="ten", coupon="ABC-1", arm="a", propensity=0.5,
+        owner="service desk", task="call back", task_due_ms=START_MS + 3,
+    )  # fmt: skip
     [found] = await land(warehouse, ACTION_SHAPE, Made(0, 3, made.customer.encode(), encode(made)))
     assert found[:9] == (
         moment(3), moment(4), made.action_id, made.customer, "thank_you", "o3", "email",
         "thank_you", "zh-TW",
     )  # fmt: skip
     assert json.loads(found[9]) == {"product": "烏龍茶 🍵"}
-    assert found[10:] == (0.5, 7, 1, 0, 3)
+    assert found[10:] == (
+        0.5, 7, "task", "service", 4, "ten", "ABC-1", "a", 0.5, "service desk", "call back",
+        moment(3), 1, 0, 3,
+    )  # fmt: skip
     assert "ciphertext" not in repr(found)
 
 

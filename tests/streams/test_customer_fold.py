@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from models import coupon_words
 from models import step as steps
+from models.coupon_words import order_key, partition_of_coupon
 from models.customer import Customer, Timer, decode_row, encode_row
 from models.effects import Action, Alert, DayEnded, DeadLetter, Fact, HourEnded, Lesson
 from models.events import TYPES, Absorbed, Adopted, ClockMark, Tracked, decode
@@ -31,6 +33,7 @@ from tests.builders import (
     named,
     order,
     records_of,
+    refunded,
     released,
     rows_of,
     snapshot,
@@ -502,3 +505,14 @@ def test_facts_say_where_they_come_from() -> None:
         (1, 3, 42, 1),
     ]
     assert facts[0].logged_at_ms == 777
+
+
+def test_what_orders_say_to_coupons_goes_to_the_codes_partition() -> None:
+    fold = customer_fold(partitions=4)
+    interval = folded(fold, order("o1", coupon="spring"), refunded("o1"))
+    told = [one for one in listed(interval.outputs) if one.topic == topics.COUPONS]
+    words = {one.key: coupon_words.decode(one.value) for one in told}
+    assert set(words) == {b"SPRING", order_key("o1").encode()}
+    assert {one.key: one.partition for one in told} == {
+        key: partition_of_coupon((key or b"").decode(), 4) for key in words
+    }

@@ -69,6 +69,7 @@ def fold_of(settings: Settings) -> Callable[[int], CustomerFold]:
         topic_of=settings.named,
         load_snapshot=load,
         seal_raw=lambda raw: "sealed",
+        coupon_key=bytes(32),
     )
 
 

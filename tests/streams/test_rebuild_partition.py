@@ -44,6 +44,7 @@ def silent_fold() -> SilentFold:
         topic_of=lambda name: name,
         load_snapshot=load,
         seal_raw=lambda raw: "",
+        coupon_key=bytes(32),
     )
 
 

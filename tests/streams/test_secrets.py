@@ -68,3 +68,10 @@ def test_the_key_store_lies_beside_the_secrets(tmp_path: Path) -> None:
     store.get_or_create("anna")
     store.close()
     assert (tmp_path / "keys" / "customers.sqlite").exists()
+
+
+def test_the_coupon_key_is_the_same_wherever_the_token_key_is() -> None:
+    secrets = Secrets(b"t" * 32, b"m" * 32)
+    assert secrets.coupon_key == Secrets(b"t" * 32, b"n" * 32).coupon_key
+    assert secrets.coupon_key != Secrets(b"u" * 32, b"m" * 32).coupon_key
+    assert secrets.coupon_key not in (secrets.token_key, secrets.master_key)

@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 def test_every_sink_has_a_group_of_its_own_in_the_namespace(settings: Settings) -> None:
     runners = [*clickhouse_runners(settings), *other_runners(settings, AlertSink(Webhook()))]
     groups = Counter(runner.feed.group for runner in runners)
-    assert len(groups) == len(runners) == 7
+    assert len(groups) == len(runners) == 8
     assert all(group.startswith("n-sink-") for group in groups)
 
 
@@ -41,6 +41,7 @@ def test_every_output_for_the_world_has_its_readers(settings: Settings) -> None:
         settings.named(topics.CUSTOMERS): 2,
         settings.named(topics.ACTIONS): 1,
         settings.named(topics.ALERTS): 2,
+        settings.named(topics.COUPON_VERDICTS): 1,
         settings.named(topics.DEAD_LETTERS): 1,
     }
 

@@ -194,14 +194,35 @@ function timers(one) {
   return card(6, say("timers"), rows.length ? el("table", {}, el("tbody", {}, ...rows)) : none("no_timers"));
 }
 
+function decided(each) {
+  const status = each.status || (each.verdict === "sent" ? "sent" : "");
+  return status ? sayOr(`decided_${status}`, status) : sayOr(`verdict_${each.verdict}`, each.verdict);
+}
+
+/** What a playbook decided beside the verdict: only what was said. */
+function terms(each) {
+  const channel = [each.action === "message" ? "" : each.action, each.message_channel].filter(Boolean).join(" · ");
+  return [
+    each.held_until ? [say("receipt_held_until"), when(each.held_until)] : null,
+    channel ? [say("receipt_channel"), channel] : null,
+    each.offer ? [say("receipt_offer"), each.offer] : null,
+    each.coupon ? [say("receipt_coupon"), each.coupon] : null,
+    each.arm ? [say("receipt_arm"), `${each.arm} · ${formatShare(each.propensity)}`] : null,
+    each.passed?.length ? [say("receipt_passed"), each.passed.map(saySentence).join(" · ")] : null,
+    each.rivals?.length ? [say("receipt_rivals"), each.rivals.map((rule) => sayOr(`rule_${rule}`, rule)).join(" · ")] : null,
+    each.playbook_version ? [say("receipt_playbook"), String(each.playbook_version)] : null,
+  ].filter(Boolean);
+}
+
 function receipt(each) {
   const inputs = typeof each.inputs === "string" ? JSON.parse(each.inputs || "{}") : each.inputs;
   return el("details", { class: "receipt" },
     el("summary", {}, when(each.at), el("span", {}, sayOr(`rule_${each.rule}`, each.rule),
       each.reason ? el("span", { class: "small" }, ` · ${saySentence(each.reason)}`) : null),
-    el("span", { class: each.verdict }, sayOr(`verdict_${each.verdict}`, each.verdict))),
+    el("span", { class: each.status === "held" ? "held" : each.verdict }, decided(each))),
     lines([
       [say("receipt_occasion"), each.occasion],
+      ...terms(each),
       [say("receipt_chance"), formatShare(each.hazard)],
       [say("receipt_version"), String(each.hazard_version)],
       ...Object.entries(inputs).map(([name, value]) => [sayOr(`input_${name}`, name), name === "tier" ? sayOr(`tier_${value}`, String(value)) : String(value)]),

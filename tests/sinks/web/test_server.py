@@ -286,7 +286,10 @@ async def test_a_story_tells_decisions_with_their_receipts(shop: Shop) -> None:
     async with served(shop.config()) as client:
         _, story = await get(client, "/v1/customers/anna/story")
     assert {one["rule"] for one in story["decisions"]} == {"thank_you"}
-    assert json.loads(story["decisions"][0]["inputs"])["offer_percent"] == 10
+    first = story["decisions"][0]
+    assert json.loads(first["inputs"])["offer_percent"] == 10
+    assert (first["status"], first["action"], first["passed"]) == ("sent", "message", [])
+    assert (first["held_until"], first["propensity"]) == (None, 1.0)
     assert story["tier_changes"][0]["to_tier"] == "high_value"
 
 

@@ -26,6 +26,26 @@ from streams.watch_fold import WATCHED, alert_of, value_alert_of
 from tests.builders import START_MS, order
 
 WORDS = load_words()
+PLAYBOOK_REASONS = {
+    "quiet hours",
+    "a complaint is open",
+    "its moment has passed",
+    "at most 4 in 168 hours",
+    "rule birthday has this moment",
+    "no address for sms",
+    "chat is switched off",
+    "the rule is no longer there",
+    "the rule was changed",
+    "its condition does not hold any more",
+    "order_completed or order_cancelled in the meantime",
+    "the budget of next_order_10 is used up",
+    "in time",
+    "consent to marketing by email",
+    "consent to service by sms",
+    "no complaint open",
+    "not in quiet hours",
+    "below the caps",
+}
 TURNS = (Turn.FIRED, Turn.RESOLVED)
 PLACES = re.compile(r"\{(\w+)\}")
 SCRIPTS = sorted(path for path in STATIC_DIR.glob("*.js") if not path.name.startswith("uPlot"))
@@ -162,6 +182,7 @@ def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
     sentences.add("worker is 61 s behind in events, partition 3: 9000 records unread")
     sentences.add("12 dead letters in a minute from gateway: not JSON")
     sentences.add("no broker answers at 127.0.0.1:9492")
+    sentences |= PLAYBOOK_REASONS
     for sentence in sentences:
         assert any(re.search(one.pattern, sentence) for one in WORDS.sentences), sentence
 

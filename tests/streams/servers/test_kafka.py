@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,32 @@ async def test_records_survive_a_sigkill_and_nothing_on_the_path_is_needed(
         assert child.wait(10)
     with server.running():
         assert await read(server.address) == list(range(RECORDS))
+
+
+def test_what_java_loaded_once_is_at_hand_for_later_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "kafka.aot"
+    monkeypatch.setattr(Kafka, "_cache_path", cache)
+    for name in ("first", "second"):
+        server = Kafka(tmp_path / name, free_port(), free_port())
+        server.prepare()
+    assert [path.name for path in tmp_path.glob("kafka*")] == ["kafka.aot"]
+    java, *options, _main, _settings = server.command()
+    # Told to, Java refuses to run without a cache that fits.
+    strictly = subprocess.run([java, "-XX:AOTMode=on", *options, "-version"], check=False)
+    assert f"-XX:AOTCache={cache}" in options
+    assert strictly.returncode == 0
+
+
+def test_where_java_may_keep_nothing_a_directory_is_formatted_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Kafka, "_cache_path", tmp_path / "nowhere" / "kafka.aot")
+    server = Kafka(tmp_path, free_port(), free_port())
+    server.prepare()
+    assert (server.directory / "log" / "meta.properties").exists()
+    assert not any("AOT" in word for word in server.command())
 
 
 def test_a_second_start_adopts_the_running_broker(kafka: str, servers_dir: Path) -> None:

@@ -1,0 +1,145 @@
+"""START HERE for the playbook: what an event, a due timer or a new edition sets going.
+
+    arm -> stop what waits -> begin what this is the moment of -> wind what stands -> act
+
+Everything is decided by the row, the edition and the partition's time, so a replay decides the
+same. What an event outdates is looked at when it is needed; an event that no rule is about costs a
+few look-ups.
+"""
+
+from typing import Any
+
+from models.customer import Customer
+from models.effects import EventFolded
+from models.events import (
+    TYPES,
+    Absorbed,
+    CustomerIdentified,
+    OrderCancelled,
+    OrderCompleted,
+    OrderRefunded,
+)
+from models.playbook.rulebook import Rulebook
+from models.playbook.when import OnCadence
+from models.triggers import changes, standing
+from models.triggers.changes import Was
+from models.triggers.moment import Moment, moment_of
+from models.triggers.notes import Run, run_of
+from models.triggers.runs import RUN, begin_at_event, proceed, stop
+from models.view import View
+
+_MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
+_MOVES_MOMENTS = _MOVES_ORDERS | {CustomerIdentified}
+_UNCOUNTED = frozenset({"repeated", "cancelled"})
+
+
+def on_event(
+    token: str,
+    customer: Customer,
+    event: Any,
+    folded: EventFolded | None,
+    was: Was,
+    view: View,
+    now_ms: int,
+) -> list[Any]:
+    """Apply the playbook to an event that is in the row; `folded` is its fact, if it has one."""
+    book = view.rulebook
+    if book is None:
+        return []
+    kind = TYPES[type(event)]
+    is_armed = customer.playbook.version == view.playbook_version
+    if is_armed and not _concerns(book, event, kind, customer, was):
+        return []
+    moment = moment_of(token, customer, view, book, now_ms, event)
+    if not is_armed:
+        standing.arm(moment, is_new=customer.events == 1)
+    at_ms = event.occurred_at_ms
+    stop(moment, event, kind, at_ms)
+    for rule in book.at(OnCadence):
+        if kind in rule.stops and kind in rule.trigger.when.until:  # type: ignore[union-attr]
+            changes.end(moment, rule)
+    ready: list[Run] = []
+    if folded is None or folded.order_state not in _UNCOUNTED:
+        for rule in book.candidates(kind, moment.scope):
+            if moment.holds(rule, rule.begins):
+                run = begin_at_event(moment, rule, event, at_ms)
+                if run is not None:
+                    ready.append(run)
+    ready += changes.changed(moment, was)
+    _wind(moment, event)
+    proceed(moment, ready)
+    return moment.effects
+
+
+def _concerns(book: Rulebook, event: Any, kind: str, customer: Customer, was: Was) -> bool:
+    """Whether there is anything to look at: most events of most customers are about no rule."""
+    return (
+        book.is_about(kind)
+        or book.is_watched
+        or type(event) in _MOVES_MOMENTS
+        or was != changes.standing(customer)
+    )
+
+
+def _wind(moment: Moment, event: Any) -> None:
+    kind = type(event)
+    if kind in _MOVES_ORDERS:
+        standing.wind_silences(moment)
+        if kind is not OrderCompleted or moment.customer.orders <= 1:
+            standing.wind(moment, standing.OF_ORDERS)
+        if kind is OrderCompleted:
+            standing.wind_refills(moment, event.lines)
+    elif kind is CustomerIdentified:
+        standing.wind(moment, standing.OF_TRAITS, anew=True)
+    standing.wind(moment, (OnCadence,))
+
+
+def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]:
+    """Let everything of the playbook that is due act at once: one moment, one order of rules."""
+    book = view.rulebook
+    if book is None:
+        # No edition can be used any more: what is due ends here, or it would be due for ever.
+        customer.timers = [
+            one
+            for one in customer.timers
+            if one.due_ms > view.now_ms or one.rule not in standing.OWN_TIMERS
+        ]
+        return []
+    moment = moment_of(token, customer, view, book, view.now_ms)
+    if customer.playbook.version != view.playbook_version:
+        standing.arm(moment, is_new=False)
+    ready = [*_due(moment), *changes.changed(moment, was)]
+    proceed(moment, ready)
+    return moment.effects
+
+
+def _due(moment: Moment) -> list[Run]:
+    customer, now_ms = moment.customer, moment.now_ms
+    ready: list[Run] = []
+    due = [
+        one for one in customer.timers if one.due_ms <= now_ms and one.rule in standing.OWN_TIMERS
+    ]
+    for timer in sorted(due, key=lambda one: (one.due_ms, one.rule, one.item)):
+        if timer not in customer.timers:
+            continue
+        if timer.rule == RUN:
+            customer.timers.remove(timer)
+            run = run_of(moment.notes, timer.item)
+            if run is not None:
+                ready.append(run)
+        elif timer.rule == standing.MOMENT:
+            ready += standing.come(moment, timer)
+        else:
+            customer.timers.remove(timer)
+            standing.look(moment)
+    return ready
+
+
+def arm(token: str, customer: Customer, view: View) -> list[Any]:
+    """Make a row that nothing has happened to ready for an edition."""
+    book = view.rulebook
+    if book is None or customer.merged_into or not customer.events:
+        return []
+    moment = moment_of(token, customer, view, book, view.now_ms)
+    standing.arm(moment, is_new=False)
+    return moment.effects

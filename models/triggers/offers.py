@@ -1,0 +1,117 @@
+"""An offer for one customer: what it may cost, whether there is money for it, how it is told."""
+
+from models.coupon_issue import Given, Issue, issue
+from models.local_time import date_of, local_day
+from models.partition_clock import next_coupon
+from models.playbook.offer import (
+    AmountOff,
+    FreeShipping,
+    Gift,
+    Offer,
+    PercentOff,
+    SaveBySteps,
+)
+from models.triggers.moment import Moment
+
+_TYPICAL_ORDER_CENTS = 5_000
+
+
+def cost_cents(offer: Offer, order_cents: int) -> int:
+    """What an offer costs with an order of that worth."""
+    match offer:
+        case PercentOff():
+            return round(offer.percent * max(order_cents, offer.min_order_cents))
+        case AmountOff():
+            return offer.amount_cents
+        case SaveBySteps():
+            return max((step.save_cents for step in offer.spend_and_save), default=0)
+        case _:
+            return 0
+
+
+def usual_order_cents(moment: Moment) -> int:
+    """What this customer spends on an order; of new ones nothing is known."""
+    customer = moment.customer
+    if customer.orders > 0 and customer.value_cents > 0:
+        return customer.value_cents // customer.orders
+    return _TYPICAL_ORDER_CENTS
+
+
+def told(moment: Moment, offer: Offer, coupon: str) -> dict[str, str | int | float]:
+    """Put an offer into words that templates can name."""
+    units = moment.book.minor_units
+    shop, place = moment.book.book.shop, moment.book.place
+    until_day = local_day(place.of(moment.customer).zone, moment.now_ms + offer.valid_ms)
+    variables: dict[str, str | int | float] = {
+        "coupon": coupon,
+        "coupon_until": date_of(until_day).isoformat(),
+        "offer_min_order": _amount(offer.min_order_cents, units),
+    }
+    match offer:
+        case PercentOff():
+            variables["offer_percent"] = _number(offer.percent * 100)
+        case AmountOff():
+            variables["offer_amount"] = _amount(offer.amount_cents, units)
+        case SaveBySteps():
+            best = offer.spend_and_save[-1]
+            variables["offer_amount"] = _amount(best.save_cents, units)
+            variables["offer_spend"] = _amount(best.spend_cents, units)
+        case Gift():
+            variables["offer_gift"] = offer.gift
+        case FreeShipping():
+            pass
+    if shop:
+        variables["currency"] = shop.currency
+    return variables
+
+
+def afford(moment: Moment, name: str, cents: int) -> bool:
+    """Take an offer from its budget, if there is enough left.
+
+    Partitions share a budget equally, so that none must ask another and it is never exceeded.
+    """
+    budget = moment.book.book.offers[name].budget
+    if budget is None:
+        return True
+    purse, parts = moment.view.clock.spent, moment.view.partitions
+    since_ms, spent_cents, given = purse.get(name, (moment.now_ms, 0, 0))
+    if budget.per_ms is not None:
+        since_ms, spent_cents, given = _of_period(
+            moment.now_ms, budget.per_ms, (since_ms, spent_cents, given)
+        )
+    most = _share(budget.most_cents, moment.view.partition, parts)
+    coupons = _share(budget.coupons, moment.view.partition, parts)
+    if most is not None and spent_cents + cents > most:
+        return False
+    if coupons is not None and given + 1 > coupons:
+        return False
+    purse[name] = (since_ms, spent_cents + cents, given + 1)
+    return True
+
+
+def given(moment: Moment, name: str, action_id: str) -> Given:
+    """Make the coupon of an offer, this customer's own or one for all, and ask for its opening."""
+    view = moment.view
+    wish = Issue(name, view.playbook_version, moment.token, moment.now_ms, action_id)
+    number = next_coupon(view.clock)
+    return issue(view.coupon_key, view.partition, number, moment.book.book.offers[name], wish)
+
+
+def _of_period(now_ms: int, per_ms: int, spent: tuple[int, int, int]) -> tuple[int, int, int]:
+    start_ms = now_ms - now_ms % per_ms
+    return spent if spent[0] >= start_ms else (start_ms, 0, 0)
+
+
+def _share(whole: int | None, partition: int, partitions: int) -> int | None:
+    """A partition's part of a budget; what does not divide goes to the first ones."""
+    if whole is None:
+        return None
+    return whole // partitions + (partition < whole % partitions)
+
+
+def _amount(cents: int, units: int) -> str:
+    return _number(cents / units)
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 2):g}" if value < 1e6 else f"{value:.0f}"

@@ -1,0 +1,330 @@
+"""Rules under way: they begin at a moment, wait, go through their steps, and are stopped.
+
+A run that waits stands in the row's notes, its timer beside the row's other timers. What is decided
+when its time comes is decided anew, as the customer is then.
+"""
+
+from typing import Any
+
+from models.assignment import arm_of
+from models.customer import Timer, find_timer, ref_of
+from models.events import (
+    OrderCancelled,
+    OrderCompleted,
+    OrderRefunded,
+    ReturnRequested,
+    TicketAnswered,
+    TicketClosed,
+    TicketOpened,
+    TicketRated,
+)
+from models.playbook.program import Choose, Do, Draw, Jump, Pause
+from models.playbook.rulebook import Rule
+from models.playbook.then import Send
+from models.playbook.when import OnCadence, OnEvent
+from models.triggers.guards import is_due_once, is_left_alone, once_name
+from models.triggers.moment import Moment, receipt
+from models.triggers.notes import RUNS_AT_MOST, Run, key_of, remember_said, run_of
+from models.triggers.offers import cost_cents, usual_order_cents
+from models.triggers.steps import HELD, SENT, carry_out
+
+RUN = "run"
+TEXT_AT_MOST = 200
+_OF_ORDERS = (OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested)
+_OF_TICKETS = (TicketOpened, TicketAnswered, TicketClosed, TicketRated)
+
+
+def item_of(event: Any) -> str:
+    """What an event is about: an order, a complaint, a product, or nothing in particular."""
+    if isinstance(event, _OF_ORDERS):
+        return event.order_id
+    if isinstance(event, _OF_TICKETS):
+        return event.ticket_id
+    line = getattr(event, "line", None)
+    if line is not None:
+        return str(line.product_id)
+    return str(getattr(event, "product_id", ""))
+
+
+def begin(
+    moment: Moment,
+    rule: Rule,
+    occasion: str,
+    *,
+    item: str = "",
+    at_ms: int,
+    variables: dict[str, Any] | None = None,
+) -> Run | None:
+    """Begin a rule for an occasion; None when it may not, or already has."""
+    key = key_of(rule.name, occasion)
+    if run_of(moment.notes, key) or not is_due_once(moment, rule.trigger, rule.name, item):
+        return None
+    when = rule.trigger.when
+    wait_ms = when.wait_ms if isinstance(when, OnEvent) else 0
+    return Run(
+        key,
+        rule.name,
+        occasion,
+        item,
+        at_ms,
+        at_ms + wait_ms,
+        rule.rule_print,
+        variables=variables or {},
+    )
+
+
+def begin_at_event(moment: Moment, rule: Rule, event: Any, at_ms: int) -> Run | None:
+    """Begin a rule at an event; the run if it is to act now, None when it waits or does not."""
+    when = rule.trigger.when
+    assert isinstance(when, OnEvent)  # noqa: S101  # found by the type of event
+    item = item_of(event)
+    if when.wait_ms and _gives_way(moment, rule, when, item, at_ms):
+        return None
+    run = begin(
+        moment,
+        rule,
+        _occasion(event, item, at_ms),
+        item=item,
+        at_ms=at_ms,
+        variables=_said_by(event),
+    )
+    if run is None or not when.wait_ms:
+        return run
+    if not _has_happened(moment, when, item, at_ms):
+        wait(moment, run)
+    return None
+
+
+def _occasion(event: Any, item: str, at_ms: int) -> str:
+    if isinstance(event, OrderCompleted):
+        return event.order_id
+    return f"{item}@{at_ms}" if item else f"{event.id}@{at_ms}"
+
+
+def _gives_way(moment: Moment, rule: Rule, when: OnEvent, item: str, at_ms: int) -> bool:
+    """Keep to the items waited for at a time; whether this one is waited for already."""
+    waiting = [run for run in moment.notes.runs if run.rule == rule.name and run.waits == "first"]
+    if item and any(run.item == item for run in waiting):
+        return True
+    if len(waiting) >= when.waiting_at_most:
+        drop(moment, min(waiting, key=lambda run: (run.due_ms, run.key)))
+    return False
+
+
+def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bool:
+    """Whether what ends the wait came in before what begins it, as late events do."""
+    customer = moment.customer
+    if not when.unless:
+        return False
+    if not when.same_item and "order_completed" in when.unless:
+        orders = [one.at_ms for one in customer.recent_orders if not one.cancelled]
+        if any(at_ms > since_ms for at_ms in orders):
+            return True
+    if when.same_item and "order_cancelled" in when.unless:
+        ref = ref_of(item)
+        if any(one.ref == ref and one.cancelled for one in customer.recent_orders):
+            return True
+    return any(
+        one.type in when.unless
+        and one.at_ms > since_ms
+        and one.type != "order_completed"
+        and (not when.same_item or one.what == item)
+        for one in customer.recent
+    )
+
+
+def _said_by(event: Any) -> dict[str, Any]:
+    """What templates can name of an event; nothing of it is personal (that is sealed)."""
+    said: dict[str, Any] = {}
+    line = getattr(event, "line", None)
+    if line is not None:
+        said = {"product_id": line.product_id, "product": line.name or line.product_id}
+        if line.category:
+            said["category"] = line.category
+    for name in ("order_id", "ticket_id", "product_id", "query", "name"):
+        value = getattr(event, name, "")
+        if value and isinstance(value, str):
+            said["event" if name == "name" else name] = value[:TEXT_AT_MOST]
+    if isinstance(event, OrderCompleted) and event.lines:
+        first = event.lines[0]
+        said["product_id"], said["product"] = first.product_id, first.name or first.product_id
+    properties = getattr(event, "properties", None)
+    if isinstance(properties, dict):
+        for name, value in sorted(properties.items())[:16]:
+            if isinstance(value, str | int | float) and name.isidentifier():
+                said.setdefault(name, value[:TEXT_AT_MOST] if isinstance(value, str) else value)
+    return said
+
+
+def wait(moment: Moment, run: Run) -> None:
+    """Keep a run until its time; of too many the one that would come last is left."""
+    notes, timers = moment.notes, moment.customer.timers
+    notes.runs = [*(one for one in notes.runs if one.key != run.key), run]
+    timer = find_timer(moment.customer, RUN, run.key)
+    if timer is None:
+        timers.append(Timer(RUN, run.key, run.due_ms))
+    else:
+        timer.due_ms = run.due_ms
+    if len(notes.runs) > RUNS_AT_MOST:
+        drop(moment, max(notes.runs, key=lambda one: (one.due_ms, one.key)))
+
+
+def drop(moment: Moment, run: Run) -> None:
+    """Have a run end without a word."""
+    notes, customer = moment.notes, moment.customer
+    notes.runs = [one for one in notes.runs if one.key != run.key]
+    customer.timers = [one for one in customer.timers if one.rule != RUN or one.item != run.key]
+
+
+def cancel(moment: Moment, run: Run, reason: str) -> None:
+    """Have a run end, and say why."""
+    drop(moment, run)
+    moment.effects.append(receipt(moment, run, "cancelled", reason))
+
+
+def stop(moment: Moment, event: Any, kind: str, at_ms: int) -> None:
+    """End what waits unless such an event happens."""
+    rules = moment.book.rules
+    for run in list(moment.notes.runs):
+        rule = rules.get(run.rule)
+        if rule is None or kind not in rule.stops or at_ms < run.began_ms:
+            continue
+        if run.rule_print == rule.rule_print and _ends(rule, run, event, kind):
+            cancel(moment, run, f"{kind} in the meantime")
+
+
+def _ends(rule: Rule, run: Run, event: Any, kind: str) -> bool:
+    when = rule.trigger.when
+    if run.waits == "step":
+        before = rule.program.ops[run.at - 1] if run.at else None
+        return isinstance(before, Pause) and kind in before.unless
+    if isinstance(when, OnCadence):
+        return kind in when.until
+    if not isinstance(when, OnEvent) or kind not in when.unless:
+        return False
+    return not when.same_item or run.item == item_of(event)
+
+
+def proceed(moment: Moment, ready: list[Run]) -> None:
+    """Let runs act whose moment it is: by priority, then what costs least, then by name."""
+    runs = [(rule, run) for run in ready if (rule := _rule_of(moment, run)) is not None]
+    runs.sort(key=lambda one: (*_rank(moment, one[0]), one[1].occasion))
+    moment.wanting = [run.rule for _, run in runs]
+    for rule, run in runs:
+        _go_on(moment, rule, run)
+
+
+def _rank(moment: Moment, rule: Rule) -> tuple[int, int, str]:
+    """Order of rules that want one moment.
+
+    All of them hope for the same order of the same customer, so of two offers the one that costs
+    less is worth more.
+    """
+    offers = moment.book.book.offers
+    worth = usual_order_cents(moment)
+    cost = sum(
+        cost_cents(offers[op.step.offer], worth)
+        for op in rule.program.ops
+        if isinstance(op, Do) and isinstance(op.step, Send) and op.step.offer
+    )
+    return -rule.priority, cost, rule.name
+
+
+def _rule_of(moment: Moment, run: Run) -> Rule | None:
+    rule = moment.book.rules.get(run.rule)
+    if rule is None:
+        cancel(moment, run, "the rule is no longer there")
+    elif rule.rule_print != run.rule_print:
+        cancel(moment, run, "the rule was changed")
+        return None
+    return rule
+
+
+def _go_on(moment: Moment, rule: Rule, run: Run) -> None:
+    waited = run.waits != "first" or run.due_ms > run.began_ms
+    drop(moment, run)
+    if run.waits in ("first", "held") and not _may_act(moment, rule, run, waited=waited):
+        return
+    run.waits = ""
+    ops = rule.program.ops
+    while run.at < len(ops):
+        op = ops[run.at]
+        match op:
+            case Do():
+                status = carry_out(moment, run, rule, op.step)
+                if status == HELD:
+                    run.waits = "held"
+                    wait(moment, run)
+                    return
+                if status == SENT:
+                    name = once_name(rule.trigger.guard, rule.name, run.item)
+                    if rule.trigger.guard.once != "occasion":
+                        remember_said(moment.notes, name, moment.now_ms)
+            case Pause():
+                run.at += 1
+                run.due_ms += op.wait_ms
+                run.waits = "step"
+                wait(moment, run)
+                return
+            case Choose():
+                if not moment.holds(rule, op.holds):
+                    run.at = op.otherwise
+                    continue
+            case Jump():
+                run.at = op.to
+                continue
+            case Draw():
+                _draw(moment, rule, run, op)
+                continue
+        run.at += 1
+
+
+def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
+    """Ask what holds for the whole rule; of what was waited for a receipt says why not."""
+    if not is_due_once(moment, rule.trigger, rule.name, run.item, run.key):
+        return False
+    when = rule.trigger.when
+    if waited and isinstance(when, OnEvent) and _has_happened(moment, when, run.item, run.began_ms):
+        reason = f"{' or '.join(when.unless)} in the meantime"
+        moment.effects.append(receipt(moment, run, "cancelled", reason))
+        return False
+    if not moment.holds(rule, rule.may_act):
+        if waited:
+            reason = "its condition does not hold any more"
+            moment.effects.append(receipt(moment, run, "cancelled", reason))
+        return False
+    if run.at == 0 and is_left_alone(moment, rule):
+        holdout = moment.book.book.holdout
+        run.arm, run.propensity = "holdout", holdout.share if holdout else 0.0
+        moment.effects.append(
+            receipt(moment, run, "holdout", "left alone, to measure by", action=_first(rule))
+        )
+        if rule.trigger.guard.once != "occasion":
+            name = once_name(rule.trigger.guard, rule.name, run.item)
+            remember_said(moment.notes, name, moment.now_ms)
+        return False
+    holdout = moment.book.book.holdout
+    if holdout is not None and rule.trigger.guard.holdout and not run.arm:
+        run.propensity = 1.0 - holdout.share
+    return True
+
+
+def _first(rule: Rule) -> str:
+    for op in rule.program.ops:
+        if isinstance(op, Do):
+            name = type(op.step).__name__.lower()
+            return {"send": "message", "give": "offer", "grant": "perk", "call": "webhook"}.get(
+                name, name
+            )
+    return "message"
+
+
+def _draw(moment: Moment, rule: Rule, run: Run, op: Draw) -> None:
+    """Send the customer down its arm."""
+    holdout = moment.book.book.holdout
+    subject = moment.notes.subject
+    token = subject.token if subject is not None else moment.token
+    arm = arm_of(holdout.salt if holdout else "arms", token, op.arms)
+    run.arm = arm
+    run.propensity *= op.arms.shares[op.arms.names.index(arm)]
+    run.at = op.places[arm]

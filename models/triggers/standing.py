@@ -1,0 +1,224 @@
+"""Moments that come by themselves: a silence, a date, a holiday, a cadence, a thing used up.
+
+Each rule of such a kind has one timer in the row, "moment", with the occasion it is about; silences
+have one together. That one is wound lazily: an order moves the moment, not the timer, which asks
+again when it comes due (rearming a silence costs no write per event, however many rules there are).
+"""
+
+from bisect import bisect_left, bisect_right
+from typing import Any
+
+from models.clock import DAY_MS
+from models.customer import Customer, Timer, find_timer, ref_of
+from models.events import Line
+from models.playbook.rulebook import Rule
+from models.playbook.when import (
+    OnCadence,
+    OnCustomerDate,
+    OnHoliday,
+    OnReplenishment,
+)
+from models.triggers import changes
+from models.triggers.calendar import Due, next_due, refill_due, refills
+from models.triggers.moment import Moment
+from models.triggers.notes import Run
+from models.triggers.runs import RUN, begin, cancel
+
+MOMENT, LOOK = "moment", "look"
+ABOUT = "\x00"
+REFILLS_AT_MOST = 8
+SILENCES = "\x00silences"
+OF_ORDERS = (OnCustomerDate,)
+OF_TRAITS = (OnCustomerDate, OnHoliday)
+_ALL = (OnCustomerDate, OnHoliday, OnCadence)
+
+
+def arm(moment: Moment, *, is_new: bool) -> None:
+    """Make a row ready for an edition: end what it has no rule for, wind what stands.
+
+    A moment that has passed is not made up for: whoever was silent for long when a rule is written
+    is not written to at once. Of a new customer the first event itself may cross lines.
+    """
+    notes, customer = moment.notes, moment.customer
+    rules = moment.book.rules
+    for run in list(notes.runs):
+        rule = rules.get(run.rule)
+        if rule is None:
+            cancel(moment, run, "the rule is no longer there")
+        elif rule.rule_print != run.rule_print:
+            _change(moment, rule, run)
+    customer.timers = [
+        one
+        for one in customer.timers
+        if one.rule != MOMENT or one.item == SILENCES or _rule_name(one) in rules
+    ]
+    notes.beyond = [one for one in notes.beyond if one.removeprefix(changes.ENDED) in rules]
+    wind(moment, _ALL, anew=True)
+    wind_silences(moment, anew=True)
+    if moment.book.is_watched:
+        _look_again(moment)
+    else:
+        customer.timers = [one for one in customer.timers if one.rule != LOOK]
+    if not is_new:
+        changes.note_sides(moment)
+    notes.version = moment.view.playbook_version
+
+
+def _change(moment: Moment, rule: Rule, run: Run) -> None:
+    """A changed rule takes over what waits for its first step; what is in the midst of it ends."""
+    if run.waits == "first":
+        run.rule_print = rule.rule_print
+    else:
+        cancel(moment, run, "the rule was changed")
+
+
+def wind(moment: Moment, kinds: tuple[type, ...], *, anew: bool = False) -> None:
+    """Wind the timers of rules of these kinds; `anew`: as if the rule were new to the row."""
+    for kind in kinds:
+        for rule in moment.book.at(kind):
+            _wind(moment, rule, anew=anew)
+
+
+def _wind(moment: Moment, rule: Rule, *, anew: bool) -> None:
+    customer, when = moment.customer, rule.trigger.when
+    timer = find_timer(customer, MOMENT, rule.name)
+    if isinstance(when, OnCadence):
+        _wind_cadence(moment, rule, when, timer)
+        return
+    _set(customer, rule.name, timer, next_due(when, customer, moment.book.place, moment.now_ms))
+
+
+def wind_silences(moment: Moment, *, anew: bool = False) -> None:
+    """Wind the timer of the next silence; `anew`: even if it would come without that, later."""
+    customer, silences = moment.customer, moment.book.silences
+    timer = find_timer(customer, MOMENT, SILENCES)
+    due = None
+    if silences and customer.orders > 0:
+        gone_ms = moment.now_ms - customer.last_order_ms
+        at = bisect_right(silences, gone_ms, key=_length)
+        if at < len(silences):
+            due = Due(customer.last_order_ms + silences[at][0], "")
+    if timer is not None and due is not None and not anew and due.at_ms >= timer.due_ms:
+        return
+    _set(customer, SILENCES, timer, due)
+
+
+def _silences(moment: Moment, timer: Timer) -> list[Run]:
+    """Begin the rules whose silence is full, those of a time since the timer was wound."""
+    customer, silences = moment.customer, moment.book.silences
+    last_ms = customer.last_order_ms
+    first = bisect_left(silences, timer.due_ms - last_ms, key=_length)
+    full = silences[first : bisect_right(silences, moment.now_ms - last_ms, key=_length)]
+    found = []
+    for _, _, rule in full if customer.orders > 0 else ():
+        due = next_due(rule.trigger.when, customer, moment.book.place, timer.due_ms - 1)
+        if due is not None:
+            found.append(_begun(moment, rule, due, {}))
+    wind_silences(moment, anew=True)
+    return [run for run in found if run is not None]
+
+
+def _length(one: tuple[int, str, Rule]) -> int:
+    return one[0]
+
+
+def _wind_cadence(moment: Moment, rule: Rule, when: OnCadence, timer: Timer | None) -> None:
+    """Keep the beat of a cadence while its condition holds; it begins when that does."""
+    due = None
+    if not changes.ended(moment, rule) and moment.holds(rule, rule.begins):
+        since_ms = _since_ms(timer) if timer is not None else moment.now_ms
+        due = next_due(when, moment.customer, moment.book.place, moment.now_ms, since_ms)
+    _set(moment.customer, rule.name, timer, due)
+
+
+def _since_ms(timer: Timer) -> int:
+    return int(timer.note.removeprefix("every@").partition("#")[0])
+
+
+def wind_refills(moment: Moment, lines: tuple[Line, ...]) -> None:
+    """Wind a timer for each product of an order that will be used up (N4)."""
+    customer = moment.customer
+    for rule in moment.book.at(OnReplenishment):
+        when: Any = rule.trigger.when
+        for due in refills(when, customer, moment.book.place, lines, moment.now_ms)[
+            :REFILLS_AT_MOST
+        ]:
+            name = f"{rule.name}{ABOUT}{due.item}"
+            _set(customer, name, find_timer(customer, MOMENT, name), due)
+        own = [one for one in customer.timers if _rule_name(one) == rule.name]
+        for timer in sorted(own, key=lambda one: (one.due_ms, one.item))[REFILLS_AT_MOST:]:
+            customer.timers.remove(timer)
+
+
+def _rule_name(timer: Timer) -> str:
+    return timer.item.partition(ABOUT)[0] if timer.rule == MOMENT else ""
+
+
+def _set(customer: Customer, name: str, timer: Timer | None, due: Due | None) -> None:
+    if due is None:
+        if timer is not None:
+            customer.timers.remove(timer)
+    elif timer is None:
+        customer.timers.append(Timer(MOMENT, name, due.at_ms, due.occasion))
+    else:
+        timer.due_ms, timer.note = due.at_ms, due.occasion
+
+
+def come(moment: Moment, timer: Timer) -> list[Run]:
+    """A moment has come, if it still is one; the next is wound."""
+    customer, place = moment.customer, moment.book.place
+    if timer.item == SILENCES:
+        customer.timers.remove(timer)
+        return _silences(moment, timer)
+    name, _, product = timer.item.partition(ABOUT)
+    rule = moment.book.rules.get(name)
+    customer.timers.remove(timer)
+    if rule is None:
+        return []
+    when = rule.trigger.when
+    found: Run | None = None
+    if isinstance(when, OnCadence):
+        if not changes.ended(moment, rule) and moment.holds(rule, rule.begins):
+            found = begin(moment, rule, timer.note, at_ms=timer.due_ms)
+            # Its beat goes on from where it began.
+            customer.timers.append(timer)
+        _wind(moment, rule, anew=True)
+    elif isinstance(when, OnReplenishment):
+        still = refill_due(when, customer, place, product, timer.due_ms - 1)
+        if still is not None and still.occasion == timer.note:
+            found = _begun(moment, rule, still, {"product_id": product})
+        elif still is not None:
+            _set(customer, timer.item, None, still)
+    else:
+        still = next_due(when, customer, place, timer.due_ms - 1)
+        if still is not None and still.at_ms == timer.due_ms:
+            found = _begun(moment, rule, still, {})
+        _wind(moment, rule, anew=True)
+    return [found] if found is not None else []
+
+
+def _begun(moment: Moment, rule: Rule, due: Due, variables: dict[str, Any]) -> Run | None:
+    if not moment.holds(rule, rule.begins):
+        return None
+    return begin(moment, rule, due.occasion, item=due.item, at_ms=due.at_ms, variables=variables)
+
+
+def look(moment: Moment) -> None:
+    """Look at a customer a day later again."""
+    _look_again(moment)
+    wind(moment, (OnCadence,))
+
+
+def _look_again(moment: Moment) -> None:
+    customer = moment.customer
+    phase = ref_of(moment.token) % DAY_MS
+    due_ms = moment.now_ms + 1 + (phase - moment.now_ms - 1) % DAY_MS
+    timer = find_timer(customer, LOOK)
+    if timer is None:
+        customer.timers.append(Timer(LOOK, "", due_ms))
+    else:
+        timer.due_ms = min(timer.due_ms, due_ms) if timer.due_ms > moment.now_ms else due_ms
+
+
+OWN_TIMERS = frozenset({RUN, MOMENT, LOOK})
+"""Timers that are the playbook's."""

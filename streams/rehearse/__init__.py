@@ -1,0 +1,1 @@
+"""Rehearsals: a playbook played under a simulated clock, without servers."""

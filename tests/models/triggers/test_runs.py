@@ -1,0 +1,70 @@
+"""Rules under way: they wait, go through their steps, and are stopped."""
+
+from models.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from models.effects import Action
+from models.events import MessageChannel, Tracked
+from tests.builders import START_MS, cancelled, make, order, viewed
+from tests.models.triggers.playing import BROWSE, LADDER, THANKS, Play
+
+
+def test_what_was_looked_at_and_not_bought_is_reminded_of_once() -> None:
+    play = Play(BROWSE)
+    assert play.happens(viewed("p1"), viewed("p1", at_ms=START_MS + HOUR_MS)) == []
+    assert play.passes_to(START_MS + DAY_MS - 1) == []
+    assert play.passes_to(START_MS + DAY_MS) == ["browse sent"]
+    action = next(one for one in play.effects if isinstance(one, Action))
+    assert (action.template, action.message_channel) == ("hello", MessageChannel.EMAIL)
+    assert action.variables["product_id"] == "p1"
+    assert action.expires_at_ms == START_MS + 3 * DAY_MS
+    assert action.playbook_version == 1
+    assert play.passes_to(START_MS + 9 * DAY_MS) == []
+
+
+def test_an_order_cancels_the_browse_reminder() -> None:
+    play = Play(BROWSE)
+    play.happens(viewed("p1"))
+    assert play.happens(order("o1", at_ms=START_MS + DAY_MS)) == ["browse cancelled"]
+    assert play.passes_to(START_MS + 3 * DAY_MS) == []
+
+
+def test_an_order_that_came_in_before_the_older_look_leaves_nothing_to_remind_of() -> None:
+    play = Play(BROWSE)
+    play.happens(order("o1", at_ms=START_MS + HOUR_MS), viewed("p1", at_ms=START_MS))
+    assert play.passes_to(START_MS + 3 * DAY_MS) == []
+
+
+def test_of_many_items_the_last_three_are_waited_for() -> None:
+    play = Play(BROWSE)
+    play.happens(*(viewed(f"p{at}", at_ms=START_MS + at) for at in range(5)))
+    assert play.passes_to(START_MS + DAY_MS) == []
+    assert play.passes_to(START_MS + DAY_MS + HOUR_MS) == [
+        "browse sent",
+        "browse superseded",
+        "browse superseded",
+    ]
+
+
+def test_thanks_are_said_for_the_first_order_alone_and_carry_the_offer() -> None:
+    play = Play(THANKS)
+    play.happens(order("o1"))
+    assert play.passes_to(START_MS + 10 * MINUTE_MS) == ["thanks sent"]
+    assert play.told[-1].offer == "ten"
+    action = next(one for one in play.effects if isinstance(one, Action))
+    assert action.variables["offer_percent"] == "10"
+    play.happens(order("o2", at_ms=START_MS + DAY_MS))
+    assert play.passes_to(START_MS + 2 * DAY_MS) == []
+
+
+def test_a_cancelled_order_stops_its_thanks_and_no_other() -> None:
+    play = Play(THANKS)
+    play.happens(order("o1"))
+    assert play.happens(cancelled("o2")) == []
+    assert play.happens(cancelled("o1", at_ms=START_MS + 1)) == ["thanks cancelled"]
+    assert play.passes_to(START_MS + DAY_MS) == []
+
+
+def test_a_wait_among_the_steps_ends_when_it_says_so() -> None:
+    play = Play(LADDER)
+    play.happens(make(Tracked, name="Go"))
+    assert play.happens(order("o1", at_ms=START_MS + DAY_MS)) == ["ladder cancelled"]
+    assert play.passes_to(START_MS + 3 * DAY_MS) == []
