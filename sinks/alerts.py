@@ -12,8 +12,9 @@ import msgspec
 import structlog
 
 from models.effects import Alert
-from sinks.alerts_webhook import body_of, headers_of, notice_id
+from sinks.alerts_webhook import body_of, notice_id
 from sinks.port import Record
+from sinks.signing import headers_of
 
 ANSWER_LIMIT_S = 10.0
 KEPT_NOTICES = 10_000

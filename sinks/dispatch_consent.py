@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from models.events import MessageChannel
 
+MARKETING = "marketing"
 _HOPS_MAX = 8
 
 
@@ -17,11 +18,16 @@ class Consents:
         self._redis = redis
         self._prefix = f"{namespace}profile:"
 
-    async def withdrawn(self, customer: str, channel: MessageChannel) -> bool:
+    async def withdrawn(
+        self, customer: str, channel: MessageChannel, consent: str = MARKETING
+    ) -> bool:
         """Whether the customer, or whom they merged into, unsubscribed from `channel`.
 
-        Without a profile the fold's own answer stands: it asked before it decided.
+        News of an order ("service") is none of what they unsubscribed from. Without a profile the
+        fold's own answer stands: it asked before it decided.
         """
+        if consent != MARKETING:
+            return False
         asked: set[str] = set()
         while customer and customer not in asked and len(asked) < _HOPS_MAX:
             asked.add(customer)

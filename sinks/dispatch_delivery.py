@@ -1,17 +1,18 @@
 """One action from its lease to its receipts: the way of a message, START HERE.
 
-    claim -> open -> expired? unsubscribed? -> fill in -> send -> note -> receipts -> close
+    claim -> open -> expired? unsubscribed? -> fill in -> pace -> send -> note -> receipts -> close
 
 Each arrow may be the last thing a process does; whoever claims the action next goes on from the
 ledger (ARCHITECTURE.md tells which step may repeat, and why that is harmless). What a replayed
 history decides never expires and is dated when it was decided, so that the speed of a replay
-changes nothing; it is handed only to a sender that reaches no person.
+changes nothing; it is handed only to a sender that reaches no person. A task for a person and a
+call of another program go the same way; an offer or a perk is given by its decision alone.
 """
 
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import msgspec
@@ -19,15 +20,28 @@ import structlog
 
 from models.clock import LogClock
 from models.effects import Action, DeadLetter
-from models.events import MessageChannel
+from models.playbook.wording import WordsBroken
 from sinks.dispatch_consent import Consents
 from sinks.dispatch_ledger import Held, Leased, LeaseLost, Ledger, Outcome
+from sinks.dispatch_messages import call_of, message_of, outlet_of, task_of
+from sinks.dispatch_rates import Rates
 from sinks.dispatch_receipts import SOURCE, receipts_of
+from sinks.dispatch_words import Wording
+from sinks.editions import EditionAwaited, NoEdition
 from sinks.keys import KeyDestroyed, KeyMissing, KeyStore
 from sinks.log import LogWriter
 from sinks.sealing import SealBroken, Sealer
-from sinks.senders import Message, Sender, Senders, SendFailed, SendRefused, SendResult
-from sinks.templates import TemplateBook, UnknownTemplate
+from sinks.senders import (
+    TASKS,
+    WEBHOOKS,
+    Message,
+    Sender,
+    Senders,
+    SendFailed,
+    SendRefused,
+    SendResult,
+)
+from sinks.templates import UnknownTemplate
 
 log = structlog.get_logger(__name__)
 
@@ -36,13 +50,15 @@ UNSUBSCRIBED = "unsubscribed"
 HISTORY = "decided in a replayed history"
 NO_SENDER = "no sender for this channel"
 NO_TEMPLATE = "unknown template"
+BROKEN_WORDS = "the words can't be filled in"
+NO_WORDS = "the message says nothing on this channel"
 UNREADABLE = "sealed fields do not open"
 GAVE_UP = "gave up"
-DEAD_LETTER_REASONS = frozenset({NO_TEMPLATE, UNREADABLE, GAVE_UP})
+DEAD_LETTER_REASONS = frozenset({NO_TEMPLATE, BROKEN_WORDS, NO_WORDS, UNREADABLE, GAVE_UP})
 DEAD_LETTER_KEY = "dead_letter"
+GIVEN_BY_DECISION = frozenset({"offer", "perk"})
 
 _LOOK_AGAIN_MS = 250
-_ADDRESS = {MessageChannel.EMAIL: "email", MessageChannel.SMS: "phone"}
 
 
 class Clock(Protocol):
@@ -65,33 +81,47 @@ class Patience:
     longest_wait_ms: int = 600_000
     send_limit_ms: int = 10_000
 
-    def wait_ms(self, failures: int, roll: float) -> int:
-        """Time until the next try: doubling, capped, and spread by `roll` (0..1) over its half."""
-        whole = min(self.first_wait_ms * 2 ** (failures - 1), self.longest_wait_ms)
-        return int(whole * (0.5 + roll / 2))
+    def wait_ms(self, failures: int, roll: float, retry_after_ms: int = 0) -> int:
+        """Time until the next try: `roll` (0..1) of a span that doubles to a cap.
+
+        Spread over the whole span, those that failed together do not come again together. What the
+        provider asked for is kept to, and spread behind it.
+        """
+        span = min(self.first_wait_ms * 2 ** max(failures - 1, 0), self.longest_wait_ms)
+        return retry_after_ms + int(span * roll)
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a delivery works with."""
+    """What a delivery works with; `per_minute` is how much an outlet may send, by its name."""
 
     ledger: Ledger
     senders: Senders
-    templates: TemplateBook
+    wording: Wording
     consents: Consents
+    rates: Rates
     store: KeyStore
     sealer: Sealer
     clock: Clock
     log: LogWriter
     patience: Patience = Patience()
+    per_minute: dict[str, int] = field(default_factory=dict)
     roll: Callable[[], float] = random.random
 
 
+@dataclass(frozen=True)
+class Wait:
+    """Not now: again in so many ms."""
+
+    ms: int
+
+
 class Delivery:
-    """Takes actions one step further; holds nothing of its own."""
+    """Takes actions one step further; of its own it holds which of them had their turn."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._on_turn: set[str] = set()
 
     async def advance(self, action: Action) -> int | None:
         """Go as far as possible; ms to wait before going on, None when the action is over.
@@ -99,7 +129,8 @@ class Delivery:
         Raises what Redis and Kafka raise, and KeyMissing when the key store is not the one that
         sealed the action: the action is then as it was, for a later try.
         """
-        claim = await self._tools.ledger.claim(action.action_id)
+        outlet = outlet_of(action)
+        claim = await self._tools.ledger.claim(action.action_id, action.customer, outlet)
         if isinstance(claim, Held):
             return min(claim.wait_ms, _LOOK_AGAIN_MS)
         if not isinstance(claim, Leased):
@@ -118,26 +149,44 @@ class Delivery:
 
     async def _deliver(self, action: Action, claim: Leased) -> int | None:
         personal = await self._personal(action)
+        if action.kind in GIVEN_BY_DECISION:
+            await self._tools.ledger.receipted(action.action_id)
+            return None
         outcome = claim.outcome
         if outcome is None:
             try:
-                outcome = await self._outcome(action, personal)
+                found = await self._outcome(action, personal)
             except SendFailed as failure:
-                failures = await self._count(action, failure)
-                if failures < self._tools.patience.failures_max:
-                    return self._tools.patience.wait_ms(failures, self._tools.roll())
-                outcome = Outcome(self._moment(action)[0], GAVE_UP)
+                found = await self._failed(action, failure)
+            if isinstance(found, Wait):
+                return found.ms
+            outcome = found
+            self._on_turn.discard(action.action_id)
             await self._tools.ledger.settle(action.action_id, outcome)
         await self._receipt(action, outcome)
         await self._tools.ledger.receipted(action.action_id)
         return None
+
+    async def _failed(self, action: Action, failure: SendFailed) -> Wait | Outcome:
+        """Try again later; who was only too fast keeps the tries it has."""
+        tools, after_ms = self._tools, failure.retry_after_ms
+        # The turn it had is over: it asks for another, behind the time asked for.
+        self._on_turn.discard(action.action_id)
+        if after_ms:
+            await tools.rates.hold(outlet_of(action), after_ms)
+        if failure.is_throttled:
+            return Wait(tools.patience.wait_ms(1, tools.roll(), after_ms))
+        failures = await self._count(action, failure)
+        if failures < tools.patience.failures_max:
+            return Wait(tools.patience.wait_ms(failures, tools.roll(), after_ms))
+        return Outcome(self._moment(action)[0], GAVE_UP)
 
     async def _count(self, action: Action, failure: SendFailed) -> int:
         failures = await self._tools.ledger.failed(action.action_id)
         log.warning(
             "send failed",
             action_id=action.action_id,
-            channel=action.message_channel.value,
+            outlet=outlet_of(action),
             failures=failures,
             error=str(failure),
         )
@@ -173,50 +222,70 @@ class Delivery:
             return action.decided_at_ms, True
         return max(self._tools.clock.now_ms(), action.decided_at_ms), False
 
-    async def _outcome(self, action: Action, personal: dict[str, str] | None) -> Outcome:
+    async def _outcome(self, action: Action, personal: dict[str, str] | None) -> Outcome | Wait:
         at_ms, history = self._moment(action)
-        sender = self._tools.senders.get(action.message_channel)
+        is_message = action.kind not in (TASKS, WEBHOOKS)
+        sender = self._tools.senders.get(action.message_channel if is_message else action.kind)
         if sender is None:
             return Outcome(at_ms, NO_SENDER)
         if history and not sender.takes_history:
             return Outcome(at_ms, HISTORY)
         if not history and at_ms >= action.expires_at_ms:
             return Outcome(at_ms, EXPIRED)
-        if not history and await self._tools.consents.withdrawn(
-            action.customer, action.message_channel
-        ):
+        if not history and is_message and await self._is_unwanted(action):
             return Outcome(at_ms, UNSUBSCRIBED)
         if personal is None:
             return Outcome(at_ms, UNREADABLE)
         try:
-            message = self._message(action, personal, at_ms)
-            result = await self._send(sender, message)
-        except UnknownTemplate:
+            return await self._sent(action, personal, at_ms, sender)
+        except EditionAwaited:
+            return Wait(_LOOK_AGAIN_MS)
+        except (UnknownTemplate, NoEdition):
             return Outcome(at_ms, NO_TEMPLATE)
+        except WordsBroken as broken:
+            log.error("words broken", template=action.template, reason=str(broken))
+            return Outcome(at_ms, BROKEN_WORDS)
         except SendRefused as refusal:
             return Outcome(at_ms, str(refusal) or "refused")
+
+    async def _is_unwanted(self, action: Action) -> bool:
+        return await self._tools.consents.withdrawn(
+            action.customer, action.message_channel, action.consent
+        )
+
+    async def _sent(
+        self, action: Action, personal: dict[str, str], at_ms: int, sender: Sender
+    ) -> Outcome | Wait:
+        message = await self._message(action, personal, at_ms)
+        if not message.text:
+            return Outcome(at_ms, NO_WORDS)
+        # A sender that reaches no person has no provider whose patience could end.
+        wait_ms = 0 if sender.takes_history else await self._turn(action)
+        if wait_ms:
+            return Wait(wait_ms)
+        result = await self._send(sender, message)
         return Outcome(at_ms, provider_id=result.provider_id, delivered=result.delivered)
 
-    def _message(self, action: Action, personal: dict[str, str], at_ms: int) -> Message:
-        names = {"first_name": personal.get("first_name") or personal.get("name", "")}
-        words = self._tools.templates.render(
-            action.template,
-            action.locale,
-            {**action.variables, **names},
-            short=action.message_channel is not MessageChannel.EMAIL,
-        )
-        return Message(
-            message_id=action.action_id,
-            action_id=action.action_id,
-            customer=action.customer,
-            rule=action.rule,
-            channel=action.message_channel,
-            at_ms=at_ms,
-            address=personal.get(_ADDRESS.get(action.message_channel, ""), ""),
-            subject=words.subject,
-            text=words.text,
-            html=words.html,
-        )
+    async def _turn(self, action: Action) -> int:
+        """Ms until the action's turn; 0 once it has come."""
+        if action.action_id in self._on_turn:
+            return 0
+        outlet, channel = outlet_of(action), await self._tools.wording.channel(action)
+        limits = (self._tools.per_minute.get(outlet, 0), channel.rate_per_minute)
+        per_minute = min((one for one in limits if one), default=0)
+        wait_ms = await self._tools.rates.take(outlet, per_minute)
+        self._on_turn.add(action.action_id)
+        return wait_ms
+
+    async def _message(self, action: Action, personal: dict[str, str], at_ms: int) -> Message:
+        if action.kind == TASKS:
+            return task_of(action, personal, at_ms)
+        if action.kind == WEBHOOKS:
+            return call_of(action, personal, at_ms)
+        wording = self._tools.wording
+        words = await wording.written(action, personal, at_ms)
+        channel = await wording.channel(action)
+        return message_of(action, personal, at_ms, words, channel.sender, wording.way_out(action))
 
     async def _send(self, sender: Sender, message: Message) -> SendResult:
         try:
@@ -234,7 +303,8 @@ class Delivery:
                 self._tools.sealer, outcome.reason, outcome.at_ms, msgspec.json.encode(action)
             )
             await self._tools.log.write_dead_letters([letter])
-        await self._tools.log.write(receipts_of(action, outcome))
+        if receipts := receipts_of(action, outcome):
+            await self._tools.log.write(receipts)
 
 
 def dead_letter(

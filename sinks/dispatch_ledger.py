@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 
 KEPT_DAYS = 400
 
-# KEYS: the hash. ARGV: holder, lease in ms. Returns what stands between the caller and the
-# action: 'over', the ms for which another holds it, or the hash.
+# KEYS: the hash. ARGV: holder, lease in ms, customer, channel. Returns what stands between the
+# caller and the action: 'over', the ms for which another holds it, or the hash.
 _CLAIM = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -28,7 +28,7 @@ if holder and holder ~= ARGV[1] and tonumber(until_ms) > now then
   return math.ceil(until_ms - now)
 end
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'lease_until_ms', now + ARGV[2],
-  'state', state or 'leased')
+  'state', state or 'leased', 'customer', ARGV[3], 'channel', ARGV[4])
 return redis.call('HGETALL', KEYS[1])
 """
 
@@ -92,9 +92,11 @@ class Ledger:
         self._holder = holder
         self._lease_ms = lease_ms
 
-    async def claim(self, action_id: str) -> Over | Held | Leased:
-        """Take the action, for a lease's time."""
-        answer = await self._run(_CLAIM, action_id, self._lease_ms)
+    async def claim(
+        self, action_id: str, customer: str = "", channel: str = ""
+    ) -> Over | Held | Leased:
+        """Take the action, for a lease's time; whose it is, is noted for `owner_of`."""
+        answer = await self._run(_CLAIM, action_id, self._lease_ms, customer, channel)
         if isinstance(answer, int):
             return Held(answer)
         if not isinstance(answer, list):
@@ -135,6 +137,13 @@ class Ledger:
 
     async def _run(self, script: str, action_id: str, *args: str | int) -> Any:
         return await self._redis.eval(script, 1, self._prefix + action_id, self._holder, *args)
+
+
+async def owner_of(redis: Redis, namespace: str, action_id: str) -> tuple[str, str]:
+    """Customer and channel of an action that was taken up; empty where none of it is known."""
+    found: list[Any] = await redis.hmget(f"{namespace}ledger:{action_id}", ["customer", "channel"])
+    customer, channel = [one.decode() if one else "" for one in found]
+    return customer, channel
 
 
 def _leased(flat: list[bytes]) -> Leased:

@@ -10,7 +10,11 @@ SOURCE = "dispatcher"
 
 
 def receipts_of(action: Action, outcome: Outcome) -> list[Event]:
-    """Say it was sent (and arrived, if that is known), or why it was not."""
+    """Say it was sent (and arrived, if that is known), or why it was not.
+
+    A task that was given and a call that was taken are no messages to the customer: of them the
+    log is told only when they failed.
+    """
     if outcome.reason:
         return [
             MessageBounced(
@@ -20,6 +24,8 @@ def receipts_of(action: Action, outcome: Outcome) -> list[Event]:
                 reason=outcome.reason,
             )
         ]
+    if action.kind != "message":
+        return []
     sent = MessageSent(
         **_common(action, outcome, "sent"),
         action_id=action.action_id,

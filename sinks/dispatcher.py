@@ -22,14 +22,21 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from models.effects import Action
+from models.unsubscribing import WayOut, key_of, named
 from sinks.dispatch_consent import Consents
 from sinks.dispatch_delivery import Delivery, Patience, Tools, dead_letter
 from sinks.dispatch_ledger import Ledger
+from sinks.dispatch_rates import Rates
 from sinks.dispatch_session import Session, SessionConfig
+from sinks.dispatch_words import WaysOut, Wording, no_way_out
+from sinks.editions import Editions
 from sinks.keys import KeyMissing, KeyStoreBusy, SqliteKeyStore
 from sinks.log import LogError, LogWriter
 from sinks.log_clock import LogClockReader
 from sinks.mailbox import Mailbox, mailbox_for_all
+from sinks.model_shelf import ModelShelf
+from sinks.patience import close_each
+from sinks.recommended import Recommended
 from sinks.redis_bundle import BundledRedis
 from sinks.sealing import Sealer
 from sinks.senders import Senders
@@ -51,6 +58,8 @@ class DispatcherConfig:
     """Where everything is; times in milliseconds of the wall.
 
     `lease_ms` is how long an action stays with a dispatcher that died; it must outlast a send.
+    `public_url` is where customers reach the gateway, without it no message links to its way out;
+    `per_minute` how much each outlet may send, beside what the playbook says.
     """
 
     bootstrap: str
@@ -63,12 +72,17 @@ class DispatcherConfig:
     events_topic: str = "events"
     dead_letters_topic: str = "dead-letters"
     control_topic: str = "control"
+    snapshots_topic: str = "snapshots"
+    learner_topic: str = "learner-changelog"
     group: str = "dispatcher"
     lease_ms: int = 15_000
     patience: Patience = field(default_factory=Patience)
     session_timeout_ms: int = 10_000
     concurrency: int = 64
     window: int = 2_000
+    public_url: str = ""
+    token_key: bytes = field(repr=False, default=b"")
+    per_minute: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.lease_ms <= self.patience.send_limit_ms:
@@ -100,27 +114,50 @@ async def run_dispatcher(
         confirm_timeout_ms=RECEIPT_LIMIT_MS,
     )
     clock = LogClockReader(config.bootstrap, config.control_topic)
+    editions = Editions(config.bootstrap, config.snapshots_topic)
+    shelf = ModelShelf(
+        config.bootstrap, config.learner_topic, config.snapshots_topic, config.control_topic
+    )
+    recommended = Recommended(redis, config.namespace, shelf)
     sealer = Sealer(store)
+    chosen = senders(Mailbox(redis, sealer, config.namespace))
     tools = Tools(
         ledger=Ledger(redis, config.namespace, uuid4().hex, config.lease_ms),
-        senders=senders(Mailbox(redis, sealer, config.namespace)),
-        templates=released_book(),
+        senders=chosen,
+        wording=Wording(released_book(), editions, recommended, ways_out(config)),
         consents=Consents(redis, config.namespace),
+        rates=Rates(redis, config.namespace),
         store=store,
         sealer=sealer,
         clock=clock,
         log=writer,
         patience=config.patience,
+        per_minute=config.per_minute,
     )
     try:
         await writer.start()
+        await editions.start(wait=False)
         if await _unless(stop, clock.start()):
             await _sessions(config, tools, stop)
     finally:
-        await writer.stop()
-        await clock.stop()
-        await redis.aclose()
+        closing = {id(one): one.close for one in chosen.values()}.values()
+        await close_each(
+            writer.stop, clock.stop, editions.stop, recommended.stop, *closing, redis.aclose
+        )
         store.close()
+
+
+def ways_out(config: DispatcherConfig) -> WaysOut:
+    """How a message finds the page by which its customer ends its channel."""
+    if not config.public_url or not config.token_key:
+        return no_way_out
+    key, address = key_of(config.token_key), config.public_url.rstrip("/")
+
+    def way_out(action: Action) -> str:
+        way = WayOut(action.customer, action.message_channel, action.action_id)
+        return f"{address}/u/{named(way, key)}"
+
+    return way_out
 
 
 async def _sessions(config: DispatcherConfig, tools: Tools, stop: asyncio.Event) -> None:

@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from models.events import MessageChannel
 from sinks.keys import KeyDestroyed
 from sinks.sealing import Sealer
-from sinks.senders import Message, Senders, SendResult
+from sinks.senders import TASKS, WEBHOOKS, Message, Senders, SendResult
 
 KEPT_PER_CUSTOMER = 50
 KEPT_RECENT = 2_000
@@ -47,6 +47,7 @@ class Letter(TypedDict):
     customer: str
     rule: str
     channel: str
+    kind: str
     subject: str
     html: str
     text: str
@@ -139,6 +140,7 @@ class Mailbox:
                 "action_id": message.action_id,
                 "rule": message.rule,
                 "channel": message.channel.value,
+                "kind": message.kind,
                 "sent_at_ms": message.at_ms,
                 "sealed": self._sealer.seal(message.customer, _field(message.message_id), packed),
             }
@@ -156,6 +158,7 @@ class Mailbox:
             "customer": customer,
             "rule": entry["rule"],
             "channel": entry["channel"],
+            "kind": entry.get("kind", "message"),
             "subject": subject,
             "html": html,
             "text": text,
@@ -177,11 +180,14 @@ class MailboxSender:
         await self._mailbox.put(replace(message, message_id=idempotency_key))
         return SendResult(provider_id=idempotency_key, delivered=True)
 
+    async def close(self) -> None:
+        """Nothing: the mailbox's connection is not its own."""
+
 
 def mailbox_for_all(mailbox: Mailbox) -> Senders:
-    """Let every channel end in the mailbox."""
+    """Let every channel end in the mailbox, tasks and calls too."""
     sender = MailboxSender(mailbox)
-    return dict.fromkeys(MessageChannel, sender)
+    return dict.fromkeys([*MessageChannel, TASKS, WEBHOOKS], sender)
 
 
 def _member(customer: str, message_id: str) -> str:

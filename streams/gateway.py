@@ -4,6 +4,7 @@
     POST /v1/batch                                                         {"batch": [messages]}
     POST /v1/webhooks/{source}                                             a signed delivery
     /v1/coupons/...                                                        see gateway_coupons.py
+    POST /v1/receipts/{source}, GET and POST /u/{name}                     gateway_messages.py
     GET  /healthz /readyz /metrics
 
 Success is answered only after the broker has confirmed. Browsers of other origins get no permission
@@ -22,6 +23,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
+from redis.asyncio import Redis
 
 from sinks.coupon_verdicts import VerdictReader
 from sinks.keys import KeyDestroyed, KeyStoreBusy
@@ -30,6 +32,7 @@ from sinks.log_clock import ClockUnknown, LogClockReader
 from sinks.order_owners import OrderOwners
 from streams.gateway_admission import Admission, Verdict
 from streams.gateway_coupons import CouponDoor
+from streams.gateway_messages import OUTSIDE, MessageDoor
 from streams.gateway_metrics import GatewayMetrics
 from streams.gateway_requests import (
     Refused,
@@ -53,6 +56,7 @@ IN_FLIGHT_MAX = 256
 SHUTDOWN_WITHIN_S = 10.0
 LINGER_S = 1.0
 STATUS_EVERY_S = 0.5
+REDIS_LIMIT_S = 3.0
 KINDS = ("track", "identify", "alias", "page", "screen", "group")
 SOURCE = "gateway"
 
@@ -74,8 +78,10 @@ class Gateway:
         owners: OrderOwners,
         metrics: GatewayMetrics,
         coupons: CouponDoor,
+        messages: MessageDoor,
     ) -> None:
         self._coupons = coupons
+        self._messages = messages
         self._settings = settings
         self._write_key = settings.write_key.get_secret_value()
         self._local = is_loopback(settings.gateway_host)
@@ -97,6 +103,7 @@ class Gateway:
         app.router.add_post("/v1/batch", self._batch)
         app.router.add_post("/v1/webhooks/{source}", self._webhook)
         self._coupons.add_to(app.router)
+        self._messages.add_to(app.router)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._page_of_metrics)
@@ -146,8 +153,8 @@ class Gateway:
         return response
 
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        # A signed delivery may come through a tunnel that keeps its own name.
-        if self._local and not request.path.startswith("/v1/webhooks/"):
+        # A signed delivery, or a customer, may come through a tunnel that keeps its own name.
+        if self._local and not request.path.startswith(("/v1/webhooks/", *OUTSIDE)):
             require_local_name(request)
         if request.method != "POST":
             return await handler(request)
@@ -302,6 +309,15 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         )
         await verdicts.start(wait=False)
         stack.push_async_callback(verdicts.stop)
+        redis = Redis.from_url(
+            settings.redis_address,
+            socket_timeout=REDIS_LIMIT_S,
+            socket_connect_timeout=REDIS_LIMIT_S,
+        )
+        stack.push_async_callback(redis.aclose)
+        messages = MessageDoor(
+            settings, keys.token_key, writer=writer, clock=clock, store=store, redis=redis
+        )
         gateway = Gateway(
             settings,
             admission=admission,
@@ -310,6 +326,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             owners=owners,
             metrics=metrics,
             coupons=CouponDoor(settings, admission, writer, verdicts),
+            messages=messages,
         )
         intake = asyncio.create_task(follow_intake(settings, admission, stop))
         stack.push_async_callback(_finish, intake)

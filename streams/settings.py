@@ -68,6 +68,27 @@ class Settings(BaseSettings):
     master_key: SecretStr = Field(
         SecretStr(""), description="hex; empty: made and kept in data_dir"
     )
+    public_url: str = Field(
+        "", description="http(s):// address under which customers reach the gateway"
+    )
+    smtp_host: str = Field("", description="empty: e-mail ends in the mailbox")
+    smtp_port: int = Field(587, ge=1, le=65_535)
+    smtp_security: str = Field("starttls", pattern="^(starttls|tls|none)$")
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    email_from: str = Field("", description="address, or NAME <ADDRESS>, that e-mail is from")
+    email_reply_to: str = ""
+    email_unsubscribe_to: str = Field("", description="address for List-Unsubscribe by e-mail")
+    sms_webhook_url: str = Field("", description="empty: text messages end in the mailbox")
+    push_webhook_url: str = ""
+    chat_webhook_url: str = ""
+    task_webhook_url: str = Field("", description="where people's tasks are posted to as well")
+    sender_webhook_secrets: SecretStr = Field(
+        SecretStr(""), description="sign what is posted, parted by commas while one is replaced"
+    )
+    sends_per_minute: dict[str, int] = Field(
+        default_factory=dict, description="JSON object: email, sms, ... -> messages a minute"
+    )
     alert_webhook_url: str = ""
     alert_webhook_secret: SecretStr = SecretStr("")
 
@@ -111,6 +132,17 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"HUITOU_WEB_HOST={self.web_host} is not loopback: set HUITOU_API_KEY to a secret"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _mail_has_a_sender(self) -> Self:
+        if self.smtp_host and "@" not in self.email_from:
+            raise ValueError("HUITOU_SMTP_HOST is set: set HUITOU_EMAIL_FROM to an address")
+        posts = (self.sms_webhook_url, self.push_webhook_url, self.chat_webhook_url)
+        if any((*posts, self.task_webhook_url)) and not (
+            self.sender_webhook_secrets.get_secret_value()
+        ):
+            raise ValueError("a webhook for messages is set: set HUITOU_SENDER_WEBHOOK_SECRETS")
         return self
 
     def named(self, name: str) -> str:

@@ -10,7 +10,9 @@ import gc
 import logging
 import signal
 from collections.abc import Sequence
+from functools import partial
 
+from models.events import MessageChannel
 from sinks.alerts import AlertSink, Webhook
 from sinks.clickhouse import ClickHouseAddress
 from sinks.clickhouse_coupons import COUPON_SHAPE
@@ -30,6 +32,8 @@ from sinks.pipeline_watch import PipelineWatch, WatchConfig
 from sinks.port import Sink
 from sinks.redis_profiles import RedisProfileSink
 from sinks.runner import Feed, SinkRunner
+from sinks.sender_choice import SenderConfig, senders_of
+from sinks.sender_email import SmtpServer
 from streams import topics
 from streams.exit import end_process
 from streams.secrets import key_store_path, load_secrets
@@ -61,7 +65,9 @@ async def _run(settings: Settings) -> None:
     watch = PipelineWatch(watch_config(settings), notices.tell)
     jobs = {runner.sink.name: runner.run(stop) for runner in runners}
     jobs["pipeline watch"] = watch.run(stop)
-    jobs["dispatcher"] = run_dispatcher(dispatcher_config(settings), stop)
+    jobs["dispatcher"] = run_dispatcher(
+        dispatcher_config(settings), stop, partial(senders_of, sender_config(settings))
+    )
     jobs["status"] = _report(status, runners, stop)
     tasks = [asyncio.create_task(job, name=name) for name, job in jobs.items()]
     stopping = asyncio.create_task(stop.wait())
@@ -179,8 +185,37 @@ def dispatcher_config(settings: Settings) -> DispatcherConfig:
         events_topic=named(topics.EVENTS),
         dead_letters_topic=named(topics.DEAD_LETTERS),
         control_topic=named(topics.CONTROL),
+        snapshots_topic=named(topics.SNAPSHOTS),
+        learner_topic=named(topics.LEARNER),
         group=named("dispatcher"),
         session_timeout_ms=settings.session_timeout_ms,
+        public_url=settings.public_url,
+        token_key=load_secrets(settings).token_key,
+        per_minute=settings.sends_per_minute,
+    )
+
+
+def sender_config(settings: Settings) -> SenderConfig:
+    """Which senders are set up; what is not ends in the mailbox."""
+    smtp = SmtpServer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.email_from,
+        settings.smtp_username,
+        settings.smtp_password.get_secret_value(),
+        settings.smtp_security,
+        settings.email_reply_to,
+        settings.email_unsubscribe_to,
+    )
+    return SenderConfig(
+        smtp=smtp if settings.smtp_host else None,
+        webhooks={
+            MessageChannel.SMS: settings.sms_webhook_url,
+            MessageChannel.PUSH: settings.push_webhook_url,
+            MessageChannel.CHAT: settings.chat_webhook_url,
+        },
+        tasks_url=settings.task_webhook_url,
+        secrets=settings.sender_webhook_secrets.get_secret_value(),
     )
 
 

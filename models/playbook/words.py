@@ -43,7 +43,10 @@ LINES = (
 NUMBERS = ("orders", "days_silent", "offer_percent")
 """Variables that are numbers whenever they are known."""
 ALWAYS_KNOWN = frozenset({"shop", "tier", "tier_name", "unsubscribe_url"})
-OF_AN_OFFER = frozenset({"offer", "offer_percent", "offer_amount", "coupon", "coupon_until"})
+OF_AN_OFFER = frozenset(
+    {"offer", "offer_percent", "offer_amount", "offer_spend", "offer_min_order", "offer_gift"}
+    | {"coupon", "coupon_until", "currency"}
+)
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d{0,11})(\.\d{1,6})?", re.ASCII)
 _LOGIC = re.compile(r"\{%|\||[<>=]|\bif\b")
 

@@ -7,7 +7,6 @@ the message provider's address; CHAOS_WITHOUT, guards that are taken away (sabot
 """
 
 import dataclasses
-import functools
 import os
 import sys
 import threading
@@ -97,10 +96,7 @@ def send_over_http(module: Any, url: str) -> None:
     module.dispatcher_config = lambda settings: dataclasses.replace(
         config_of(settings), lease_ms=LEASE_MS, patience=patience
     )
-    module.run_dispatcher = functools.partial(
-        module.run_dispatcher,
-        senders=lambda _mailbox: dict.fromkeys(MessageChannel, HttpSender(url)),
-    )
+    module.senders_of = lambda _config, _mailbox: dict.fromkeys(MessageChannel, HttpSender(url))
 
 
 if __name__ == "__main__":

@@ -66,6 +66,8 @@ def config_of(settings: Settings, **changes: Any) -> DispatcherConfig:
         events_topic=settings.named(topics.EVENTS),
         dead_letters_topic=settings.named(topics.DEAD_LETTERS),
         control_topic=settings.named(topics.CONTROL),
+        snapshots_topic=settings.named(topics.SNAPSHOTS),
+        learner_topic=settings.named(topics.LEARNER),
         group=settings.named("dispatcher"),
         lease_ms=1_000,
         patience=PATIENCE,

@@ -100,3 +100,6 @@ class HttpSender:
             if answer.status != 200:
                 raise SendFailed(f"status {answer.status}")
             return SendResult(provider_id=(await answer.json())["id"])
+
+    async def close(self) -> None:
+        """Nothing stays open."""

@@ -68,6 +68,7 @@ async def test_a_message_comes_out_as_it_went_in(box: Mailbox) -> None:
                 "customer": "anna",
                 "rule": "thank_you",
                 "channel": "email",
+                "kind": "message",
                 "subject": "Subject 1 for Xanthippe",
                 "html": "<p>Dear Xanthippe</p>",
                 "text": "Dear Xanthippe",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -13,8 +14,14 @@ from models.events import MessageChannel
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox, MailboxSender, mailbox_for_all
 from sinks.sealing import Sealer
-from sinks.senders import Message, Sender
+from sinks.sender_email import EmailSender
+from sinks.sender_webhook import WebhookSender
+from sinks.senders import TASKS, WEBHOOKS, Message, Sender
 from tests.sinks.provider import HttpSender, Provider
+from tests.sinks.test_sender_email import Inbox, read
+from tests.sinks.test_sender_email import running as smtp
+from tests.sinks.test_sender_webhook import SECRET, Receiver
+from tests.sinks.test_sender_webhook import running as webhook
 
 pytestmark = pytest.mark.real
 
@@ -27,8 +34,44 @@ class Way:
     reached: Callable[[str], Awaitable[list[str]]]
 
 
-@pytest.fixture(params=["mailbox", "http"])
+@asynccontextmanager
+async def by_mail() -> AsyncIterator[Way]:
+    """A real SMTP server; its customers are told apart by their addresses."""
+    inbox = Inbox()
+
+    async def mailed(customer: str) -> list[str]:
+        raws = [raw for to, raw in inbox.taken if to == f"{customer}@example.com"]
+        texts = [read(raw).get_body(("plain",)).get_content() for raw in raws]
+        return [one.replace("\r\n", "\n").removesuffix("\n") for one in texts]
+
+    async with smtp(inbox) as server:
+        sender = EmailSender(server)
+        yield Way(sender, mailed)
+        await sender.close()
+
+
+@asynccontextmanager
+async def by_webhook() -> AsyncIterator[Way]:
+    """A real HTTP server that knows repeats by their webhook-id, as the standard asks it to."""
+    receiver = Receiver()
+
+    async def posted(customer: str) -> list[str]:
+        known = dict(reversed(receiver.got)).values()
+        said = [one["data"] for one in reversed(known)]
+        return [one["text"] for one in said if one["customer"] == customer]  # type: ignore[index, call-overload]
+
+    async with webhook(receiver) as url:
+        sender = WebhookSender(url, SECRET)
+        yield Way(sender, posted)
+        await sender.close()
+
+
+@pytest.fixture(params=["mailbox", "http", "smtp", "webhook"])
 async def way(request: pytest.FixtureRequest, valkey: str, tmp_path: Path) -> AsyncIterator[Way]:
+    if request.param in ("smtp", "webhook"):
+        async with by_mail() if request.param == "smtp" else by_webhook() as opened:
+            yield opened
+        return
     if request.param == "http":
         async with Provider().running() as provider:
 
@@ -57,7 +100,7 @@ def message(key: str, customer: str = "anna", text: str = "Hello") -> Message:
         rule="thank_you",
         channel=MessageChannel.EMAIL,
         at_ms=1_000,
-        address="anna@example.com",
+        address=f"{customer}@example.com",
         subject="Hi",
         text=text,
     )
@@ -99,10 +142,10 @@ async def test_a_sender_that_reaches_people_takes_no_history(way: Way) -> None:
     assert way.sender.takes_history is isinstance(way.sender, MailboxSender)
 
 
-def test_every_channel_has_a_sender_in_the_mailbox(tmp_path: Path) -> None:
+def test_every_outlet_has_a_sender_in_the_mailbox(tmp_path: Path) -> None:
     store = SqliteKeyStore(tmp_path / "keys.sqlite", bytes(32))
     senders = mailbox_for_all(Mailbox(Redis(), Sealer(store)))
-    assert set(senders) == set(MessageChannel)
+    assert set(senders) == {*MessageChannel, TASKS, WEBHOOKS}
     store.close()
 
 

@@ -4,16 +4,20 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr, ValidationError
 
 from models.effects import Fact
+from models.events import MessageChannel
 from sinks.alerts import AlertSink, Webhook
 from sinks.clickhouse_facts import FACTS
+from sinks.sender_choice import SenderConfig
 from streams import topics
 from streams.settings import Settings
 from streams.sink_roles import (
     clickhouse_runners,
     dispatcher_config,
     other_runners,
+    sender_config,
     watch_config,
     webhook_of,
 )
@@ -61,3 +65,42 @@ def test_the_watch_looks_at_every_topic_and_at_no_others(settings: Settings) -> 
 def test_secrets_do_not_show(settings: Settings) -> None:
     assert "c2VjcmV0" not in repr(webhook_of(settings))
     assert dispatcher_config(settings).master_key.hex() not in repr(dispatcher_config(settings))
+
+
+def test_without_settings_no_message_leaves_the_house(tmp_path: Path) -> None:
+    assert sender_config(Settings(data_dir=tmp_path)) == SenderConfig(
+        webhooks=dict.fromkeys((MessageChannel.SMS, MessageChannel.PUSH, MessageChannel.CHAT), "")
+    )
+
+
+def test_senders_are_set_up_as_the_settings_say(tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path,
+        smtp_host="mail.example",
+        email_from="Tea <hello@tea.example>",
+        sms_webhook_url="https://sms.example",
+        sender_webhook_secrets=SecretStr("whsec_x"),
+        sends_per_minute={"sms": 60},
+        public_url="https://tea.example",
+    )
+    config = sender_config(settings)
+    assert config.smtp is not None
+    assert (config.smtp.host, config.smtp.security) == ("mail.example", "starttls")
+    assert config.webhooks[MessageChannel.SMS] == "https://sms.example"
+    assert config.secrets == "whsec_x"
+    dispatcher = dispatcher_config(settings)
+    assert dispatcher.per_minute == {"sms": 60}
+    assert dispatcher.public_url == "https://tea.example"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"smtp_host": "mail.example"}, "HUITOU_EMAIL_FROM"),
+        ({"sms_webhook_url": "https://sms.example"}, "HUITOU_SENDER_WEBHOOK_SECRETS"),
+        ({"smtp_security": "ssl"}, "smtp_security"),
+    ],
+)
+def test_half_a_sender_is_refused(fields: dict[str, str], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Settings(**fields)  # type: ignore[arg-type]

@@ -1,0 +1,68 @@
+"""The words of an action: of the edition it was decided by, filled in with what is known."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.effects import Action
+from models.events import MessageChannel
+from models.playbook.shop import Channel
+from sinks.editions import Editions, NoEdition, OpenEdition
+from sinks.recommended import Recommended
+from sinks.templates import UNSUBSCRIBE_URL, Rendered, TemplateBook
+
+RECOMMENDED = "recommended"
+SHORT_AFTER = frozenset(MessageChannel) - {MessageChannel.EMAIL}
+WaysOut = Callable[[Action], str]
+"""Address of the page by which a customer ends an action's channel; empty where there is none."""
+
+
+def no_way_out(_: Action) -> str:
+    """Without an address of its own the installation has no such page."""
+    return ""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Writes messages; without `editions` there are the release's own alone."""
+
+    released: TemplateBook
+    editions: Editions | None = None
+    recommended: Recommended | None = None
+    way_out: WaysOut = no_way_out
+
+    async def written(self, action: Action, personal: Mapping[str, str], at_ms: int) -> Rendered:
+        """Fill in the action's message.
+
+        Raises UnknownTemplate, WordsBroken, NoEdition or EditionAwaited.
+        """
+        book = (await self._edition(action)).book if action.playbook_version else self.released
+        variables: dict[str, Any] = {
+            **action.variables,
+            "first_name": personal.get("first_name") or personal.get("name", ""),
+            UNSUBSCRIBE_URL: self.way_out(action),
+        }
+        if action.coupon:
+            variables["coupon"] = action.coupon
+        if (
+            action.recommend
+            and self.recommended
+            and RECOMMENDED in book.lists_named(action.template)
+        ):
+            variables[RECOMMENDED] = await self.recommended.of(
+                action.customer, action.recommend, at_ms
+            )
+        short = action.message_channel in SHORT_AFTER
+        return book.render(action.template, action.locale, variables, short=short)
+
+    async def channel(self, action: Action) -> Channel:
+        """How the action's edition uses its channel; raises NoEdition or EditionAwaited."""
+        if not action.playbook_version:
+            return Channel()
+        edition = await self._edition(action)
+        return edition.channels.get(action.message_channel.value, Channel())
+
+    async def _edition(self, action: Action) -> OpenEdition:
+        if self.editions is None:
+            raise NoEdition(f"there is no edition {action.playbook_version}")
+        return await self.editions.of(action.playbook_version)

@@ -1,0 +1,101 @@
+"""What a message recommends: from the profile's memory, and nothing where anything is away."""
+
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import msgspec
+import orjson
+import pytest
+from redis.asyncio import Redis
+
+from models.item_memory import ItemMemory
+from sinks import recommended as module
+from sinks.model_shelf import ModelShelf
+from sinks.recommended import Recommended, money
+from tests.sinks.test_model_shelf import AT_MS, basket, lesson, shelf
+
+pytestmark = pytest.mark.real
+
+
+class ReadShelf(ModelShelf):
+    """A shelf that is read as soon as it starts."""
+
+    started = 0
+
+    async def start(self, *, wait: bool = True) -> None:
+        self.started += 1
+        self._current.set()
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"rec-{uuid4().hex}-"
+
+
+@pytest.fixture
+async def redis(valkey: str) -> AsyncIterator[Redis]:
+    client = Redis.from_url(valkey)
+    yield client
+    await client.aclose()
+
+
+def a_read_shelf() -> ReadShelf:
+    one = ReadShelf("127.0.0.1:9", "learner", "snapshots", "control")
+    for number in range(20):
+        lesson(one, number, basket("tea", "pot", order_id=f"o{number}"))
+    return one
+
+
+async def known(redis: Redis, namespace: str, token: str, **profile: object) -> None:
+    packed = b64encode(msgspec.msgpack.encode(ItemMemory()))
+    await redis.hset(
+        f"{namespace}profile:{token}", mapping={"json": orjson.dumps(profile), "items": packed}
+    )
+
+
+async def test_items_come_as_words_show_them(redis: Redis, namespace: str) -> None:
+    await known(redis, namespace, "anna", currency="EUR", traits={})
+    found = await Recommended(redis, namespace, a_read_shelf()).of("anna", 5, AT_MS)
+    assert sorted(one["name"] for one in found) == ["Pot", "Tea"]
+    assert {one["price"] for one in found} == {"3.00 EUR"}
+    assert {one["category"] for one in found} == {"food"}
+
+
+async def test_a_merged_customer_is_followed_and_muted_categories_kept_out(
+    redis: Redis, namespace: str
+) -> None:
+    await known(redis, namespace, "old", merged_into="new")
+    await known(redis, namespace, "new", currency="EUR", traits={"muted_categories": "food"})
+    assert await Recommended(redis, namespace, a_read_shelf()).of("old", 5, AT_MS) == []
+
+
+async def test_the_shops_knowledge_is_read_when_it_is_first_asked_for_and_once(
+    redis: Redis, namespace: str
+) -> None:
+    one = a_read_shelf()
+    recommended = Recommended(redis, namespace, one)
+    await recommended.stop()
+    assert one.started == 0
+    for _ in range(3):
+        assert len(await recommended.of("nobody", 1, AT_MS)) == 1
+    assert one.started == 1
+    await recommended.stop()
+
+
+async def test_where_anything_is_away_nothing_is_recommended(
+    redis: Redis, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SHELF_LIMIT_S", 0.05)
+    unread = Recommended(redis, namespace, shelf())
+    assert await unread.of("anna", 5, AT_MS) == []
+    await unread.stop()
+    gone = Redis.from_url("redis://127.0.0.1:9")
+    assert await Recommended(gone, namespace, a_read_shelf()).of("anna", 5, AT_MS) == []
+    await gone.aclose()
+    await redis.hset(f"{namespace}profile:odd", mapping={"json": "{}", "items": "!"})
+    assert await Recommended(redis, namespace, a_read_shelf()).of("odd", 5, AT_MS) == []
+
+
+def test_money_reads_as_people_write_it() -> None:
+    assert [money(5, "KWD"), money(-5, "EUR"), money(5, "")] == ["0.005 KWD", "", "0.05"]
