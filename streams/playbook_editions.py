@@ -175,7 +175,8 @@ def _said(
     record = recorded("playbook", edition)
     try:
         reason = refusal(record)
-        opened(edition)
+        if not reason:
+            opened(edition)
     except BadSnapshot as error:
         reason = str(error)
     value = msgspec.json.encode(record)

@@ -59,6 +59,10 @@ class Pages:
         own = {"customer": customer}
         return self._page(language, "mailbox", "mailbox", "mailbox_title", own)
 
+    def playbook(self, language: str) -> str:
+        """Write the playbook's room."""
+        return self._page(language, "playbook", "playbook", "nav_playbook", {})
+
     def login(self, language: str, problem: str = "") -> str:
         """Write the form that asks for the API key; `problem` is the key of a word."""
         own: dict[str, str] = {"login_problem": "", "login_described": ""}
@@ -98,6 +102,7 @@ class Pages:
                 "script": script,
                 "current_dashboard": _current(template == "dashboard"),
                 "current_mailbox": _current(template == "mailbox"),
+                "current_playbook": _current(template == "playbook"),
                 "sign_out": Markup(sign_out),
                 "signed_out": Markup("data-signed-out" if template == "login" else ""),
                 "content": Markup(fill(self._templates[template], {**words, **own})),

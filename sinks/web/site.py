@@ -29,6 +29,7 @@ class Site:
             web.get("/", self.dashboard),
             web.get("/customers/{token}", self.customer),
             web.get("/mailbox", self.mailbox),
+            web.get("/playbook", self.playbook),
             web.post("/search", self.search),
             web.get("/login", self.login),
             web.post("/login", self.sign_in),
@@ -55,6 +56,10 @@ class Site:
     async def mailbox(self, request: web.Request) -> web.Response:
         """Show messages, of all or of `?customer=`."""
         return _html(self._pages.mailbox(_language(request), request.query.get("customer", "")))
+
+    async def playbook(self, request: web.Request) -> web.Response:
+        """Show the playbook, to read and to change."""
+        return _html(self._pages.playbook(_language(request)))
 
     async def search(self, request: web.Request) -> web.Response:
         """Lead to the customer somebody means; what was typed stays out of every address."""
