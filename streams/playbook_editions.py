@@ -8,6 +8,7 @@ Edition, adoption in every partition and the word of who and when are one transa
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -28,6 +29,7 @@ from streams.snapshots import adoption
 MODEL = "playbook"
 ADOPTIONS_KEY = b"adoptions:playbook"
 ADOPTIONS_KEPT = 200
+SEEN_WITHIN_S = 10.0
 RECORD_BYTES = 1_000_000
 """What a broker takes as it is delivered; a larger edition is refused before it is sent."""
 
@@ -156,7 +158,8 @@ async def _adopt(
                     for one in said
                 ]
                 await asyncio.gather(*sent)
-            return edition
+        await _seen(settings, edition, len(editions.adoptions))
+        return edition
     except ProducerFenced:
         raise PlaybookTrouble(
             "somebody else applied at this very moment and went first: nothing of yours was "
@@ -167,6 +170,19 @@ async def _adopt(
             f"the broker at {settings.kafka_bootstrap} did not take it ({error!r}): nothing was "
             "changed unless `huitou playbook history` says so"
         ) from None
+
+
+async def _seen(settings: Settings, edition: Edition, before: int) -> None:
+    """Wait until readers see it: a commit is answered a moment before its markers are written."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while True:
+                found = await _read(settings)
+                if edition in found.known and len(found.adoptions) > min(
+                    before, ADOPTIONS_KEPT - 1
+                ):
+                    return
+                await asyncio.sleep(0.05)
 
 
 def _said(

@@ -263,7 +263,8 @@ async def test_what_is_typed_into_the_playbook_is_checked_applied_and_put_back(
     text = (Path(playbook.__file__).with_name("starter.yaml")).read_text("utf-8")
     await empty_shop.desk.apply("playbook.yaml", {"playbook.yaml": text}, "first", 0)
     typed = (
-        "(() => {{ const t = document.getElementById('text'); t.value = t.value.replace({!r}, {!r});"
+        "(() => {{ const t = document.getElementById('text');"
+        " t.value = t.value.replace({!r}, {!r});"
         " t.dispatchEvent(new Event('input')); }})()"
     )
     async with served(empty_shop.config()) as client:

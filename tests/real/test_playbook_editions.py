@@ -21,6 +21,7 @@ from streams.playbook_editions import (
     roll_back,
 )
 from streams.playbook_editions_command import apply_file, diff, history, roll_back_to, show
+from streams.prepare import begin_playbook
 from streams.settings import Settings
 from tests.real.rig import Log
 
@@ -81,7 +82,7 @@ async def test_of_many_who_apply_at_once_each_is_an_edition_or_told(settings: Se
     )
     assert all(
         isinstance(one, PlaybookTrouble) or not isinstance(one, BaseException) for one in outcomes
-    ), outcomes
+    ), [type(one) for one in outcomes]
     applied = [one for one in outcomes if not isinstance(one, BaseException)]
     editions = await read_editions(settings)
     assert [*editions.known] == applied
@@ -211,3 +212,13 @@ def test_without_a_broker_it_is_said_that_there_is_none(settings: Settings) -> N
     away = settings.model_copy(update={"kafka": "127.0.0.1:9"})
     with pytest.raises(PlaybookTrouble, match=r"no broker at 127\.0\.0\.1:9"):
         history(away, as_json=False)
+
+
+async def test_a_demo_begins_with_the_starter_and_keeps_what_was_applied(
+    settings: Settings,
+) -> None:
+    await opened(settings)
+    assert await begin_playbook(settings) == ["the starter playbook applied as edition 1"]
+    await apply_files(settings, "a.yaml", {"a.yaml": CHANGED}, by="ann", based_on=1)
+    assert await begin_playbook(settings) == []
+    assert (await read_editions(settings)).in_use == 2
