@@ -39,7 +39,7 @@ def prepare(settings: Settings) -> list[str]:
         settings.clickhouse_database,
     )
     done += [f"migration {name} applied" for name in applied]
-    return done
+    return done + (asyncio.run(begin_playbook(settings)) if settings.awaits_history else [])
 
 
 async def begin_playbook(settings: Settings) -> list[str]:
