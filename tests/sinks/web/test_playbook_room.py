@@ -1,5 +1,6 @@
 """The playbook's room over HTTP: shown, checked, applied, put back; nobody else's page can."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -154,9 +155,11 @@ async def test_with_a_key_nobody_reads_or_writes_without_it(empty_shop: Shop) ->
 async def test_what_is_too_large_or_no_draft_is_refused(empty_shop: Shop) -> None:
     async with served(empty_shop.config()) as plain, jarred(str(plain._base_url)) as client:
         headers = await token(client)
-        large = {"files": {"playbook.yaml": "#" * BODY_BYTES}}
+        large = b'{"files": {"playbook.yaml": "' + b"#" * BODY_BYTES + b'"}}'
+        typed = headers | {"Content-Type": "application/json"}
         for path in ("/v1/playbook/check", "/v1/playbook"):
-            assert (await post(client, path, large, headers))[0] == 413
+            async with client.post(path, data=BytesIO(large), headers=typed) as answer:
+                assert answer.status == 413
         for body in (
             [],
             {},
