@@ -353,6 +353,83 @@ def check_playbook(
     import_module("streams.playbook_command").check_file(file, as_json=as_json)
 
 
+Note = Annotated[str, typer.Option("--note", help="What for; it stands in the history.")]
+
+
+@playbook.command("apply")
+def apply_playbook(
+    file: Annotated[Path, typer.Argument(help="The playbook's first file.", show_default=False)],
+    *,
+    note: Note = "",
+    based_on: Annotated[
+        int | None,
+        typer.Option(
+            "--based-on",
+            min=0,
+            help="Refuse if an edition newer than this one was applied meanwhile.",
+            show_default=False,
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a playbook and make it the next edition: every worker uses it from now on."""
+    with _role("playbook", data_dir) as settings:
+        command = import_module("streams.playbook_editions_command")
+        command.apply_file(settings, file, note=note, based_on=based_on, as_json=as_json)
+
+
+@playbook.command("history")
+def list_editions(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List every edition, who applied it when and what for, and which is in use."""
+    with _role("playbook", data_dir) as settings:
+        import_module("streams.playbook_editions_command").history(settings, as_json=as_json)
+
+
+@playbook.command("show")
+def show_edition(
+    version: Annotated[
+        int | None, typer.Argument(metavar="[N]", help="Its number.", show_default="the one in use")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print an edition's files."""
+    with _role("playbook", data_dir) as settings:
+        command = import_module("streams.playbook_editions_command")
+        command.show(settings, version, as_json=as_json)
+
+
+@playbook.command("diff")
+def diff_editions(
+    old: Annotated[str, typer.Argument(metavar="A", help="An edition's number, or a file.")],
+    new: Annotated[
+        str, typer.Argument(metavar="[B]", help="The same.", show_default="the edition in use")
+    ] = "",
+    *,
+    text: Annotated[bool, typer.Option("--text", help="Line by line instead.")] = False,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what differs, rule by rule; a FILE alone is compared with the edition in use."""
+    with _role("playbook", data_dir) as settings:
+        command = import_module("streams.playbook_editions_command")
+        command.diff(settings, old, new, text=text, as_json=as_json)
+
+
+@playbook.command("rollback")
+def roll_back_playbook(
+    version: Annotated[int, typer.Argument(metavar="N", help="The edition.")],
+    note: Note = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take an earlier edition into use again, from now on."""
+    with _role("playbook", data_dir) as settings:
+        command = import_module("streams.playbook_editions_command")
+        command.roll_back_to(settings, version, note=note, as_json=as_json)
+
+
 @playbook.command("fields")
 def list_playbook_fields(as_json: AsJson = False) -> None:
     """List what a condition may ask of a customer and of each event."""

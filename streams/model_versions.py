@@ -30,6 +30,9 @@ from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.snapshots import adoption
 
+MODELS = tuple(name for name in KINDS if name != "playbook")
+"""What learns; the playbook stands beside them on the topic and has its own commands."""
+
 
 class ModelTrouble(ServerError):
     """Versions can't be read or put back; the text is one sentence for the operator."""
@@ -53,8 +56,13 @@ class Versions:
 
     def of(self, model: str) -> list[Version]:
         """Give one model's versions; raises ModelTrouble for a model that there isn't."""
-        if model not in KINDS:
-            raise ModelTrouble(f"there is no model {model}: there is {', '.join(KINDS)}")
+        if model == "playbook":
+            raise ModelTrouble(
+                "the playbook is no model: see `huitou playbook history`, and put an edition back "
+                "by `huitou playbook rollback N`"
+            )
+        if model not in MODELS:
+            raise ModelTrouble(f"there is no model {model}: there is {', '.join(MODELS)}")
         return [one for one in self.known if one.record.model == model]
 
     def named(self, model: str, version: int) -> Version:
@@ -83,7 +91,7 @@ async def read_versions(settings: Settings) -> Versions:
         raise ModelTrouble(
             f"no broker at {settings.kafka_bootstrap} ({error!r}): start `huitou up` first"
         ) from None
-    return Versions(tuple(known), {model: _adopted(model, words) for model in KINDS})
+    return Versions(tuple(known), {model: _adopted(model, words) for model in MODELS})
 
 
 def _adopted(model: str, words: Mapping[bytes, bytes]) -> AdoptedWord:
@@ -98,7 +106,11 @@ async def _read(consumer: AIOKafkaConsumer, place: TopicPartition) -> list[Versi
     end = (await consumer.end_offsets([place]))[place]
     while await consumer.position(place) < end:
         fetched = await consumer.getmany(place, timeout_ms=200)
-        known += [_version(one.value, one.timestamp) for one in fetched.get(place, ())]
+        known += [
+            _version(one.value, one.timestamp)
+            for one in fetched.get(place, ())
+            if one.key != b"playbook"
+        ]
     return known
 
 

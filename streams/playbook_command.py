@@ -1,6 +1,7 @@
 """`huitou playbook`: checks a playbook, and tells editors of its language."""
 
 import json
+import posixpath
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from models.playbook.event_fields import EVENT_FIELDS, SAID
 from models.playbook.fields import CUSTOMER_FIELDS, FieldKind
 from models.playbook.problem import ERROR
 from models.playbook.schema import json_schema
+from models.playbook.source import decoded
 from streams.playbook_packs import check_alone
 
 FAILED = 1
@@ -25,18 +27,43 @@ COUNTED = ("triggers", "segments", "offers", "messages")
 
 def check_file(file: Path, *, as_json: bool) -> NoReturn:
     """Tell everything wrong or doubtful about a playbook; the exit code says how bad it is."""
+    checked, _ = read_checked(file, as_json=as_json)
+    tell_checked(file, checked, as_json=as_json)
+    if not checked.usable:
+        sys.exit(UNUSABLE)
+    sys.exit(FAILED if checked.errors else 0)
+
+
+def read_checked(file: Path, *, as_json: bool) -> tuple[Checked, dict[str, str]]:
+    """Check a playbook; it and its files' texts by their names beside the first one.
+
+    Exits with 2 where there is no such file.
+    """
     try:
         raw = file.read_bytes()
     except OSError as error:
         _tell_unusable(file, f"{file}: {error.strerror or error}", as_json=as_json)
-    checked = check_alone(str(file), raw, _fetch, today=datetime.now(UTC).date())
+    read = {str(file): raw}
+
+    def fetch(name: str) -> bytes | None:
+        found = _fetch(name)
+        if found is not None:
+            read[name] = found
+        return found
+
+    checked = check_alone(str(file), raw, fetch, today=datetime.now(UTC).date())
+    home = posixpath.dirname(str(file)) or "."
+    if checked.errors:
+        return checked, {}
+    return checked, {posixpath.relpath(name, home): decoded(one) for name, one in read.items()}
+
+
+def tell_checked(file: Path, checked: Checked, *, as_json: bool) -> None:
+    """Print everything wrong or doubtful about a playbook."""
     if as_json:
         typer.echo(json.dumps(_told(file, checked), indent=1, ensure_ascii=False))
     else:
         _print(file, checked)
-    if not checked.usable:
-        sys.exit(UNUSABLE)
-    sys.exit(FAILED if checked.errors else 0)
 
 
 def print_schema() -> None:

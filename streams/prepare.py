@@ -1,20 +1,23 @@
-"""Before the roles start: every topic as it must be, and the analytics schema."""
+"""Before the roles start: every topic as it must be, the analytics schema, a demo's playbook."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+import models.playbook
 from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.topics import TOPICS, Topic
 
 DYNAMIC_TOPIC_CONFIG = 1
 VISIBLE_WITHIN_S = 20.0
+STARTER = Path(models.playbook.__file__).with_name("starter.yaml")
 
 
 class TopicTrouble(ServerError):
@@ -35,7 +38,22 @@ def prepare(settings: Settings) -> list[str]:
         settings.clickhouse_password.get_secret_value(),
         settings.clickhouse_database,
     )
-    return done + [f"migration {name} applied" for name in applied]
+    done += [f"migration {name} applied" for name in applied]
+    return done + (asyncio.run(begin_playbook(settings)) if settings.awaits_history else [])
+
+
+async def begin_playbook(settings: Settings) -> list[str]:
+    """Where no edition of the playbook is, make the starter the first, so that a demo shows one."""
+    from streams.playbook_editions import apply_files, read_editions  # noqa: PLC0415  (as above)
+
+    if (await read_editions(settings)).known:
+        return []
+    text = STARTER.read_text("utf-8")
+    note = "the starter of this release"
+    await apply_files(
+        settings, STARTER.name, {STARTER.name: text}, by="demo", note=note, based_on=0
+    )
+    return ["the starter playbook applied as edition 1"]
 
 
 async def ensure_topics(settings: Settings) -> list[str]:

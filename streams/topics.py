@@ -61,7 +61,7 @@ COUPON_TABLE = "coupons-changelog"
 COUPON_VERDICTS = "coupon-verdicts"
 
 TOPICS: tuple[Topic, ...] = (
-    Topic(EVENTS, "gateway, replay, dispatcher, worker, learner, models", "worker"),
+    Topic(EVENTS, "gateway, replay, dispatcher, worker, learner, models, playbook", "worker"),
     Topic(
         CUSTOMERS, "worker", "worker (recovery), profile sinks", compacted=True, append_time=True
     ),
@@ -76,7 +76,7 @@ TOPICS: tuple[Topic, ...] = (
         compacted=True,
         append_time=True,
     ),
-    Topic(SNAPSHOTS, "learner", "workers, web", partitions=1),
+    Topic(SNAPSHOTS, "learner, playbook", "workers, web", partitions=1),
     Topic(METRICS, "worker", "watch", partitions=1, retention_ms=30 * DAY_MS, append_time=True),
     Topic(WATCH, "watch", "watch (recovery)", partitions=1, compacted=True, append_time=True),
     Topic(
@@ -96,7 +96,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         CONTROL,
-        "replay, learner, models",
+        "replay, learner, models, playbook",
         "all roles",
         partitions=1,
         compacted=True,

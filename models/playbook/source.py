@@ -77,7 +77,7 @@ def compose(file: str, raw: bytes) -> tuple[Node | None, str]:
 
     Raises Unreadable.
     """
-    text = _decoded(file, raw)
+    text = decoded(raw, file)
     events = _events(file, text)
     for event in events:
         if isinstance(event, yaml.events.DocumentStartEvent):
@@ -94,7 +94,8 @@ def compose(file: str, raw: bytes) -> tuple[Node | None, str]:
     return root, text
 
 
-def _decoded(file: str, raw: bytes) -> str:
+def decoded(raw: bytes, file: str = "") -> str:
+    """Text of a file; raises Unreadable."""
     if len(raw) > BYTES_MAX:
         raise _unreadable(
             Place(file),

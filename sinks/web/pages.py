@@ -63,6 +63,10 @@ class Pages:
         """Write the page of what rules brought."""
         return self._page(language, "lift", "lift", "lift_title", {})
 
+    def playbook(self, language: str) -> str:
+        """Write the playbook's room."""
+        return self._page(language, "playbook", "playbook", "nav_playbook", {})
+
     def login(self, language: str, problem: str = "") -> str:
         """Write the form that asks for the API key; `problem` is the key of a word."""
         own: dict[str, str] = {"login_problem": "", "login_described": ""}
@@ -103,6 +107,7 @@ class Pages:
                 "current_dashboard": _current(template == "dashboard"),
                 "current_mailbox": _current(template == "mailbox"),
                 "current_lift": _current(template == "lift"),
+                "current_playbook": _current(template == "playbook"),
                 "sign_out": Markup(sign_out),
                 "signed_out": Markup("data-signed-out" if template == "login" else ""),
                 "content": Markup(fill(self._templates[template], {**words, **own})),

@@ -21,11 +21,13 @@ from sinks.web.access import Access, add_security_headers
 from sinks.web.api import Api
 from sinks.web.broadcast import Broadcast
 from sinks.web.engine import Engine
+from sinks.web.forgery import Forgery
 from sinks.web.lift import Lifts
 from sinks.web.log_time import LogTimeReader
 from sinks.web.meters import Meters
 from sinks.web.pages import Pages, Shop
 from sinks.web.panels import load_panels
+from sinks.web.playbook_room import Desk, PlaybookRoom
 from sinks.web.profiles import Forgotten, Profiles, Unknown
 from sinks.web.pulse import Pulse
 from sinks.web.recommendations import Recommendations
@@ -58,6 +60,7 @@ class PageConfig:
     master_key: bytes = field(repr=False)
     token_key: bytes = field(repr=False)
     shop: Shop
+    desk: Desk
 
 
 async def serve(config: PageConfig, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -118,6 +121,7 @@ def build_app(config: PageConfig) -> web.Application:
     )
     pages = Pages(words, panels, config.shop, can_sign_out=access.asks_for_key)
     site = Site(pages, words, profiles, access)
+    room = PlaybookRoom(config.desk, Forgery())
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         await clock.start()
@@ -136,7 +140,7 @@ def build_app(config: PageConfig) -> web.Application:
     app = web.Application(
         middlewares=[errors_answered(meters), access.middleware], client_max_size=BODY_BYTES
     )
-    app.add_routes([*api.routes(), *site.routes()])
+    app.add_routes([*api.routes(), *room.routes(), *site.routes()])
     app.on_response_prepare.append(add_security_headers)
     app.on_shutdown.append(api.hang_up)
     app.cleanup_ctx.append(run)

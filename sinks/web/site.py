@@ -30,6 +30,7 @@ class Site:
             web.get("/customers/{token}", self.customer),
             web.get("/mailbox", self.mailbox),
             web.get("/lift", self.lift),
+            web.get("/playbook", self.playbook),
             web.post("/search", self.search),
             web.get("/login", self.login),
             web.post("/login", self.sign_in),
@@ -60,6 +61,10 @@ class Site:
     async def lift(self, request: web.Request) -> web.Response:
         """Show what rules brought."""
         return _html(self._pages.lift(_language(request)))
+
+    async def playbook(self, request: web.Request) -> web.Response:
+        """Show the playbook, to read and to change."""
+        return _html(self._pages.playbook(_language(request)))
 
     async def search(self, request: web.Request) -> web.Response:
         """Lead to the customer somebody means; what was typed stays out of every address."""

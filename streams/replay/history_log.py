@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from models.clock import LogClock
+from models.events import Adopted, decode
 from streams import topics
 from streams.replay.progress import (
     CLOCK_KEY,
@@ -37,6 +38,8 @@ _CLOSE_WITHIN_S = 3.0
 _FIRST_LOOK_S = 0.005
 _LOOK_EVERY_S = 0.05
 _SAY_EVERY_S = 30.0
+_LOOKED_INTO = 100
+"""A log with more records than this holds events, whatever its first ones are."""
 
 _log = structlog.get_logger(__name__)
 
@@ -56,6 +59,7 @@ class HistoryLog:
 
     def __init__(self, settings: Settings) -> None:
         named = settings.named
+        self._settings = settings
         self._events = named(topics.EVENTS)
         self._dead_letters = named(topics.DEAD_LETTERS)
         self._control = TopicPartition(named(topics.CONTROL), 0)
@@ -115,10 +119,24 @@ class HistoryLog:
         return word(self._said.get(CLOCK_KEY), LogClock)
 
     async def is_empty(self) -> bool:
-        """Whether no event was ever written."""
+        """Whether no event was ever written; adoptions alone, of a first playbook, are no time."""
         places = [TopicPartition(self._events, partition) for partition in self._partitions]
         ends = await self._consumer.end_offsets(places)
-        return not any(ends.values())
+        if not any(ends.values()):
+            return True
+        if max(ends.values()) > _LOOKED_INTO:
+            return False
+        async with _control_consumer(self._settings) as consumer:
+            consumer.assign(places)
+            await consumer.seek_to_beginning(*places)
+            for place in places:
+                while await consumer.position(place) < ends[place]:
+                    fetched = await consumer.getmany(place, timeout_ms=100)
+                    if any(
+                        type(decode(one.value)) is not Adopted for one in fetched.get(place, ())
+                    ):
+                        return False
+        return True
 
     async def write(
         self,

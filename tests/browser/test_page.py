@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from models import playbook
 from models.clock import DAY_MS
 from models.events import MessageChannel
 from sinks.clickhouse import ClickHouseAddress, connect
@@ -148,7 +149,7 @@ async def test_what_a_rule_brought_is_shown_with_its_bounds(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox", "lift"])
+@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox", "lift", "playbook"])
 async def test_each_page_speaks_each_language_on_a_phone(
     page: Page, shop: Shop, language: str, path: str
 ) -> None:
@@ -182,7 +183,7 @@ async def test_choosing_a_language_lasts(page: Page, shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox", "lift"])
+@pytest.mark.parametrize("path", ["", "customers/{anna}", "mailbox", "lift", "playbook"])
 async def test_every_text_stands_out_from_its_ground(
     page: Page, shop: Shop, dark: bool, path: str
 ) -> None:
@@ -301,3 +302,60 @@ async def test_a_hidden_page_asks_for_nothing(page: Page, shop: Shop) -> None:
                     if "huitou_web_open_pages 0.0" in await answer.text():
                         break
                 await asyncio.sleep(0.1)
+
+
+async def test_what_is_typed_into_the_playbook_is_checked_applied_and_put_back(
+    page: Page, empty_shop: Shop
+) -> None:
+    text = (Path(playbook.__file__).with_name("starter.yaml")).read_text("utf-8")
+    await empty_shop.desk.apply("playbook.yaml", {"playbook.yaml": text}, "first", 0)
+    typed = (
+        "(() => {{ const t = document.getElementById('text');"
+        " t.value = t.value.replace({!r}, {!r});"
+        " t.dispatchEvent(new Event('input')); }})()"
+    )
+    async with served(empty_shop.config()) as client:
+        await page.look(1280, 900)
+        await page.open(f"{home(client)}playbook")
+        await page.until("document.querySelectorAll('.rule').length === 3", 20)
+        await page.until("document.querySelector('.verdict.fine') && true", 20)
+        assert await page.evaluate("document.getElementById('apply').disabled")
+        await page.evaluate(typed.format("silence: 30d", "silence: 30"))
+        await page.until("document.querySelector('.problems .error button') && true", 20)
+        assert await page.evaluate("document.getElementById('apply').disabled")
+        await page.evaluate("document.querySelector('.problems .error button').click()")
+        chosen = "(t => t.value.slice(t.selectionStart, t.selectionEnd))(document.activeElement)"
+        assert await page.evaluate(chosen) == "30"
+        await page.evaluate(typed.format("silence: 30", "silence: 45d"))
+        await page.until("document.querySelector('.change ins')?.textContent === '45d'", 20)
+        await page.until("!document.getElementById('apply').disabled", 20)
+        assert len(empty_shop.desk.known) == 1
+        await page.evaluate("document.getElementById('apply').click()")
+        await page.until("document.querySelectorAll('#history tr').length === 2", 20)
+        assert empty_shop.desk.in_use == 2
+        await page.until("document.getElementById('rules').textContent.includes('45d')", 20)
+        await page.evaluate("document.querySelector('#history button').click()")
+        await page.until("document.getElementById('rules').textContent.includes('30d')", 20)
+        assert empty_shop.desk.in_use == 1
+    assert page.errors == []
+
+
+async def test_of_two_who_edit_the_playbook_none_loses_what_was_typed(
+    page: Page, empty_shop: Shop
+) -> None:
+    text = (Path(playbook.__file__).with_name("starter.yaml")).read_text("utf-8")
+    await empty_shop.desk.apply("playbook.yaml", {"playbook.yaml": text}, "first", 0)
+    async with served(empty_shop.config()) as client:
+        await page.open(f"{home(client)}playbook")
+        await page.until("document.querySelector('.verdict.fine') && true", 20)
+        other = {"playbook.yaml": text.replace("silence: 30d", "silence: 60d")}
+        await empty_shop.desk.apply("playbook.yaml", other, "theirs", 1)
+        await page.evaluate(
+            "(() => { const t = document.getElementById('text'); t.value += '# mine\\n';"
+            " t.dispatchEvent(new Event('input')); })()"
+        )
+        await page.until("!document.getElementById('apply').disabled", 20)
+        await page.evaluate("document.getElementById('apply').click()")
+        await page.until("document.querySelector('#conflict:not([hidden]) .trouble') && true", 20)
+        assert "# mine" in await page.evaluate("document.getElementById('text').value")
+        assert len(empty_shop.desk.known) == 2

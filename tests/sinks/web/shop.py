@@ -22,6 +22,7 @@ from models.effects import Alert, DeadLetter, EventFolded, Fact, encode
 from models.events import CustomerEvent, CustomerIdentified
 from models.events import encode as encode_event
 from models.hazard import settle
+from models.playbook.edition import Edition
 from models.step import Effect, fire, step
 from models.tokens import token_of
 from sinks.clickhouse import ClickHouseAddress, connect
@@ -35,6 +36,7 @@ from sinks.mailbox import Mailbox
 from sinks.redis_profiles import RedisProfileSink
 from sinks.sealing import Sealer
 from sinks.web.pages import Shop as ShopWords
+from sinks.web.playbook_room import Conflict, Refused
 from sinks.web.server import PageConfig, build_app
 from streams.servers.ports import free_port
 from tests.builders import Record, make, view_at
@@ -49,6 +51,36 @@ def named(customer_id: str) -> str:
     return token_of(KEY, "customer", customer_id)
 
 
+class MemoryDesk:
+    """Editions kept in memory; the real desk is tried in tests/real."""
+
+    def __init__(self) -> None:
+        self.known: list[Edition] = []
+        self.in_use = 0
+        self.adoptions: list[dict[str, Any]] = []
+
+    async def editions(self) -> tuple[list[Edition], int, list[dict[str, Any]]]:
+        return [*self.known], self.in_use, [*self.adoptions]
+
+    async def apply(self, main: str, files: Any, note: str, based_on: int) -> Edition:
+        if based_on != len(self.known):
+            raise Conflict(self.known[-1], "somebody was first")
+        edition = Edition(len(self.known) + 1, main, dict(files), NOW_MS, "page", note)
+        self.known.append(edition)
+        self._use(edition.version, note)
+        return edition
+
+    async def roll_back(self, version: int, note: str) -> Edition:
+        if not 1 <= version <= len(self.known):
+            raise Refused(f"there is no edition {version}")
+        self._use(version, note)
+        return self.known[version - 1]
+
+    def _use(self, version: int, note: str) -> None:
+        self.in_use = version
+        self.adoptions.append({"version": version, "at_ms": NOW_MS, "by": "page", "note": note})
+
+
 class Shop:
     """One installation's stores, filled by hand; `now_ms` is the log's time."""
 
@@ -61,6 +93,7 @@ class Shop:
         self.store = SqliteKeyStore(self.key_store, KEY)
         self.sealer = Sealer(self.store)
         self.rows: dict[str, Customer] = {}
+        self.desk = MemoryDesk()
         self._view = view_at(NOW_MS)
         self._offset = 0
 
@@ -231,6 +264,7 @@ class Shop:
             "key_store": self.key_store,
             "master_key": KEY,
             "token_key": KEY,
+            "desk": self.desk,
             "shop": ShopWords("EUR", "UTC", "http://127.0.0.1:8470"),
         }
         return PageConfig(**(filled | other))

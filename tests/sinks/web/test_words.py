@@ -89,6 +89,7 @@ def test_every_page_finds_its_words(language: str) -> None:
         pages.customer(language, "token"),
         pages.mailbox(language),
         pages.lift(language),
+        pages.playbook(language),
         pages.login(language, "login_wrong"),
         pages.message(language, "nobody_found", "nobody_found_text"),
     ]
