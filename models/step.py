@@ -148,7 +148,7 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     elif timer.rule == sleep_timer.NAME:
         sleep_timer.on_timer(customer, view)
         may_move = True
-    elif timer.rule in TIMER_RULES and view.rulebook is None:
+    elif view.rulebook is None or timer.rule not in TIMER_RULES:
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     if may_move:
         effects.extend(_change_tier(token, customer, view.now_ms, view))

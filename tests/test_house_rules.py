@@ -43,6 +43,8 @@ SEEN_ELSEWHERE = {
     "sinks/dispatch_session.py": "tests/real/test_dispatcher.py",
     "sinks/patience.py": "tests/real/test_dispatcher_provider.py",
     "sinks/pipeline_probe.py": "tests/real/test_sinks_watch.py",
+    "streams/receipts_absence.py": "tests/real/test_receipts.py",
+    "streams/receipts_command.py": "tests/real/test_receipts.py",
     "sinks/web/api.py": "tests/sinks/web/test_server.py",
     "sinks/web/log_time.py": "tests/sinks/web/test_server.py",
     "sinks/web/meters.py": "tests/sinks/web/test_server.py",

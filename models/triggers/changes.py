@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from typing import NamedTuple
 
-from models.customer import Customer
+from models.customer import Customer, find_timer
 from models.dormancy import Dormancy
 from models.hazard import settle
 from models.playbook.rulebook import Rule
@@ -172,6 +172,7 @@ def ended(moment: Moment, rule: Rule) -> bool:
 
 
 def end(moment: Moment, rule: Rule) -> None:
-    """Have a cadence end."""
-    if isinstance(rule.trigger.when, OnCadence):
+    """Have a cadence end, if it has begun."""
+    has_begun = find_timer(moment.customer, "moment", rule.name) is not None
+    if has_begun and isinstance(rule.trigger.when, OnCadence):
         moment.notes.beyond = sorted({*moment.notes.beyond, ENDED + rule.name})

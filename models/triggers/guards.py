@@ -84,8 +84,8 @@ def _has_address(customer: Customer, channel: MessageChannel) -> bool:
     needed = _NEEDED.get(channel)
     if needed is not None and needed in customer.sealed:
         return True
-    # Where the shop's own mailing knows its customers by id, an id is address enough.
-    return customer.known
+    # Mailing, push and chat may know customers by the shop's id; a telephone does not.
+    return customer.known and channel is not MessageChannel.SMS
 
 
 def is_due_once(moment: Moment, trigger: Trigger, rule: str, item: str, but: str = "") -> bool:

@@ -17,6 +17,7 @@ from models.events import (
     TicketClosed,
     TicketOpened,
     TicketRated,
+    Tracked,
 )
 from models.playbook.program import Choose, Do, Draw, Jump, Pause
 from models.playbook.rulebook import Rule
@@ -141,15 +142,15 @@ def _said_by(event: Any) -> dict[str, Any]:
         said = {"product_id": line.product_id, "product": line.name or line.product_id}
         if line.category:
             said["category"] = line.category
-    for name in ("order_id", "ticket_id", "product_id", "query", "name"):
+    for name in ("order_id", "ticket_id", "product_id", "query", "coupon", "name"):
         value = getattr(event, name, "")
         if value and isinstance(value, str):
             said["event" if name == "name" else name] = value[:TEXT_AT_MOST]
     if isinstance(event, OrderCompleted) and event.lines:
         first = event.lines[0]
         said["product_id"], said["product"] = first.product_id, first.name or first.product_id
-    properties = getattr(event, "properties", None)
-    if isinstance(properties, dict):
+    properties = event.extra if isinstance(event, Tracked) else None
+    if properties:
         for name, value in sorted(properties.items())[:16]:
             if isinstance(value, str | int | float) and name.isidentifier():
                 said.setdefault(name, value[:TEXT_AT_MOST] if isinstance(value, str) else value)

@@ -21,7 +21,7 @@ from models.playbook.when import (
 from models.triggers import changes
 from models.triggers.calendar import Due, next_due, refill_due, refills
 from models.triggers.moment import Moment
-from models.triggers.notes import Run
+from models.triggers.notes import Run, remember_said
 from models.triggers.runs import RUN, begin, cancel
 
 MOMENT, LOOK = "moment", "look"
@@ -200,6 +200,11 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
 def _begun(moment: Moment, rule: Rule, due: Due, variables: dict[str, Any]) -> Run | None:
     if not moment.holds(rule, rule.begins):
         return None
+    # Who moves, or corrects a birthday, does not have the same day once more.
+    name = f"{rule.name}{ABOUT}{due.occasion}"
+    if name in moment.notes.said:
+        return None
+    remember_said(moment.notes, name, moment.now_ms)
     return begin(moment, rule, due.occasion, item=due.item, at_ms=due.at_ms, variables=variables)
 
 

@@ -85,10 +85,6 @@ triggers:
     when: {holiday: spring_festival, before: 1d}
     then: [{message: hello, channels: email}]
 """
-TWICE = (
-    "models/triggers/standing.py: come() begins an occasion that was decided already, "
-    "under the same action_id, when a move or a correction winds its timer anew"
-)
 T = on("UTC", "2026-06-10", 4)
 DUE = T + DAY_MS
 
@@ -109,7 +105,6 @@ class Case(NamedTuple):
     editions: tuple[str, ...]
     story: tuple[Any, ...]
     expected: tuple[Said, ...]
-    broken: str = ""
 
 
 def mark(at_ms: int) -> ClockMark:
@@ -355,7 +350,6 @@ def eves() -> Iterator[Case]:
             mark(away_ms + 30 * DAY_MS),
         ),
         (Said(home_ms, "eve", "sent"),),
-        broken=TWICE,
     )
     birthday_ms = on(TAIPEI, "2026-03-05", 10)
     yield Case(
@@ -369,7 +363,6 @@ def eves() -> Iterator[Case]:
             mark(birthday_ms + 20 * DAY_MS),
         ),
         (Said(birthday_ms, "birthday", "sent"),),
-        broken=TWICE,
     )
 
 
@@ -540,17 +533,7 @@ def run(fold: CustomerFold, story: tuple[Any, ...]) -> tuple[list[Decided], list
     return [one for one in facts if isinstance(one, Decided)], actions
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            one,
-            id=one.name,
-            marks=[pytest.mark.xfail(reason=one.broken, strict=True)] if one.broken else [],
-        )
-        for one in CASES
-    ],
-)
+@pytest.mark.parametrize("case", CASES, ids=lambda one: one.name)
 def test_the_boundary_is_where_it_is_said_to_be(case: Case) -> None:
     decided, actions = run(fold_of(case.editions), case.story)
     found = [
@@ -570,7 +553,7 @@ def test_the_table_has_every_boundary() -> None:
     assert len(names) == len(set(names)) > 50
 
 
-@pytest.mark.parametrize("case", [one for one in CASES if not one.broken], ids=lambda one: one.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda one: one.name)
 def test_a_crash_between_any_two_records_changes_nothing(case: Case) -> None:
     """The row of a fold that stopped halfway goes on elsewhere."""
     straight, _ = run(fold_of(case.editions), case.story)

@@ -16,6 +16,8 @@ SUBJECTS: dict[str, Subject] = {
 
 _PARSES = "turns a Segment body into an event, keeps and learns nothing (test_segment_fuzz.py)"
 NO_MODEL: dict[str, str] = {
+    "provider_receipts": "reads a provider's report, keeps nothing",
+    "unsubscribing": "seals and reads a name, keeps nothing",
     "always_valid": "sums of one comparison, with laws of their own (test_always_valid.py)",
     "anniversary": "computes a day from a date and a zone, keeps nothing",
     "assignment": "a keyed hash of a name, keeps who was seen first (test_assignment.py)",
