@@ -141,14 +141,15 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     may_move = _tier_may_have_moved(customer, view.now_ms)
     outdate(customer, view.now_ms)
     effects: list[Effect] = []
-    if timer.rule not in OWN_TIMERS:
+    is_own = timer.rule in OWN_TIMERS
+    if not is_own:
         customer.timers.remove(timer)
     if timer.rule == hazard_question.NAME:
         effects.extend(hazard_question.on_timer(token, customer, view))
     elif timer.rule == sleep_timer.NAME:
         sleep_timer.on_timer(customer, view)
         may_move = True
-    elif view.rulebook is None or timer.rule not in TIMER_RULES:
+    elif not is_own and (view.rulebook is None or timer.rule not in TIMER_RULES):
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     if may_move:
         effects.extend(_change_tier(token, customer, view.now_ms, view))

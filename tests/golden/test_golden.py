@@ -78,7 +78,7 @@ def test_the_answer_has_everything_there_is_to_answer() -> None:
         said = msgspec.json.decode(line)
         topics.add(said["topic"])
         kinds.add(said["value"].get("kind"))
-    assert topics == {"facts", "actions", "lessons", "metrics", "events"}
+    assert topics == {"facts", "actions", "lessons", "metrics", "events", "coupons"}
     assert kinds >= {"event", "tier_changed", "decided", "merged", "forgotten", "hazard"}
 
 
