@@ -18,8 +18,9 @@ from models.coupon_words import (
     is_order_key,
     order_key,
 )
-from models.coupons import Coupon, Outcome
+from models.coupons import Coupon, Outcome, Status, TimePassed
 from streams import topics
+from streams.coupon_fold import EXPIRED_PER_MARK, LATE_MS
 from tests.chaos.compare import Counters
 from tests.chaos.offsets import Places
 from tests.real.rig import Log
@@ -62,17 +63,32 @@ class CouponOracle:
         self.rows: dict[str, Any] = {}
         self.told: Counter[Told] = Counter()
         self.said: Counter[bytes] = Counter()
+        self._partition_of: dict[str, int] = {}
 
     def fold(self, records: Iterable[Any]) -> None:
         """Fold the words of one partition."""
         for record in records:
             word = coupon_words.decode(record.value)
             if not isinstance(word, CouponWord):
-                continue
-            if is_order_key(word.key):
+                self._give_up(word.at_ms, record)
+            elif is_order_key(word.key):
                 self._hear_order(word)
             else:
-                self._hear(word, record)
+                self._hear(word.key, word.event, record)
+
+    def _give_up(self, now_ms: int, record: Any) -> None:
+        """Let what is due by a mark expire, the first thousand of this partition."""
+        due = [
+            (row.expires_ms + LATE_MS, key)
+            for key, row in self.rows.items()
+            if self._partition_of.get(key) == record.partition
+            and row.status is Status.ISSUED
+            and row.expires_ms
+            and coupon_desk.counts(key, row)
+        ]
+        for due_ms, key in sorted(due)[:EXPIRED_PER_MARK]:
+            if due_ms <= now_ms:
+                self._hear(key, TimePassed(now_ms), record)
 
     def _hear_order(self, word: CouponWord) -> None:
         row = self.rows.get(word.key, OrderRow())
@@ -85,11 +101,11 @@ class CouponOracle:
         for coupon, event in told:
             self._say(CouponWord(key=coupon, event=event))
 
-    def _hear(self, word: CouponWord, record: Any) -> None:
-        event: Any = word.event
-        for heard in coupon_desk.hear(word.key, event, self.rows.get, lambda _: ()):
+    def _hear(self, key: str, event: Any, record: Any) -> None:
+        for heard in coupon_desk.hear(key, event, self.rows.get, lambda _: ()):
             if heard.after != heard.before:
                 self.rows[heard.key] = heard.after
+                self._partition_of[heard.key] = record.partition
             verdict = heard.verdict
             if verdict is None or verdict.outcome is Outcome.NOTHING:
                 continue

@@ -12,6 +12,7 @@ from aiohttp import ClientError, ClientSession
 from aiokafka import AIOKafkaProducer
 
 from streams import topics
+from tests.chaos import rules
 from tests.chaos.drain import calm, heal
 from tests.chaos.faults import Fault, happen
 from tests.chaos.offsets import Offsets
@@ -49,6 +50,7 @@ async def storm(ground: Ground, name: str, seed: int, plan: Sequence[Fault]) -> 
         stage.begin()
         await opened(stage)
         await asyncio.wait_for(shop.give_coupons(), OPEN_WITHIN_S)
+        await rules.apply(stage, rules.FIRST, 1)
         closing = asyncio.Event()
         trading = asyncio.create_task(shop.trade(closing, PAUSE_S))
         littering = asyncio.create_task(_litter(stage, seed, closing))
@@ -57,6 +59,7 @@ async def storm(ground: Ground, name: str, seed: int, plan: Sequence[Fault]) -> 
             told = await _faults(stage, plan)
             stage.note("faults are over")
             await heal(stage)
+            await rules.apply(stage, rules.SECOND, 2)
             closing.set()
             await asyncio.wait_for(trading, CALM_WITHIN_S)
             await asyncio.gather(littering, watching)

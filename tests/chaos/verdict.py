@@ -80,7 +80,7 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
 
 def _ask_oracle(stage: Stage, found: Topics, folded: list[Any]) -> Oracle:
     partitions = stage.settings.partitions
-    oracle = Oracle(partitions, found.snapshots)
+    oracle = Oracle(partitions, found.snapshots, load_secrets(stage.settings).coupon_key)
     for partition in range(partitions):
         oracle.fold(record for record in folded if record.partition == partition)
     return oracle
