@@ -7,6 +7,7 @@ A rollback is an adoption like the learner's own: one transaction says it to eve
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -32,6 +33,9 @@ from streams.snapshots import adoption
 
 MODELS = tuple(name for name in KINDS if name != "playbook")
 """What learns; the playbook stands beside them on the topic and has its own commands."""
+
+
+SEEN_WITHIN_S = 10.0
 
 
 class ModelTrouble(ServerError):
@@ -139,6 +143,18 @@ async def put_back(settings: Settings, model: str, version: int) -> None:
         control = settings.named(topics.CONTROL)
         said.append(Output(control, adopted_key(model), msgspec.json.encode(word), 0))
     await _write(settings, said)
+    await _seen(settings, model, version)
+
+
+async def _seen(settings: Settings, model: str, version: int) -> None:
+    """Wait until readers see it: a commit is answered a moment before its markers are written."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while True:
+                word = (await read_versions(settings)).adopted[model]
+                if word.pinned is bool(version) and word.version == (version or word.version):
+                    return
+                await asyncio.sleep(0.05)
 
 
 async def _write(settings: Settings, said: list[Output]) -> None:

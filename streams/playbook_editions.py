@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from models.hazard import BadSnapshot
 from models.playbook.edition import Edition, opened
@@ -160,7 +160,8 @@ async def _adopt(
                 await asyncio.gather(*sent)
         await _seen(settings, edition, len(editions.adoptions))
         return edition
-    except ProducerFenced:
+    except (ProducerFenced, IllegalOperation):
+        # A fenced producer may also say that it can no longer begin or abort anything.
         raise PlaybookTrouble(
             "somebody else applied at this very moment and went first: nothing of yours was "
             "changed; look at `huitou playbook history`, then apply again"

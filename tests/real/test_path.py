@@ -9,7 +9,7 @@ from typing import Any
 
 import clickhouse_connect
 import pytest
-from aiohttp import ClientSession, encode_basic_auth
+from aiohttp import ClientError, ClientSession, encode_basic_auth
 
 from models.events import ClockMark
 from models.tokens import token_of
@@ -69,7 +69,7 @@ class House:
                 async with self._http.get(f"http://127.0.0.1:{port}{path}") as response:
                     if response.status != 200:
                         return False
-            except OSError:
+            except (OSError, ClientError):
                 return False
         return True
 

@@ -78,5 +78,5 @@ def test_what_is_never_drained_is_named(settings: Settings, tmp_path: Path) -> N
     with Crew(settings) as crew:
         crew.start("worker")
         played(settings, tmp_path)
-        with pytest.raises(NotDrained, match=r"nothing moved for 3 s: .*learner read 0 of"):
-            collect(settings, seconds=1.0, stuck_s=3.0)
+        with pytest.raises(NotDrained, match=r"nothing moved for 8 s: .*learner read 0 of"):
+            collect(settings, seconds=1.0, stuck_s=8.0)
