@@ -228,14 +228,15 @@ function reasons(card, rows) {
 
 function offers(card, rows) {
   if (!rows.length) return renew(body(card), empty("no_coupons"));
-  const head = (key) => el("th", { class: "n", scope: "col" }, say(key));
-  const cell = (text) => el("td", { class: "n" }, text);
+  const head = (key, more = "") => el("th", { class: `n ${more}`, scope: "col" }, say(key));
+  const cell = (text, more = "") => el("td", { class: `n ${more}` }, text);
   const cost = (row) => formatMoney(row.may_cost) + (row.unlimited ? ` + ${formatCount(row.unlimited)} ∞` : "");
   renew(body(card), el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("offer")),
-    ...["coupons_open", "coupons_may_cost", "coupons_redeemed", "coupons_cost", "coupons_over"].map(head))),
+    ...["coupons_open", "coupons_may_cost", "coupons_redeemed"].map((key) => head(key)),
+    ...["coupons_cost", "coupons_over"].map((key) => head(key, "roomy")))),
   el("tbody", {}, ...rows.map((row) => el("tr", {}, el("td", {}, row.offer), cell(formatCount(row.open)),
-    cell(cost(row)), cell(formatCount(row.redeemed)), cell(formatMoney(row.cost)),
-    cell(formatCount(row.expired + row.revoked)))))));
+    cell(cost(row)), cell(formatCount(row.redeemed)), cell(formatMoney(row.cost), "roomy"),
+    cell(formatCount(row.expired + row.revoked), "roomy"))))));
 }
 
 function latency(card, rows, { arrivals }) {
