@@ -24,7 +24,6 @@ Rating = Annotated[float, msgspec.Meta(ge=1, le=5)]
 
 ModelName = Literal["hazard", "ranking", "segments", "playbook"]
 """What the log adopts versions of: the shared models, and the playbook, which people write."""
-"""The shared models that have versions (models/snapshot.py)."""
 
 
 class Channel(Enum):

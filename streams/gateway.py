@@ -39,6 +39,7 @@ from streams.gateway_requests import (
     answer,
     json_of,
     read_sent,
+    read_signed,
     require_local_name,
     require_write_key,
     retry_later,
@@ -50,7 +51,7 @@ from streams.secrets import KEYS_DIR, load_secrets, open_key_store
 from streams.servers.status import READY, STARTING, StatusFile
 from streams.settings import Settings, is_loopback
 from streams.topics import CONTROL, COUPON_VERDICTS, COUPONS, DEAD_LETTERS, EVENTS
-from streams.webhooks import BadSignature, batch_of, order_of, owned_order, said, verify
+from streams.webhooks import batch_of, order_of, owned_order, said
 
 IN_FLIGHT_MAX = 256
 SHUTDOWN_WITHIN_S = 10.0
@@ -206,14 +207,7 @@ class Gateway:
 
     async def _webhook(self, request: web.Request) -> web.StreamResponse:
         source = request.match_info["source"]
-        secrets = self._settings.webhook_secrets.get(source)
-        if secrets is None:
-            raise Refused(404, "no such source; HUITOU_WEBHOOK_SECRETS names those that are")
-        sent = await read_sent(request, self._settings.max_body_bytes)
-        try:
-            verify(source, secrets.get_secret_value(), request.headers, sent, time.time())
-        except BadSignature as error:
-            raise Refused(401, str(error)) from None
+        sent = await read_signed(request, self._settings)
         name = f"webhook:{source}"
         body = await self._parse(request, sent, name)
         owner = await self._owner(order_of(source, request.headers, body))

@@ -6,7 +6,6 @@ POST /u/{name}                ends them: the page's button, or a mail program (R
 """
 
 import asyncio
-import time
 from typing import Any
 
 from aiohttp import web
@@ -22,9 +21,15 @@ from sinks.keys import KeyDestroyed, KeyMissing, KeyStore
 from sinks.log import LogWriter
 from sinks.log_clock import LogClockReader
 from sinks.templates import nearest_locale
-from streams.gateway_requests import Refused, answer, json_of, read_sent, retry_later
+from streams.gateway_requests import (
+    Refused,
+    answer,
+    json_of,
+    read_sent,
+    read_signed,
+    retry_later,
+)
 from streams.settings import Settings
-from streams.webhooks import BadSignature, verify
 
 FORM_BYTES_MAX = 10_000
 OUTSIDE = ("/u/", "/v1/receipts/")
@@ -81,15 +86,7 @@ class MessageDoor:
         router.add_post("/u/{name}", self._leave)
 
     async def _reports(self, request: web.Request) -> web.StreamResponse:
-        source = request.match_info["source"]
-        secrets = self._settings.webhook_secrets.get(source)
-        if secrets is None:
-            raise Refused(404, "no such source; HUITOU_WEBHOOK_SECRETS names those that are")
-        sent = await read_sent(request, self._settings.max_body_bytes)
-        try:
-            verify(source, secrets.get_secret_value(), request.headers, sent, time.time())
-        except BadSignature as error:
-            raise Refused(401, str(error)) from None
+        sent = await read_signed(request, self._settings)
         body = json_of(sent)
         bodies = body if isinstance(body, list) else [body]
         limit = self._settings.max_batch_events

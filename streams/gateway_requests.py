@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import time
 import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -11,7 +12,8 @@ from typing import Any
 import orjson
 from aiohttp import ClientError, web
 
-from streams.settings import is_loopback
+from streams.settings import Settings, is_loopback
+from streams.webhooks import BadSignature, verify
 
 READ_WITHIN_S = 15.0
 _CHUNK_BYTES = 65_536
@@ -96,6 +98,20 @@ async def read_sent(request: web.Request, limit_bytes: int) -> bytes:
     except (ClientError, ConnectionError, web.HTTPException, ValueError) as error:
         raise Refused(400, f"the body broke off: {type(error).__name__}") from None
     return bytes(chunks)
+
+
+async def read_signed(request: web.Request, settings: Settings) -> bytes:
+    """Read a body whose `{source}` has signed it; Refused for a stranger or another's signature."""
+    source = request.match_info["source"]
+    secrets = settings.webhook_secrets.get(source)
+    if secrets is None:
+        raise Refused(404, "no such source; HUITOU_WEBHOOK_SECRETS names those that are")
+    sent = await read_sent(request, settings.max_body_bytes)
+    try:
+        verify(source, secrets.get_secret_value(), request.headers, sent, time.time())
+    except BadSignature as error:
+        raise Refused(401, str(error)) from None
+    return sent
 
 
 def unpacked(request: web.Request, sent: bytes, limit_bytes: int) -> bytes:

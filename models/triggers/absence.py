@@ -19,8 +19,8 @@ from models.playbook.when import OnCadence, OnEvent, OnSilence
 from models.triggers.calendar import next_due
 from models.triggers.guards import is_due_once, is_left_alone, obstacle
 from models.triggers.moment import Moment, moment_of
-from models.triggers.notes import Run
-from models.triggers.standing import ABOUT, MOMENT
+from models.triggers.notes import MOMENT, Run
+from models.triggers.standing import ABOUT
 from models.view import View
 
 _MOMENTS = {

@@ -18,7 +18,7 @@ from models.playbook.when import (
     OnRisingHazard,
 )
 from models.triggers.moment import Moment
-from models.triggers.notes import Run, key_of
+from models.triggers.notes import MOMENT, Run, key_of
 from models.triggers.runs import begin
 from models.triggers.steps import grant
 
@@ -173,6 +173,6 @@ def ended(moment: Moment, rule: Rule) -> bool:
 
 def end(moment: Moment, rule: Rule) -> None:
     """Have a cadence end, if it has begun."""
-    has_begun = find_timer(moment.customer, "moment", rule.name) is not None
+    has_begun = find_timer(moment.customer, MOMENT, rule.name) is not None
     if has_begun and isinstance(rule.trigger.when, OnCadence):
         moment.notes.beyond = sorted({*moment.notes.beyond, ENDED + rule.name})

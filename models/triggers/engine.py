@@ -24,7 +24,7 @@ from models.playbook.when import OnCadence
 from models.triggers import changes, standing
 from models.triggers.changes import Was
 from models.triggers.moment import Moment, moment_of
-from models.triggers.notes import Run, run_of
+from models.triggers.notes import MOMENT, Run, run_of
 from models.triggers.runs import RUN, begin_at_event, proceed, stop
 from models.view import View
 
@@ -127,7 +127,7 @@ def _due(moment: Moment) -> list[Run]:
             run = run_of(moment.notes, timer.item)
             if run is not None:
                 ready.append(run)
-        elif timer.rule == standing.MOMENT:
+        elif timer.rule == MOMENT:
             ready += standing.come(moment, timer)
         else:
             customer.timers.remove(timer)

@@ -10,6 +10,8 @@ from models import assignment, caps
 from models.assignment import Subject
 from models.caps import Caps, Sent
 
+MOMENT = "moment"
+"""Timers of moments that come by themselves; those of runs are in models/triggers/runs.py."""
 RUNS_AT_MOST = 24
 SAID_AT_MOST = 96
 TAGS_AT_MOST = 32

@@ -79,7 +79,7 @@ def begin_at_event(moment: Moment, rule: Rule, event: Any, at_ms: int) -> Run | 
     when = rule.trigger.when
     assert isinstance(when, OnEvent)  # noqa: S101  # found by the type of event
     item = item_of(event)
-    if when.wait_ms and _gives_way(moment, rule, when, item, at_ms):
+    if when.wait_ms and _is_waited_for(moment, rule, item):
         return None
     run = begin(
         moment,
@@ -92,6 +92,7 @@ def begin_at_event(moment: Moment, rule: Rule, event: Any, at_ms: int) -> Run | 
     if run is None or not when.wait_ms:
         return run
     if not _has_happened(moment, when, item, at_ms):
+        _make_room(moment, rule, when.waiting_at_most)
         wait(moment, run)
     return None
 
@@ -102,14 +103,19 @@ def _occasion(event: Any, item: str, at_ms: int) -> str:
     return f"{item}@{at_ms}" if item else f"{event.id}@{at_ms}"
 
 
-def _gives_way(moment: Moment, rule: Rule, when: OnEvent, item: str, at_ms: int) -> bool:
-    """Keep to the items waited for at a time; whether this one is waited for already."""
-    waiting = [run for run in moment.notes.runs if run.rule == rule.name and run.waits == "first"]
-    if item and any(run.item == item for run in waiting):
-        return True
-    if len(waiting) >= when.waiting_at_most:
+def _waiting(moment: Moment, rule: Rule) -> list[Run]:
+    return [run for run in moment.notes.runs if run.rule == rule.name and run.waits == "first"]
+
+
+def _is_waited_for(moment: Moment, rule: Rule, item: str) -> bool:
+    return bool(item) and any(run.item == item for run in _waiting(moment, rule))
+
+
+def _make_room(moment: Moment, rule: Rule, at_most: int) -> None:
+    """Let the oldest wait of a rule give way when it waits for as many items as it may."""
+    waiting = _waiting(moment, rule)
+    if len(waiting) >= at_most:
         drop(moment, min(waiting, key=lambda run: (run.due_ms, run.key)))
-    return False
 
 
 def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bool:
@@ -158,7 +164,7 @@ def _said_by(event: Any) -> dict[str, Any]:
 
 
 def wait(moment: Moment, run: Run) -> None:
-    """Keep a run until its time; of too many the one that would come last is left."""
+    """Keep a run until its time; of too many the one that would come last is dropped."""
     notes, timers = moment.notes, moment.customer.timers
     notes.runs = [*(one for one in notes.runs if one.key != run.key), run]
     timer = find_timer(moment.customer, RUN, run.key)

@@ -21,10 +21,10 @@ from models.playbook.when import (
 from models.triggers import changes
 from models.triggers.calendar import Due, next_due, refill_due, refills
 from models.triggers.moment import Moment
-from models.triggers.notes import Run, remember_said
+from models.triggers.notes import MOMENT, Run, remember_said
 from models.triggers.runs import RUN, begin, cancel
 
-MOMENT, LOOK = "moment", "look"
+LOOK = "look"
 ABOUT = "\x00"
 REFILLS_AT_MOST = 8
 SILENCES = "\x00silences"
@@ -200,12 +200,21 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
 def _begun(moment: Moment, rule: Rule, due: Due, variables: dict[str, Any]) -> Run | None:
     if not moment.holds(rule, rule.begins):
         return None
-    # Who moves, or corrects a birthday, does not have the same day once more.
-    name = f"{rule.name}{ABOUT}{due.occasion}"
-    if name in moment.notes.said:
+    if isinstance(rule.trigger.when, OF_TRAITS) and not _is_news(moment, rule, due):
         return None
-    remember_said(moment.notes, name, moment.now_ms)
     return begin(moment, rule, due.occasion, item=due.item, at_ms=due.at_ms, variables=variables)
+
+
+def _is_news(moment: Moment, rule: Rule, due: Due) -> bool:
+    """Whether the day is another than the rule's last: a move or a correction brings none twice."""
+    said, prefix = moment.notes.said, f"{rule.name}{ABOUT}day "
+    name = f"{prefix}{due.occasion}"
+    if name in said:
+        return False
+    for former in [one for one in said if one.startswith(prefix)]:
+        del said[former]
+    remember_said(moment.notes, name, moment.now_ms)
+    return True
 
 
 def look(moment: Moment) -> None:

@@ -68,3 +68,14 @@ def test_a_wait_among_the_steps_ends_when_it_says_so() -> None:
     play.happens(make(Tracked, name="Go"))
     assert play.happens(order("o1", at_ms=START_MS + DAY_MS)) == ["ladder cancelled"]
     assert play.passes_to(START_MS + 3 * DAY_MS) == []
+
+
+def test_what_may_not_begin_makes_nothing_else_give_way() -> None:
+    once_an_item = BROWSE + "    guard: {once: item, caps: false}\n"
+    play = Play(once_an_item)
+    play.happens(viewed("p0"))
+    assert play.passes_to(START_MS + DAY_MS) == ["browse sent"]
+    later = START_MS + 2 * DAY_MS
+    play.happens(*(viewed(f"p{at}", at_ms=later + at * HOUR_MS) for at in (1, 2, 3)))
+    play.happens(viewed("p0", at_ms=later + 4 * HOUR_MS))
+    assert [run.item for run in play.customer.playbook.runs] == ["p1", "p2", "p3"]
