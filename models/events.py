@@ -238,6 +238,23 @@ class CouponDenied(Event, tag="coupon_denied"):
     reason: str = ""
 
 
+class CouponReturned(Event, tag="coupon_returned"):
+    """The order that had redeemed a coupon of ours is undone: it is good again."""
+
+    coupon: str
+    order_id: str = ""
+    campaign: str = ""
+    expires_at_ms: int = 0
+
+
+class CouponEnded(Event, tag="coupon_ended"):
+    """A coupon of ours can't be redeemed any more; `reason` is "expired" or "revoked"."""
+
+    coupon: str
+    campaign: str = ""
+    reason: str = ""
+
+
 class TicketOpened(Event, tag="ticket_opened"):
     """The customer complained or asked; what they wrote is sealed."""
 
@@ -344,6 +361,8 @@ CustomerEvent = (
     | CouponIssued
     | CouponApplied
     | CouponDenied
+    | CouponReturned
+    | CouponEnded
     | TicketOpened
     | TicketAnswered
     | TicketClosed

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import field
 
+from models.clock import DAY_MS
 from models.playbook.event_fields import EVENTS
 from models.playbook.fields import DORMANCIES, TIERS
 from models.playbook.keys import Key, Part
@@ -161,6 +162,20 @@ class OnReplenishment(Part, frozen=True):
     )
 
 
+class OnCouponEnding(Part, frozen=True):
+    """A coupon the customer holds is about to end, and is not redeemed."""
+
+    coupon_expires: Annotated[
+        tuple[str, ...], Key("Offers (or the shop's campaigns) of the coupons, or all.", TEXT)
+    ]
+    before_ms: Annotated[int, Key("How long before it ends.", DURATION)] = field(
+        name="before", default=3 * DAY_MS
+    )
+    good_for_ms: Annotated[int, Key("Only coupons that are good for so long at least.", OFFSET)] = (
+        field(name="good_for", default=0)
+    )
+
+
 class OnCadence(Part, frozen=True):
     """Again and again while something holds."""
 
@@ -186,5 +201,6 @@ When = (
     | OnCustomerDate
     | OnHoliday
     | OnReplenishment
+    | OnCouponEnding
     | OnCadence
 )

@@ -13,12 +13,14 @@ from models.anniversary import LeapDay, Origin, Unread, birthday_of, next_annive
 from models.clock import DAY_MS, MINUTE_MS
 from models.customer import Customer
 from models.events import Line
+from models.held_coupons import HeldCoupon, is_open
 from models.holidays import Absent, next_before
 from models.item_memory import SPOILT, Bought, bought, item_ref
 from models.local_time import Zone, date_of, local_day, moment_of
 from models.playbook.when import (
     MORNING_MINUTES,
     OnCadence,
+    OnCouponEnding,
     OnCustomerDate,
     OnHoliday,
     OnReplenishment,
@@ -210,6 +212,21 @@ def refill_due(
     if at_ms <= after_ms:
         return None
     return Due(at_ms, f"refill@{product_id}@{record.last_day}", product_id)
+
+
+def coupon_due(when: OnCouponEnding, coupon: HeldCoupon, after_ms: int) -> Due | None:
+    """When a coupon is to be reminded of; None for others than are asked for, and once it is over.
+
+    Its occasion is "CODE@" and its end: one that was given again is reminded of again.
+    """
+    at_ms = coupon.until_ms - when.before_ms
+    if not coupon.until_ms or at_ms <= after_ms or not is_open(coupon, at_ms):
+        return None
+    if _ALL not in when.coupon_expires and coupon.offer not in when.coupon_expires:
+        return None
+    if coupon.until_ms - coupon.given_ms < when.good_for_ms:
+        return None
+    return Due(at_ms, f"{coupon.code}@{coupon.until_ms}", coupon.code)
 
 
 def _interval_days(record: Bought) -> int:

@@ -1,0 +1,33 @@
+"""What conditions read of a customer."""
+
+import pytest
+
+from models.clock import DAY_MS
+from models.customer import Customer
+from models.held_coupons import REDEEMED, HeldCoupon
+from models.playbook.fields import CUSTOMER_FIELDS, Scope, Unanswerable
+from tests.builders import START_MS
+
+
+def read(customer: Customer, name: str) -> object:
+    return CUSTOMER_FIELDS[f"customer.{name}"].read(Scope(customer, START_MS))
+
+
+def test_coupons_count_as_long_as_they_can_be_redeemed() -> None:
+    customer = Customer(
+        held_coupons=[
+            HeldCoupon("A", until_ms=START_MS + 3 * DAY_MS - 1),
+            HeldCoupon("B", until_ms=START_MS + 9 * DAY_MS),
+            HeldCoupon("C"),
+            HeldCoupon("D", until_ms=START_MS + DAY_MS, status=REDEEMED),
+            HeldCoupon("E", until_ms=START_MS),
+        ]
+    )
+    assert read(customer, "coupons_open") == 3
+    assert read(customer, "coupon_days_left") == 2
+
+
+def test_without_a_coupon_that_ends_no_days_are_left() -> None:
+    for customer in (Customer(), Customer(held_coupons=[HeldCoupon("C")])):
+        with pytest.raises(Unanswerable):
+            read(customer, "coupon_days_left")
