@@ -174,6 +174,11 @@ def _coupon_days_left(scope: Scope) -> int:
     return (min(ends) - scope.now_ms) // DAY_MS
 
 
+def _standing_perks(scope: Scope) -> list[str]:
+    perks = scope.customer.playbook.perks
+    return sorted(name for name, until_ms in perks.items() if not 0 < until_ms <= scope.now_ms)
+
+
 CHANNELS = tuple(one.value for one in Channel)
 MESSAGE_CHANNELS = tuple(one.value for one in MessageChannel)
 TIERS = tuple(one.value for one in Tier)
@@ -319,6 +324,12 @@ CUSTOMER_FIELDS: Mapping[str, FieldKind] = {
             "mean rating of products, 1 to 5",
             lambda service: service.review_sum,
             lambda service: service.reviews,
+        ),
+        "tags": FieldKind(
+            STRINGS, "tags that rules gave", lambda scope: scope.customer.playbook.tags
+        ),
+        "perks": FieldKind(
+            STRINGS, "perks the customer has now, by tier or by a rule", _standing_perks
         ),
         "traits": FieldKind(
             MAP, "what the shop told of the customer", lambda scope: scope.customer.traits
