@@ -138,13 +138,20 @@ class OnCustomerDate(Part, frozen=True):
 
 
 class OnHoliday(Part, frozen=True):
-    """A holiday comes; in the customer's time zone."""
+    """A holiday comes; in the customer's country, as far as it is known, and time zone."""
 
     holiday: Annotated[
         tuple[str, ...],
         Key("The holiday, a calendar of the shop, or several.", reference("calendars", HOLIDAYS)),
     ]
-    country: Annotated[str, Key("As kept there; the shop's own when left out.", COUNTRY)] = ""
+    country: Annotated[
+        str,
+        Key(
+            "For everybody as kept there; as kept in the customer's country (trait country) when"
+            " left out, or in the shop's where that is not known.",
+            COUNTRY,
+        ),
+    ] = ""
     before_ms: Annotated[int, Key("How long before it: 1d is its eve.", OFFSET)] = field(
         name="before", default=0
     )

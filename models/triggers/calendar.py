@@ -14,7 +14,7 @@ from models.clock import DAY_MS, MINUTE_MS
 from models.customer import Customer
 from models.events import Line
 from models.held_coupons import HeldCoupon, is_open
-from models.holidays import Absent, next_before
+from models.holidays import Absent, market_of, next_before
 from models.item_memory import SPOILT, Bought, bought, item_ref
 from models.local_time import Zone, date_of, local_day, moment_of
 from models.playbook.when import (
@@ -60,7 +60,7 @@ def next_due(
     if isinstance(when, OnCustomerDate):
         return _customer_date(when, customer, shop, after_ms)
     if isinstance(when, OnHoliday):
-        return _holiday(when, shop.of(customer).zone, shop, after_ms)
+        return _holiday(when, customer, shop, after_ms)
     if isinstance(when, OnCadence):
         return _beat(when, shop.of(customer).zone, after_ms, since_ms) if since_ms else None
     if isinstance(when, OnSilence):
@@ -116,10 +116,16 @@ def _time_in(value: object) -> datetime | None:
         return None
 
 
-def _holiday(when: OnHoliday, zone: Zone, shop: ShopPlace, after_ms: int) -> Due | None:
-    """Give the first of several; two that fall on one day are one occasion."""
+def _holiday(when: OnHoliday, customer: Customer, shop: ShopPlace, after_ms: int) -> Due | None:
+    """Give the first of several; two that fall on one day are one occasion.
+
+    A holiday is on the day on which the customer's own country keeps it, unless the rule names
+    one; who lives where it is not kept has none. The shop's own calendars are everybody's.
+    """
+    zone = shop.of(customer).zone
     days, rest_ms = divmod(when.before_ms, DAY_MS)
-    market, asked_ms = when.country or shop.country, after_ms + rest_ms
+    market = when.country or market_of(customer.traits.get("country"), shop.country)
+    asked_ms = after_ms + rest_ms
     coming: list[tuple[int, int]] = []
     for name in when.holiday:
         own = shop.calendars.get(name)
