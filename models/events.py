@@ -283,11 +283,15 @@ class TicketRated(Event, tag="ticket_rated"):
 
 
 class ProductReviewed(Event, tag="product_reviewed"):
-    """A product was rated, 1 to 5; the words are sealed."""
+    """A product was rated, 1 to 5; the words are sealed.
+
+    `published` says that the shop shows them to everybody, so that messages may, too.
+    """
 
     product_id: str
     rating: Rating
     review_id: str = ""
+    published: bool = False
 
 
 class ReturnRequested(Event, tag="return_requested"):
