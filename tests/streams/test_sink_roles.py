@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -11,6 +12,7 @@ from models.events import MessageChannel
 from sinks.alerts import AlertSink, Webhook
 from sinks.clickhouse_facts import FACTS
 from sinks.sender_choice import SenderConfig
+from sinks.senders import TASKS
 from streams import topics
 from streams.settings import Settings
 from streams.sink_roles import (
@@ -82,8 +84,11 @@ def test_senders_are_set_up_as_the_settings_say(tmp_path: Path) -> None:
         sender_webhook_secrets=SecretStr("whsec_x"),
         sends_per_minute={"sms": 60},
         public_url="https://tea.example",
+        apprise_urls={"chat": SecretStr("json://x/{to}"), "task": SecretStr("json://y")},
     )
     config = sender_config(settings)
+    assert config.apprise == {MessageChannel.CHAT: "json://x/{to}", TASKS: "json://y"}
+    assert "json://x" not in repr(settings)
     assert config.smtp is not None
     assert (config.smtp.host, config.smtp.security) == ("mail.example", "starttls")
     assert config.webhooks[MessageChannel.SMS] == "https://sms.example"
@@ -99,8 +104,17 @@ def test_senders_are_set_up_as_the_settings_say(tmp_path: Path) -> None:
         ({"smtp_host": "mail.example"}, "HUITOU_EMAIL_FROM"),
         ({"sms_webhook_url": "https://sms.example"}, "HUITOU_SENDER_WEBHOOK_SECRETS"),
         ({"smtp_security": "ssl"}, "smtp_security"),
+        ({"apprise_urls": {"email": "json://x"}}, "email is none of sms, push, chat, task"),
+        (
+            {
+                "apprise_urls": {"sms": "json://x"},
+                "sms_webhook_url": "https://sms.example",
+                "sender_webhook_secrets": "whsec_x",
+            },
+            "sms has a webhook, too",
+        ),
     ],
 )
-def test_half_a_sender_is_refused(fields: dict[str, str], said: str) -> None:
+def test_half_a_sender_is_refused(fields: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
-        Settings(**fields)  # type: ignore[arg-type]
+        Settings(**fields)
