@@ -54,6 +54,7 @@ def _value(name: str, shape: str, text: str) -> Any:
         "message_channel": MessageChannel.CHAT,
         "row": b"\x00\xff" + text.encode(),
         "anonymous": True,
+        "published": True,
         "rating": 4.5,
         "quantity": 0.5,
     }
@@ -63,7 +64,7 @@ def _value(name: str, shape: str, text: str) -> Any:
 
 
 def test_there_is_a_kind_for_each_family() -> None:
-    assert len(KINDS) == 29
+    assert len(KINDS) == 31
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
