@@ -40,7 +40,7 @@ async function post(path, body, signal) {
 function flat(value) {
   if (Array.isArray(value)) return value.map(flat).join(", ");
   if (value && typeof value === "object") return Object.entries(value).map(([key, one]) => `${key} ${flat(one)}`).join(", ");
-  return sayOr(`event_${value}`, sayOr(`tier_${value}`, String(value ?? "")));
+  return ["event", "tier", "holiday", "value"].map((group) => sayOr(`${group}_${value}`, null)).find(Boolean) ?? String(value ?? "");
 }
 
 const part = (group, key, value) => {

@@ -54,7 +54,7 @@ function bars(byDay, from, until) {
     return svg("rect", { x: index * step, y: HEIGHT - height, width: Math.max(step - Math.min(2, step / 4), 0.5), height },
       svg("title", {}, say("rehearsal_day", { day: dayOf(day), n: formatCount(counts[index]) })));
   });
-  return el("figure", { class: "bars" },
+  return el("figure", { class: "by-day" },
     el("figcaption", { class: "small" }, say("rehearsal_by_day")),
     svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": say("rehearsal_by_day") }, ...drawn),
     el("p", { class: "ends small" }, el("span", {}, dayOf(days[0])), el("span", {}, formatCount(most)), el("span", {}, dayOf(days.at(-1)))));
