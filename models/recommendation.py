@@ -5,6 +5,7 @@ what is had and hardly anybody buys twice, what is out of stock, and what is of 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from math import exp, log
 from typing import Literal
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.clock import DAY_MS
-from models.item_knowledge import ItemKnowledge
+from models.item_knowledge import LEAST_SHARE, SHARE, ItemKnowledge
 from models.item_memory import CARTED, SPOILT, WISHED, ItemMemory
 from models.ranking import FEATURES, SHARED, Board, board
 
@@ -38,9 +39,7 @@ _DUE_FROM, _DUE_TO = log(0.75), log(3.0)
 _RISING = log(1.5)
 _LIKED_SHARE = 0.2
 _LEAST_LIFT = 2.0
-_POPULARITY, _TREND, _CATEGORY = (
-    FEATURES.index(name) for name in ("popularity", "trend", "category")
-)
+_TREND, _CATEGORY = FEATURES.index("trend"), FEATURES.index("category")
 _DUE = FEATURES.index("due") - SHARED
 
 
@@ -92,18 +91,18 @@ def recommend(
         chosen = _mixed(allowed, n, n - explore_slots(memory, n))
     else:
         wanted = slot == "repeat"
-        chosen = [at for at, is_repeat in allowed if is_repeat is wanted][:n]
-    places, today = candidates.places[chosen].tolist(), at_ms // DAY_MS
+        chosen = list(islice((at for at, is_repeat in allowed if is_repeat is wanted), n))
+    place_of, score_of, today = candidates.places.item, scores.item, at_ms // DAY_MS
     found = []
-    for at, place, score in zip(chosen, places, scores[chosen].tolist(), strict=True):
-        facts = knowledge.facts[place]
+    for at in chosen:
+        facts = knowledge.facts[place_of(at)]
         found.append(
             Recommended(
                 facts.product_id,
                 facts.name,
                 facts.category,
                 facts.price_cents,
-                score,
+                score_of(at),
                 _reason(at, candidates, knowledge, today),
             )
         )
@@ -124,15 +123,16 @@ def _allowed(
     out_of_stock: frozenset[str],
 ) -> Iterator[tuple[int, bool]]:
     """Candidates that may be shown, best first, and whether each was bought before."""
-    places, sheet = candidates.places, candidates.sheet
-    mine = len(sheet.refs)
+    place_of, facts_of, is_durable = candidates.places.item, knowledge.facts, knowledge.is_durable
+    sheet = candidates.sheet
+    mine, all_bought, times_of = len(sheet.marks), sheet.all_bought, sheet.times.item
     for at in (-scores).argsort(kind="stable").tolist():
-        is_repeat = at < mine and (sheet.all_bought or sheet.times.item(at) > 0.0)
-        if is_repeat and knowledge.is_durable(places.item(at)):
-            continue
-        if sheet.any_marked and at < mine and sheet.marks.item(at) & SPOILT:
-            continue
-        facts = knowledge.facts[places.item(at)]
+        place, is_repeat = place_of(at), False
+        if at < mine:
+            is_repeat = all_bought or times_of(at) > 0.0
+            if sheet.marks[at] & SPOILT or (is_repeat and is_durable(place)):
+                continue
+        facts = facts_of[place]
         if not facts.product_id:
             # Known as another's neighbour alone: its own row is still to come, or was forgotten.
             continue
@@ -159,10 +159,10 @@ def _mixed(allowed: Iterator[tuple[int, bool]], n: int, most_repeats: int) -> li
 
 def _reason(at: int, candidates: Board, knowledge: ItemKnowledge, today: int) -> Reason:
     sheet = candidates.sheet
-    if at >= len(sheet.refs):
+    if at >= len(sheet.marks):
         return _reason_to_explore(at, candidates, knowledge)
     days_ago = max(0.0, today - sheet.last_day.item(at))
-    marks, times = sheet.marks.item(at), sheet.times.item(at)
+    marks, times = sheet.marks[at], sheet.times.item(at)
     if marks & (WISHED | CARTED):
         return Reason("wished", {} if times else {"days_ago": days_ago})
     if not times:
@@ -177,8 +177,8 @@ def _reason(at: int, candidates: Board, knowledge: ItemKnowledge, today: int) ->
 
 def _reason_to_explore(at: int, candidates: Board, knowledge: ItemKnowledge) -> Reason:
     """What is of this customer goes before what is of everybody."""
-    place, shared = int(candidates.places[at]), candidates.shared
-    share, trend = exp(shared.item(_POPULARITY, at)), shared.item(_TREND, at)
+    place, shared = candidates.places.item(at), candidates.shared
+    share, trend = candidates.rows.item(at, SHARE) + LEAST_SHARE, shared.item(_TREND, at)
     liked = exp(shared.item(_CATEGORY, at))
     together = [(knowledge.share_together(one, place), one) for one in candidates.anchors]
     most, anchor = max(together, default=(0.0, 0))
