@@ -295,7 +295,10 @@ class ItemKnowledge:
         for start, place in enumerate(places, 1):
             known = self._partners[place]
             for other in ring[start : start + partners]:
-                known[other] = known.get(other, 0.0) + weight
+                if other in known:
+                    known[other] += weight
+                else:
+                    known[other] = weight
             if len(known) > COMPETING_NEIGHBOURS:
                 self._partners[place] = _strongest(known)
 

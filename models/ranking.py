@@ -108,13 +108,11 @@ class Board(NamedTuple):
     """Candidates, each once; the first are the customer's own records, in their order.
 
     `shared` has a row for each of the first SHARED of FEATURES and a column a candidate; `own` a
-    row for each of the others and a column a record. `rows` are the candidates' rows of the
-    knowledge's table, `sheet` the records, `anchors` the places of what others were drawn in by,
-    where it was looked up.
+    row for each of the others and a column a record. `sheet` are those records, `anchors`
+    the places of what others were drawn in by, where it was looked up.
     """
 
     places: NDArray[np.intp]
-    rows: NDArray[np.float64]
     shared: NDArray[np.float64]
     own: NDArray[np.float64]
     sheet: Sheet
@@ -122,8 +120,8 @@ class Board(NamedTuple):
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weigh the candidates, by weights that go with FEATURES."""
-        scores: NDArray[np.float64] = weights[:SHARED] @ self.shared
-        scores[: self.own.shape[1]] += weights[SHARED:] @ self.own
+        scores: NDArray[np.float64] = np.dot(weights[:SHARED], self.shared)
+        scores[: self.own.shape[1]] += np.dot(weights[SHARED:], self.own)
         return scores
 
 
@@ -141,32 +139,46 @@ def board(
     mine, met = knowledge.find(sheet.refs)
     if met is not None:
         mine, sheet = mine[met], sheet.only(met)
-    weights, own_count = sheet.weights, len(mine)
-    rows = knowledge.table.take(mine, axis=0)
+    rows, own_count = knowledge.table.take(mine, axis=0), len(mine)
     pull = _NO_PULL
     if own_count and (exploring or own_count < FEW_ITEMS):
         neighbours = COMPETING_NEIGHBOURS if exploring else NEAR_AN_ANCHOR
-        pull = _pull(scale(memory, at_ms), weights, mine, knowledge, at_ms, neighbours)
-    places, table = _with_others(mine, rows, pull, knowledge)
+        pull = _pull(scale(memory, at_ms), sheet.weights, mine, knowledge, at_ms, neighbours)
+    others, other_rows = _others(mine, rows, pull, knowledge)
+    places = np.concatenate((mine, others))
 
     shared = np.empty((SHARED, len(places)))
-    shared[3:] = _NEUTRAL
     mixture = shared[0]
-    np.add(table[:, SHARE], _LEAST_MIXTURE, out=mixture)
-    mixture[:own_count] += weights * (1.0 / max(memory.orders, _LEAST_ORDERS))
+    np.multiply(sheet.weights, 1.0 / max(memory.orders, _LEAST_ORDERS), out=mixture[:own_count])
+    mixture[:own_count] += rows[:, SHARE]
+    mixture[own_count:] = other_rows[:, SHARE]
+    shared[1:3, :own_count] = rows.T[LOG_SHARE : TREND + 1]
+    shared[1:3, own_count:] = other_rows.T[LOG_SHARE : TREND + 1]
+    shared[3:] = _NEUTRAL
     if pull.strengths:
         strength = pull.strengths.get
         together = np.array([strength(one, 0.0) for one in places.tolist()])
         mixture += together * _TOGETHER_SHARE
         np.log(together + _LEAST_TOGETHER, out=shared[3])
+    mixture += _LEAST_MIXTURE
     np.log(mixture, out=mixture)
-    shared[1:3] = table.T[LOG_SHARE : TREND + 1]
-    if len(knowledge.categories) > 1:
-        shared[4] = _category_shares(weights, table, len(knowledge.categories))
-    if knowledge.is_priced:
-        shared[5] = _price_distances(weights, table, own_count)
+    if len(knowledge.categories) > 1 or knowledge.is_priced:
+        _take_to(shared, sheet.weights, np.concatenate((rows, other_rows)), knowledge)
     own = _own_features(memory, sheet, rows, at_ms // DAY_MS)
-    return Board(places, table, shared, own, sheet, pull.anchors)
+    return Board(places, shared, own, sheet, pull.anchors)
+
+
+def _take_to(
+    shared: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    knowledge: ItemKnowledge,
+) -> None:
+    """Fill in how near the candidates are to what the customer buys, by category and by price."""
+    if len(knowledge.categories) > 1:
+        shared[4] = _category_shares(weights, rows, len(knowledge.categories))
+    if knowledge.is_priced:
+        shared[5] = _price_distances(weights, rows)
 
 
 def _own_features(
@@ -222,28 +234,28 @@ def _pull(
     return Pull(anchors, strengths)
 
 
-def _with_others(
+def _others(
     mine: NDArray[np.intp], rows: NDArray[np.float64], pull: Pull, knowledge: ItemKnowledge
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Places and rows of all candidates, each once: own items, best sellers, what is pulled."""
+    """Places and rows of the best sellers, then of what is pulled, each that is not remembered."""
     sellers = knowledge.best_sellers
-    others = _ALL_SELLERS.copy()
-    others[rows[:, SELLER].astype(np.intp)] = False
-    others = others[: len(sellers.places)]
-    chosen, chosen_rows = [mine, sellers.places[others]], [rows, sellers.rows[others]]
-    if pull.strengths:
-        own, best = set(mine.tolist()), set(chosen[1].tolist())
-        near = np.array([one for one in pull.strengths if one not in own and one not in best], int)
-        chosen.append(near)
-        chosen_rows.append(knowledge.table.take(near, axis=0))
-    return np.concatenate(chosen), np.concatenate(chosen_rows)
+    kept = _ALL_SELLERS.copy()
+    kept[rows[:, SELLER].astype(np.intp)] = False
+    kept = kept[: len(sellers.places)]
+    others, other_rows = sellers.places.compress(kept), sellers.rows.compress(kept, axis=0)
+    if not pull.strengths:
+        return others, other_rows
+    known = {*mine.tolist(), *others.tolist()}
+    near = np.array([one for one in pull.strengths if one not in known], np.intp)
+    near_rows = knowledge.table.take(near, axis=0)
+    return np.concatenate((others, near)), np.concatenate((other_rows, near_rows))
 
 
 def _category_shares(
-    weights: NDArray[np.float64], table: NDArray[np.float64], categories: int
+    weights: NDArray[np.float64], rows: NDArray[np.float64], categories: int
 ) -> NDArray[np.float64]:
     """Share of the customer's purchases that each candidate's category has, as a logarithm."""
-    category = table[:, CATEGORY].astype(np.intp)
+    category = rows[:, CATEGORY].astype(np.intp)
     bought = np.bincount(category[: len(weights)], weights)
     whole = float(weights.sum())
     shares = np.zeros(categories)
@@ -263,11 +275,11 @@ def _wishes(sheet: Sheet, today: int) -> NDArray[np.float64]:
 
 
 def _price_distances(
-    weights: NDArray[np.float64], table: NDArray[np.float64], mine: int
+    weights: NDArray[np.float64], rows: NDArray[np.float64]
 ) -> NDArray[np.float64] | float:
     """How many times dearer or cheaper than usual for the customer, as a logarithm."""
-    prices = table[:, LOG_PRICE]
-    paid = prices[:mine]
+    prices = rows[:, LOG_PRICE]
+    paid = prices[: len(weights)]
     whole = float(weights @ (paid > 0.0))
     if whole <= 0.0:
         return 0.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.clock import DAY_MS
-from models.item_knowledge import LEAST_SHARE, SHARE, ItemKnowledge
+from models.item_knowledge import ItemKnowledge
 from models.item_memory import CARTED, SPOILT, WISHED, ItemMemory
 from models.ranking import FEATURES, SHARED, Board, board
 
@@ -39,7 +39,9 @@ _DUE_FROM, _DUE_TO = log(0.75), log(3.0)
 _RISING = log(1.5)
 _LIKED_SHARE = 0.2
 _LEAST_LIFT = 2.0
-_TREND, _CATEGORY = FEATURES.index("trend"), FEATURES.index("category")
+_POPULARITY, _TREND, _CATEGORY = (
+    FEATURES.index(name) for name in ("popularity", "trend", "category")
+)
 _DUE = FEATURES.index("due") - SHARED
 
 
@@ -125,12 +127,13 @@ def _allowed(
     """Candidates that may be shown, best first, and whether each was bought before."""
     place_of, facts_of, is_durable = candidates.places.item, knowledge.facts, knowledge.is_durable
     sheet = candidates.sheet
-    mine, all_bought, times_of = len(sheet.marks), sheet.all_bought, sheet.times.item
+    marks, any_marked, all_bought = sheet.marks, sheet.any_marked, sheet.all_bought
+    mine, times_of = len(marks), sheet.times.item
     for at in (-scores).argsort(kind="stable").tolist():
         place, is_repeat = place_of(at), False
         if at < mine:
             is_repeat = all_bought or times_of(at) > 0.0
-            if sheet.marks[at] & SPOILT or (is_repeat and is_durable(place)):
+            if (any_marked and marks[at] & SPOILT) or (is_repeat and is_durable(place)):
                 continue
         facts = facts_of[place]
         if not facts.product_id:
@@ -161,24 +164,27 @@ def _reason(at: int, candidates: Board, knowledge: ItemKnowledge, today: int) ->
     sheet = candidates.sheet
     if at >= len(sheet.marks):
         return _reason_to_explore(at, candidates, knowledge)
-    days_ago = max(0.0, today - sheet.last_day.item(at))
-    marks, times = sheet.marks[at], sheet.times.item(at)
-    if marks & (WISHED | CARTED):
-        return Reason("wished", {} if times else {"days_ago": days_ago})
-    if not times:
-        return Reason("viewed", {"days_ago": days_ago})
-    numbers = {"times": times, "days_ago": days_ago}
+    days_ago, times = today - sheet.last_day.item(at), sheet.times.item(at)
+    if days_ago < 0.0:  # noqa: PLR1730
+        days_ago = 0.0
+    if sheet.any_marked:
+        if sheet.marks[at] & (WISHED | CARTED):
+            return Reason("wished", {} if times else {"days_ago": days_ago})
+        if not times:
+            return Reason("viewed", {"days_ago": days_ago})
     due = candidates.own.item(_DUE, at)
     if not _DUE_FROM <= due <= _DUE_TO:
-        return Reason("bought_often", numbers)
-    numbers["interval_days"] = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
-    return Reason("due_again", numbers)
+        return Reason("bought_often", {"times": times, "days_ago": days_ago})
+    interval_days = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
+    return Reason(
+        "due_again", {"times": times, "days_ago": days_ago, "interval_days": interval_days}
+    )
 
 
 def _reason_to_explore(at: int, candidates: Board, knowledge: ItemKnowledge) -> Reason:
     """What is of this customer goes before what is of everybody."""
     place, shared = candidates.places.item(at), candidates.shared
-    share, trend = candidates.rows.item(at, SHARE) + LEAST_SHARE, shared.item(_TREND, at)
+    share, trend = exp(shared.item(_POPULARITY, at)), shared.item(_TREND, at)
     liked = exp(shared.item(_CATEGORY, at))
     together = [(knowledge.share_together(one, place), one) for one in candidates.anchors]
     most, anchor = max(together, default=(0.0, 0))
