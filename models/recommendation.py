@@ -94,9 +94,9 @@ def recommend(
     else:
         wanted = slot == "repeat"
         chosen = list(islice((at for at, is_repeat in allowed if is_repeat is wanted), n))
-    place_of, score_of, today = candidates.places.item, scores.item, at_ms // DAY_MS
-    found = []
-    for at in chosen:
+    place_of, score_of, found = candidates.places.item, scores.item, []
+    reasons = _reasons(chosen, candidates, knowledge, at_ms // DAY_MS)
+    for at, reason in zip(chosen, reasons, strict=True):
         facts = knowledge.facts[place_of(at)]
         found.append(
             Recommended(
@@ -105,7 +105,7 @@ def recommend(
                 facts.category,
                 facts.price_cents,
                 score_of(at),
-                _reason(at, candidates, knowledge, today),
+                reason,
             )
         )
     return found
@@ -128,7 +128,7 @@ def _allowed(
     place_of, facts_of, is_durable = candidates.places.item, knowledge.facts, knowledge.is_durable
     sheet = candidates.sheet
     marks, any_marked, all_bought = sheet.marks, sheet.any_marked, sheet.all_bought
-    mine, times_of = len(marks), sheet.times.item
+    mine, times_of, barred = len(marks), sheet.times.item, muted_categories or out_of_stock
     for at in (-scores).argsort(kind="stable").tolist():
         place, is_repeat = place_of(at), False
         if at < mine:
@@ -139,7 +139,7 @@ def _allowed(
         if not facts.product_id:
             # Known as another's neighbour alone: its own row is still to come, or was forgotten.
             continue
-        if facts.category in muted_categories or facts.product_id in out_of_stock:
+        if barred and (facts.category in muted_categories or facts.product_id in out_of_stock):
             continue
         yield at, is_repeat
 
@@ -160,25 +160,27 @@ def _mixed(allowed: Iterator[tuple[int, bool]], n: int, most_repeats: int) -> li
     return chosen + passed[: n - len(chosen)]
 
 
-def _reason(at: int, candidates: Board, knowledge: ItemKnowledge, today: int) -> Reason:
-    sheet = candidates.sheet
-    if at >= len(sheet.marks):
-        return _reason_to_explore(at, candidates, knowledge)
-    days_ago, times = today - sheet.last_day.item(at), sheet.times.item(at)
-    if days_ago < 0.0:  # noqa: PLR1730
-        days_ago = 0.0
-    if sheet.any_marked:
-        if sheet.marks[at] & (WISHED | CARTED):
-            return Reason("wished", {} if times else {"days_ago": days_ago})
-        if not times:
-            return Reason("viewed", {"days_ago": days_ago})
-    due = candidates.own.item(_DUE, at)
-    if not _DUE_FROM <= due <= _DUE_TO:
-        return Reason("bought_often", {"times": times, "days_ago": days_ago})
-    interval_days = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
-    return Reason(
-        "due_again", {"times": times, "days_ago": days_ago, "interval_days": interval_days}
-    )
+def _reasons(
+    chosen: list[int], candidates: Board, knowledge: ItemKnowledge, today: int
+) -> Iterator[Reason]:
+    sheet, due_of = candidates.sheet, candidates.own[_DUE].item
+    marks, last_day_of, times_of = sheet.marks, sheet.last_day.item, sheet.times.item
+    mine = len(marks)
+    for at in chosen:
+        if at >= mine:
+            yield _reason_to_explore(at, candidates, knowledge)
+            continue
+        days_ago, times, due = max(today - last_day_of(at), 0.0), times_of(at), due_of(at)
+        if marks[at] & (WISHED | CARTED):
+            yield Reason("wished", {} if times else {"days_ago": days_ago})
+        elif not times:
+            yield Reason("viewed", {"days_ago": days_ago})
+        elif _DUE_FROM <= due <= _DUE_TO:
+            days = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
+            numbers = {"times": times, "days_ago": days_ago, "interval_days": days}
+            yield Reason("due_again", numbers)
+        else:
+            yield Reason("bought_often", {"times": times, "days_ago": days_ago})
 
 
 def _reason_to_explore(at: int, candidates: Board, knowledge: ItemKnowledge) -> Reason:
