@@ -88,7 +88,7 @@ class RankingPupil:
             candidates = board(lesson.memory, knowledge, lesson.at_ms)
             self.learner.learn(candidates, knowledge.among(candidates.places, refs))
         places = [knowledge.meet(ref, item) for ref, item in zip(refs, lesson.items, strict=True)]
-        self._touched |= dict.fromkeys(places)
+        self._touched.update(dict.fromkeys(places))
         knowledge.sold(places, lesson.gaps, lesson.at_ms, lesson.order_id)
 
     def _meet(self, product_id: str, lesson: ItemMet) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from models.clock import DAY_MS
 from models.effects import AuthorErased, BasketLesson, HazardLesson, ItemMet, ItemReviewed
-from models.item_knowledge import POPULARITY, ItemFacts, ItemKnowledge
+from models.item_knowledge import ItemFacts, ItemKnowledge
 from models.item_memory import item_ref
 from models.item_reviews import Quote, ReviewRow
 from models.item_rows import SHOP_KEY, item_key, review_key
@@ -47,7 +47,7 @@ def lesson(one: ModelShelf, number: int, value: Any) -> None:
 
 def popularity(one: ModelShelf, name: str) -> float:
     knowledge = one.knowledge
-    weight = float(knowledge.table[knowledge.index[item_ref(name)], POPULARITY])
+    weight = knowledge.popularity(knowledge.index[item_ref(name)])
     return weight / knowledge.scales(AT_MS)[0]
 
 
@@ -71,7 +71,9 @@ def test_an_item_is_known_from_its_first_sight_or_order() -> None:
     met = ItemMet(partition=0, day=1, customer="c", at_ms=AT_MS, item=ItemFacts("tea", "Tea"))
     lesson(one, 1, met)
     lesson(one, 2, basket("bread", "milk"))
-    names = {one.knowledge.facts[place].name for place in one.knowledge.popular.tolist()}
+    names = {
+        one.knowledge.facts[place].name for place in one.knowledge.best_sellers.places.tolist()
+    }
     assert names == {"Tea", "Bread", "Milk"}
     assert popularity(one, "bread") == pytest.approx(1.0)
     assert 0.0 < popularity(one, "tea") < 0.5
