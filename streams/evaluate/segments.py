@@ -240,7 +240,7 @@ def _median_of_means(shares: list[list[float]]) -> float:
 
 
 def _by_tenth(shares: list[list[float]]) -> list[float]:
-    """Means of each tenth of the history after the first, medians over seeds."""
+    """Means of each ninth of the time that customers had labels, medians over seeds."""
     parts = [np.array_split(np.array(one or [0.0]), CHECKPOINTS - 1) for one in shares]
     means = [[float(part.mean()) if len(part) else 0.0 for part in one] for one in parts]
     return [round(median(at), 5) for at in zip(*means, strict=True)]
@@ -271,7 +271,7 @@ def _plots(
         Plot("Agreement with batch k-means", "time", "adjusted Rand index", agrees, is_time=True),
         Plot(
             f"Customers whose label changed within {EVENTS} purchases though they bought nothing",
-            "purchase days after the first tenth",
+            "purchase days after the first tenth, from the first labels on",
             "share",
             [
                 Series("because the model moved", windows, watched[0].idle),

@@ -126,7 +126,10 @@ def tier(orders: pd.DataFrame, now: pd.Timestamp) -> str:
 
 def test_the_demo_equals_a_batch_recompute(settings: Settings) -> None:
     """By the plain rule of 30 days of silence; edges learned would have to be learned here too."""
-    settings = settings.model_copy(update={"dormant_after_days": 30})
+    # Nothing is asked of clusters here, and each day on which they may be adopted the replay waits
+    # for the learner.
+    update = {"dormant_after_days": 30, "adopt_segments_every_days": 7}
+    settings = settings.model_copy(update=update)
     prepare(settings)
     summary, now = played(settings, Play.demo(settings, DAYS, live=False))
     orders = journey(now)
