@@ -353,6 +353,8 @@ OVER_LOG = {
         "by_day": {"2017-08-02": {"birthday": 7}},
         "before": {"messages": 4, "customers_reached": 4, "rules": {}},
         "comparison": {"same": False},
+        "one_in": 4,
+        "customers": 120,
     }
 }
 DECIDED = {
@@ -394,6 +396,7 @@ async def test_what_is_typed_into_the_playbook_is_rehearsed_before_it_is_applied
         said = await page.evaluate(rehearsed)
         assert "The edition in use: 4 to 4" in said
         assert "+7" in said
+        assert "one customer in 4 was played, 120 in all" in said
         assert "held back 3 · comparison group 2" in said
         assert await page.evaluate("document.querySelectorAll('.by-day rect').length") == 3
         added = choose.format("text", "", "input").replace("box.value = ''", "box.value += ' '")

@@ -73,6 +73,7 @@ function overLog(found) {
         messages: formatCount(before.messages), customers: formatCount(before.customers_reached),
       }), cost,
     ].filter(Boolean).join(" ")),
+    found.one_in > 1 ? el("p", { class: "small" }, say("rehearsal_sample", { n: formatCount(found.one_in), customers: formatCount(found.customers) })) : null,
     names.length ? bars(found.by_day, found.from, found.until) : null,
     names.length ? table(
       [[say("rehearsal_rule")], [say("rehearsal_messages"), true], [say("rehearsal_customers"), true], [say("rehearsal_difference"), true], [say("rehearsal_withheld")]],
