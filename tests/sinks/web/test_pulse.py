@@ -114,8 +114,9 @@ async def test_a_first_answer_that_is_late_and_empty_is_said_all_the_same() -> N
         assert not first["panels"]["empty"]["at_ms"]
         engine.late["empty"].set()
         later = first
-        while not later["panels"].get("empty", {}).get("at_ms"):
-            later = await heard(listener)
+        async with asyncio.timeout(10):
+            while not later["panels"].get("empty", {}).get("at_ms"):
+                later = await heard(listener)
         assert later["panels"]["empty"]["rows"] == []
 
 
