@@ -145,7 +145,7 @@ async def test_what_a_rule_brought_is_shown_with_its_bounds(
             " c.dispatchEvent(new Event('change')); })()"
         )
         await page.until(f"{DRAWN} && document.querySelectorAll('.card').length === 2", 20)
-    assert page.errors == []
+        assert page.errors == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -410,6 +410,8 @@ async def test_what_is_typed_into_the_playbook_is_rehearsed_before_it_is_applied
         await page.evaluate(press)
         await page.until(f"{rehearsed}.includes('a complaint is open')", 20)
         assert "Only the edition in use would do this" in await page.evaluate(rehearsed)
+        await page.look(375, 800)
+        assert await page.evaluate(OVERFLOW) <= 0
         assert "<img src=x" in await page.evaluate(rehearsed)
         empty_shop.rehearser.says = [{"stopped": "time"}]
         await page.evaluate(press)
