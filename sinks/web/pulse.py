@@ -188,7 +188,8 @@ class Pulse:
     async def _news(self) -> bytes:
         changed = []
         for reading in self._readings.values():
-            body = orjson.dumps([reading.rows, reading.error])
+            # The first answer is news even when it is empty: the page waits for it.
+            body = orjson.dumps([reading.rows, reading.error, reading.at_ms > 0])
             if body != reading.said:
                 reading.said = body
                 changed.append(reading)

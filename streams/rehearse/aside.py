@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 from models.clock import DAY_MS, LogClock
 from streams.rehearse.book import Book, book_of
 from streams.rehearse.comparison import Comparison
-from streams.rehearse.own_log import OwnLog
+from streams.rehearse.own_log import OwnLog, records_in
 from streams.rehearse.past import Past
 from streams.rehearse.playing import play_all
 from streams.rehearse.scenario import BadScenario, read_scenario
@@ -29,6 +29,7 @@ from streams.settings import Settings
 
 MEMORY_BYTES = 1_500_000_000
 EVENTS_AT_MOST = 5_000
+RECORDS_AT_ONCE = 60_000
 DAYS_AT_MOST = 1_100
 SHOWN_AT_MOST = 200
 DRAFT, IN_USE = "draft", "in use"
@@ -113,11 +114,13 @@ def over_scenario(text: str, in_use: Book, draft: Book) -> Told:
 def over_log(settings: Settings, days: int, in_use: Book, draft: Book, tell: Tell) -> Told:
     """Play the own log under both, from its first event on, and count its last days.
 
-    Raises BadHistory where there is no log.
+    Of a long log a sample of the customers is played: one in `one_in`. Raises BadHistory where
+    there is no log.
     """
-    now_ms = _now_ms(settings)
+    now_ms, records = _asked_of_log(settings)
+    one_in = -(-records // RECORDS_AT_ONCE) or 1
     past = Past(
-        OwnLog(settings),
+        OwnLog(settings, one_in=one_in),
         [in_use, draft],
         currency=draft.currency,
         counted_from_ms=now_ms - days * DAY_MS,
@@ -125,17 +128,19 @@ def over_log(settings: Settings, days: int, in_use: Book, draft: Book, tell: Tel
     before, found = past.play(_Progress(now_ms, tell))
     assert past.comparison is not None  # noqa: S101
     comparison = past.comparison.as_dict()
-    return {"found": {**found, "by_day": found["days"], "before": before, "comparison": comparison}}
+    more = {"by_day": found["days"], "before": before, "comparison": comparison, "one_in": one_in}
+    return {"found": {**found, **more}}
 
 
-def _now_ms(settings: Settings) -> int:
-    """Ask what time it is in the log."""
+def _asked_of_log(settings: Settings) -> tuple[int, int]:
+    """Ask what time it is in the log, and how many records it holds."""
     try:
         control = asyncio.run(read_control(settings))
+        records = asyncio.run(records_in(settings))
     except (KafkaError, OSError) as error:
         raise BadHistory(f"no broker at {settings.kafka_bootstrap}: {error!r}") from None
     clock = word(control.get(CLOCK_KEY), LogClock) or LogClock()
-    return clock.now_ms(time.time_ns() // 1_000_000)
+    return clock.now_ms(time.time_ns() // 1_000_000), records
 
 
 class _Progress:

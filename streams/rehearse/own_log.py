@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterator
 from heapq import merge
 from typing import Any
+from zlib import crc32
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -18,6 +19,7 @@ from aiokafka.errors import KafkaError
 from models.events import Absorbed, Adopted, ClockMark, CustomerEvent, decode
 from models.held_coupons import OURS as COUPONS
 from sinks.dispatch_receipts import SOURCE as DISPATCHER
+from sinks.patience import Opened
 from streams import topics
 from streams.replay.history import BadHistory
 from streams.settings import Settings
@@ -30,13 +32,15 @@ _OWN = frozenset({DISPATCHER, COUPONS})
 class OwnLog:
     """Events of topic `events` up to the end it has when it is opened.
 
-    `last_ms` is, once it is read, the log's own time at that end.
+    `last_ms` is, once it is read, the log's own time at that end. With `one_in` only so many of the
+    customers are read, chosen by their tokens, the same every time.
     """
 
     name = "the log of this installation"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, one_in: int = 1) -> None:
         self._settings = settings
+        self._one_in = one_in
         self._topic = settings.named(topics.EVENTS)
         self.last_ms = 0
 
@@ -83,7 +87,9 @@ class OwnLog:
             self.last_ms = max(self.last_ms, event.at_ms)
         if isinstance(event, ClockMark | Adopted | Absorbed):
             return None
-        return None if event.via or event.source in _OWN else event
+        if event.via or event.source in _OWN:
+            return None
+        return None if crc32(event.customer.encode()) % self._one_in else event
 
     async def _opened(
         self, place: TopicPartition, consumers: list[AIOKafkaConsumer]
@@ -98,6 +104,16 @@ class OwnLog:
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         return consumer
+
+
+async def records_in(settings: Settings) -> int:
+    """How many records the log holds, marks among them; raises KafkaError."""
+    topic = settings.named(topics.EVENTS)
+    places = [TopicPartition(topic, number) for number in range(settings.partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka_bootstrap)
+    async with Opened(consumer):
+        begins, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+    return sum(ends[place] - begins[place] for place in places)
 
 
 def _when(event: CustomerEvent) -> int:

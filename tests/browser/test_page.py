@@ -145,7 +145,7 @@ async def test_what_a_rule_brought_is_shown_with_its_bounds(
             " c.dispatchEvent(new Event('change')); })()"
         )
         await page.until(f"{DRAWN} && document.querySelectorAll('.card').length === 2", 20)
-    assert page.errors == []
+        assert page.errors == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -353,6 +353,8 @@ OVER_LOG = {
         "by_day": {"2017-08-02": {"birthday": 7}},
         "before": {"messages": 4, "customers_reached": 4, "rules": {}},
         "comparison": {"same": False},
+        "one_in": 4,
+        "customers": 120,
     }
 }
 DECIDED = {
@@ -394,6 +396,7 @@ async def test_what_is_typed_into_the_playbook_is_rehearsed_before_it_is_applied
         said = await page.evaluate(rehearsed)
         assert "The edition in use: 4 to 4" in said
         assert "+7" in said
+        assert "one customer in 4 was played, 120 in all" in said
         assert "held back 3 · comparison group 2" in said
         assert await page.evaluate("document.querySelectorAll('.by-day rect').length") == 3
         added = choose.format("text", "", "input").replace("box.value = ''", "box.value += ' '")
@@ -407,6 +410,8 @@ async def test_what_is_typed_into_the_playbook_is_rehearsed_before_it_is_applied
         await page.evaluate(press)
         await page.until(f"{rehearsed}.includes('a complaint is open')", 20)
         assert "Only the edition in use would do this" in await page.evaluate(rehearsed)
+        await page.look(375, 800)
+        assert await page.evaluate(OVERFLOW) <= 0
         assert "<img src=x" in await page.evaluate(rehearsed)
         empty_shop.rehearser.says = [{"stopped": "time"}]
         await page.evaluate(press)

@@ -238,7 +238,7 @@ function offers(card, rows) {
     ...["coupons_open", "coupons_may_cost", "coupons_redeemed"].map((key) => head(key)),
     ...["coupons_cost", "coupons_over"].map((key) => head(key, "roomy")))),
   el("tbody", {}, ...rows.map((row) => el("tr", {}, el("td", {}, row.offer), cell(formatCount(row.open)),
-    cell(cost(row)), cell(formatCount(row.redeemed)), cell(formatMoney(row.cost), "roomy"),
+    cell(cost(row), "wraps"), cell(formatCount(row.redeemed)), cell(formatMoney(row.cost), "roomy"),
     cell(formatCount(row.expired + row.revoked), "roomy"))))));
 }
 

@@ -37,15 +37,16 @@ async function post(path, body, signal) {
 
 // Rules in words
 
-function flat(value) {
-  if (Array.isArray(value)) return value.map(flat).join(", ");
-  if (value && typeof value === "object") return Object.entries(value).map(([key, one]) => `${key} ${flat(one)}`).join(", ");
-  return ["event", "tier", "holiday", "value"].map((group) => sayOr(`${group}_${value}`, null)).find(Boolean) ?? String(value ?? "");
+function flat(value, group) {
+  if (Array.isArray(value)) return value.map((one) => flat(one, group)).join(", ");
+  if (value && typeof value === "object") return Object.entries(value).map(([key, one]) => `${key} ${flat(one, group)}`).join(", ");
+  const groups = group === "when" ? ["event", "tier", "holiday", "value"] : ["event", "tier", "value"];
+  return groups.map((name) => sayOr(`${name}_${value}`, null)).find(Boolean) ?? String(value ?? "");
 }
 
 const part = (group, key, value) => {
   const name = `${group}_${key}`;
-  return sayOr(name, null) === null ? `${key}: ${flat(value)}` : say(name, { value: flat(value) });
+  return sayOr(name, null) === null ? `${key}: ${flat(value, group)}` : say(name, { value: flat(value, group) });
 };
 
 function steps(list) {

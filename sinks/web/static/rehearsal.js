@@ -73,6 +73,7 @@ function overLog(found) {
         messages: formatCount(before.messages), customers: formatCount(before.customers_reached),
       }), cost,
     ].filter(Boolean).join(" ")),
+    found.one_in > 1 ? el("p", { class: "small" }, say("rehearsal_sample", { n: formatCount(found.one_in), customers: formatCount(found.customers) })) : null,
     names.length ? bars(found.by_day, found.from, found.until) : null,
     names.length ? table(
       [[say("rehearsal_rule")], [say("rehearsal_messages"), true], [say("rehearsal_customers"), true], [say("rehearsal_difference"), true], [say("rehearsal_withheld")]],
@@ -84,13 +85,13 @@ function decidedRow(one) {
   const why = one.reason ? ` · ${saySentence(one.reason)}` : "";
   const what = [one.channel ? sayOr(`channel_${one.channel}`, one.channel) : null, one.offer].filter(Boolean).join(" · ");
   return el("tr", {},
-    el("td", { class: "n" }, clock(one.at)),
-    el("th", { scope: "row" }, one.customer_id),
+    el("td", { class: "when" }, clock(one.at)),
+    el("td", {}, one.customer_id),
     el("td", {}, rule(one.rule)),
     el("td", {}, el("strong", { class: one.status === "sent" ? "delta up" : null }, fate(one.status)), el("span", { class: "small" }, one.status === "sent" ? (what ? ` · ${what}` : "") : why)));
 }
 
-const COLUMNS = () => [[say("rehearsal_when"), true], [say("rehearsal_who")], [say("rehearsal_rule")], [say("rehearsal_fate")]];
+const COLUMNS = () => [[say("rehearsal_when")], [say("rehearsal_who")], [say("rehearsal_rule")], [say("rehearsal_fate")]];
 
 function overScenario(found) {
   const { comparison } = found;

@@ -30,6 +30,7 @@ class ScriptedEngine:
         self.asked: dict[str, int] = {}
         self.broken: set[str] = set()
         self.stuck: set[str] = set()
+        self.late: dict[str, asyncio.Event] = {}
         self.parameters: Mapping[str, Any] = {}
 
     async def ask(self, sql: str, parameters: Mapping[str, Any], budget_ms: int) -> Answer:
@@ -38,6 +39,9 @@ class ScriptedEngine:
         if sql in self.stuck:
             await asyncio.sleep(budget_ms / 1000)
             raise QueryFailed(f"no answer within {budget_ms} ms")
+        if sql in self.late:
+            await self.late[sql].wait()
+            return Answer([], 0.0)
         if sql in self.broken:
             raise QueryFailed("table gone")
         return Answer([{"n": self.asked[sql]}], 0.0)
@@ -99,6 +103,21 @@ async def test_a_panel_that_gets_stuck_holds_up_no_other() -> None:
         listener = broadcast.join()
         for _ in range(3):
             assert "well" in (await heard(listener))["panels"]
+
+
+async def test_a_first_answer_that_is_late_and_empty_is_said_all_the_same() -> None:
+    engine = ScriptedEngine()
+    engine.late["empty"] = asyncio.Event()
+    async with beating(engine, panel("quick"), panel("empty", every_s=60.0)) as (_, broadcast):
+        listener = broadcast.join()
+        first = await heard(listener)
+        assert not first["panels"]["empty"]["at_ms"]
+        engine.late["empty"].set()
+        later = first
+        async with asyncio.timeout(10):
+            while not later["panels"].get("empty", {}).get("at_ms"):
+                later = await heard(listener)
+        assert later["panels"]["empty"]["rows"] == []
 
 
 async def test_a_panel_that_fails_says_why_and_keeps_its_last_rows() -> None:

@@ -93,7 +93,7 @@ def test_of_the_own_log_the_last_days_count_alone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asyncio.run(written(settings, 8))
-    monkeypatch.setattr(aside, "_now_ms", lambda _: START_MS + 8 * DAY_MS)
+    monkeypatch.setattr(aside, "_asked_of_log", lambda _: (START_MS + 8 * DAY_MS, 40))
     known = {"kafka": settings.kafka_bootstrap, "namespace": settings.namespace, "partitions": 2}
     *progress, told = told_of(asked(settings=known, days=3))
     assert all(0 <= one["progress"] <= 1 for one in progress)
@@ -101,7 +101,11 @@ def test_of_the_own_log_the_last_days_count_alone(
     # Two days after a look instead of one: of eight, the last two come too late for it.
     assert (found["messages"], found["before"]["messages"]) == (3, 3)
     assert list(found["by_day"]) == ["2022-01-13", "2022-01-14", "2022-01-15"]
-    assert found["customers"] == 8
+    assert (found["customers"], found["one_in"]) == (8, 1)
+    monkeypatch.setattr(aside, "RECORDS_AT_ONCE", 20)
+    *_, told = told_of(asked(settings=known, days=3))
+    assert told["found"]["one_in"] == 2
+    assert 0 < told["found"]["customers"] < 8
 
 
 @pytest.mark.real

@@ -186,6 +186,20 @@ async def test_a_later_history_goes_behind_a_finished_one(contract: Contract) ->
     assert (progress.source, progress.events) == ("visits", 9)
 
 
+async def test_a_log_that_an_older_release_began_goes_on_with_what_it_began(
+    contract: Contract,
+) -> None:
+    begun = ReplayProgress(
+        source="visits", progress=0.5, taken=3, until_ms=START_MS + HOUR_MS, events=3
+    )
+    log = NotedLog(begun, LogClock("replay", at_ms=START_MS + HOUR_MS))
+    now = Visits(3)
+    now.name = "visits:more"
+    player = Replayer(now, contract, adopt_every_days=7, watch=lambda _: None, formerly=Visits(3))
+    progress = await player.play(log)  # type: ignore[arg-type]
+    assert (progress.source, progress.events, progress.state) == ("visits", 9, "done")
+
+
 async def test_a_stopped_replay_writes_nothing_more(contract: Contract) -> None:
     log = NotedLog()
     stopped = replayer(contract)
