@@ -339,16 +339,20 @@ class ItemKnowledge:
 
     def _tabulate(self) -> None:
         """Make the table anew of what was learned."""
-        shop, table = self.shop, self.table[: len(self)]
-        shares = np.frombuffer(self._popularity) / max(shop.baskets, 1.0)
+        shop, columns = self.shop, np.empty((REGULAR + 1, len(self)))
+        shares = columns[SHARE]
+        np.divide(np.frombuffer(self._popularity), max(shop.baskets, 1.0), out=shares)
+        np.log(shares + LEAST_SHARE, out=columns[LOG_SHARE])
         lately = np.frombuffer(self._lately) / max(shop.baskets_lately, 1.0)
-        table[:, SHARE] = shares
-        table[:, LOG_SHARE] = np.log(shares + LEAST_SHARE)
-        table[:, TREND] = np.log(lately + LEAST_SHARE) - table[:, LOG_SHARE]
-        table[:, INTERVAL] = self._interval_days
-        repeats, buyers = np.frombuffer(self._repeats), np.frombuffer(self._buyers)
-        table[:, REGULAR] = np.log((repeats + _REPEATS_PRIOR) / (buyers + _BUYERS_PRIOR))
-        table[:, SELLER] = POPULAR_ITEMS
+        np.log(lately + LEAST_SHARE, out=columns[TREND])
+        columns[TREND] -= columns[LOG_SHARE]
+        columns[INTERVAL] = self._interval_days
+        again = np.frombuffer(self._repeats) + _REPEATS_PRIOR
+        again /= np.frombuffer(self._buyers) + _BUYERS_PRIOR
+        np.log(again, out=columns[REGULAR])
+        # In one go: column by column it would walk through the whole table for each.
+        self.table[: len(self), : REGULAR + 1] = columns.T
+        self.table[self.best_sellers.places, SELLER] = POPULAR_ITEMS
 
     def _forget_least(self) -> list[int]:
         """Keep KEPT_SHARE of too many items, and the categories of those alone."""

@@ -4,7 +4,7 @@ The score is linear in features that a shop's own learner weighs (models/ranking
 it has learned, PRIOR does. Which features, and what each is worth: ARCHITECTURE.md.
 """
 
-from itertools import islice
+from itertools import filterfalse, islice, repeat
 from math import isfinite, log
 from typing import NamedTuple
 
@@ -156,8 +156,7 @@ def board(
     shared[1:3, own_count:] = other_rows.T[LOG_SHARE : TREND + 1]
     shared[3:] = _NEUTRAL
     if pull.strengths:
-        strength = pull.strengths.get
-        together = np.array([strength(one, 0.0) for one in places.tolist()])
+        together = np.array([*map(pull.strengths.get, places.tolist(), repeat(0.0))])
         mixture += together * _TOGETHER_SHARE
         np.log(together + _LEAST_TOGETHER, out=shared[3])
     mixture += _LEAST_MIXTURE
@@ -246,7 +245,7 @@ def _others(
     if not pull.strengths:
         return others, other_rows
     known = {*mine.tolist(), *others.tolist()}
-    near = np.array([one for one in pull.strengths if one not in known], np.intp)
+    near = np.array([*filterfalse(known.__contains__, pull.strengths)], np.intp)
     near_rows = knowledge.table.take(near, axis=0)
     return np.concatenate((others, near)), np.concatenate((other_rows, near_rows))
 
