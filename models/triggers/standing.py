@@ -9,9 +9,9 @@ from bisect import bisect_left, bisect_right
 from typing import Any
 
 from models.clock import DAY_MS
-from models.customer import Customer, Timer, find_timer, ref_of
+from models.customer import Customer, Tier, Timer, find_timer, ref_of
 from models.events import Line
-from models.playbook.rulebook import Rule
+from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.when import (
     OnCadence,
     OnCustomerDate,
@@ -53,9 +53,9 @@ def arm(moment: Moment, *, is_new: bool) -> None:
         if one.rule != MOMENT or one.item == SILENCES or _rule_name(one) in rules
     ]
     notes.beyond = [one for one in notes.beyond if one.removeprefix(changes.ENDED) in rules]
-    wind(moment, _ALL, anew=True)
+    wind(moment, _ALL)
     wind_silences(moment, anew=True)
-    if moment.book.is_watched:
+    if moment.book.is_looked_at(customer):
         _look_again(moment)
     else:
         customer.timers = [one for one in customer.timers if one.rule != LOOK]
@@ -72,16 +72,19 @@ def _change(moment: Moment, rule: Rule, run: Run) -> None:
         cancel(moment, run, "the rule was changed")
 
 
-def wind(moment: Moment, kinds: tuple[type, ...], *, anew: bool = False) -> None:
-    """Wind the timers of rules of these kinds; `anew`: as if the rule were new to the row."""
+def wind(moment: Moment, kinds: tuple[type, ...]) -> None:
+    """Wind the timers of rules of these kinds."""
     for kind in kinds:
-        for rule in moment.book.at(kind):
-            _wind(moment, rule, anew=anew)
+        rules = moment.book.at(kind)
+        if not rules:
+            continue
+        timers = {one.item: one for one in moment.customer.timers if one.rule == MOMENT}
+        for rule in rules:
+            _wind(moment, rule, timers.get(rule.name))
 
 
-def _wind(moment: Moment, rule: Rule, *, anew: bool) -> None:
+def _wind(moment: Moment, rule: Rule, timer: Timer | None) -> None:
     customer, when = moment.customer, rule.trigger.when
-    timer = find_timer(customer, MOMENT, rule.name)
     if isinstance(when, OnCadence):
         _wind_cadence(moment, rule, when, timer)
         return
@@ -182,7 +185,7 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
             found = begin(moment, rule, timer.note, at_ms=timer.due_ms)
             # Its beat goes on from where it began.
             customer.timers.append(timer)
-        _wind(moment, rule, anew=True)
+        _wind(moment, rule, find_timer(customer, MOMENT, rule.name))
     elif isinstance(when, OnReplenishment):
         still = refill_due(when, customer, place, product, timer.due_ms - 1)
         if still is not None and still.occasion == timer.note:
@@ -193,7 +196,7 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
         still = next_due(when, customer, place, timer.due_ms - 1)
         if still is not None and still.at_ms == timer.due_ms:
             found = _begun(moment, rule, still, {})
-        _wind(moment, rule, anew=True)
+        _wind(moment, rule, find_timer(customer, MOMENT, rule.name))
     return [found] if found is not None else []
 
 
@@ -218,9 +221,30 @@ def _is_news(moment: Moment, rule: Rule, due: Due) -> bool:
 
 
 def look(moment: Moment) -> None:
-    """Look at a customer a day later again."""
-    _look_again(moment)
+    """Look at a customer a day later again, where time alone may still bring anything."""
+    if moment.book.is_looked_at(moment.customer):
+        _look_again(moment)
     wind(moment, (OnCadence,))
+
+
+def keep_watch(moment: Moment) -> None:
+    """Begin to look at a customer once a day as soon as time alone may bring anything."""
+    book, customer = moment.book, moment.customer
+    if book.is_watched and book.is_looked_at(customer) and find_timer(customer, LOOK) is None:
+        _look_again(moment)
+
+
+def is_in_step(book: Rulebook, customer: Customer, now_ms: int) -> bool:
+    """Whether the cadences that beat are those that should; False where that is not sure."""
+    if book.beats is None:
+        return False
+    wanted, found = book.beats[customer.tier or Tier.NEW.value], 0
+    for timer in customer.timers:
+        if timer.rule == MOMENT and timer.item in book.beating:
+            if timer.item not in wanted or timer.due_ms <= now_ms:
+                return False
+            found += 1
+    return found == len(wanted)
 
 
 def _look_again(moment: Moment) -> None:
