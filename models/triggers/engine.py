@@ -107,7 +107,9 @@ def _wind(moment: Moment, event: Any) -> None:
             standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:
         standing.wind(moment, standing.OF_TRAITS)
-    standing.wind(moment, (OnCadence,))
+        standing.wind_holidays(moment)
+    if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
+        standing.wind(moment, (OnCadence,))
     standing.keep_watch(moment)
 
 

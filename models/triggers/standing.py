@@ -1,8 +1,9 @@
 """Moments that come by themselves: a silence, a date, a holiday, a cadence, a thing used up.
 
 Each rule of such a kind has one timer in the row, "moment", with the occasion it is about; silences
-have one together. That one is wound lazily: an order moves the moment, not the timer, which asks
-again when it comes due (rearming a silence costs no write per event, however many rules there are).
+have one together, and holidays. That of silences is wound lazily: an order moves the moment, not
+the timer, which asks again when it comes due (rearming a silence costs no write per event, however
+many rules there are).
 """
 
 from bisect import bisect_left, bisect_right
@@ -28,9 +29,12 @@ LOOK = "look"
 ABOUT = "\x00"
 REFILLS_AT_MOST = 8
 SILENCES = "\x00silences"
+HOLIDAYS = "\x00holidays"
 OF_ORDERS = (OnCustomerDate,)
-OF_TRAITS = (OnCustomerDate, OnHoliday)
-_ALL = (OnCustomerDate, OnHoliday, OnCadence)
+OF_TRAITS = (OnCustomerDate,)
+_TOGETHER = frozenset({SILENCES, HOLIDAYS})
+_ONCE_A_DAY = (OnCustomerDate, OnHoliday)
+_ALL = (OnCustomerDate, OnCadence)
 
 
 def arm(moment: Moment, *, is_new: bool) -> None:
@@ -50,10 +54,11 @@ def arm(moment: Moment, *, is_new: bool) -> None:
     customer.timers = [
         one
         for one in customer.timers
-        if one.rule != MOMENT or one.item == SILENCES or _rule_name(one) in rules
+        if one.rule != MOMENT or one.item in _TOGETHER or _has_own(rules.get(_rule_name(one)))
     ]
     notes.beyond = [one for one in notes.beyond if one.removeprefix(changes.ENDED) in rules]
     wind(moment, _ALL)
+    wind_holidays(moment)
     wind_silences(moment, anew=True)
     if moment.book.is_looked_at(customer):
         _look_again(moment)
@@ -89,6 +94,47 @@ def _wind(moment: Moment, rule: Rule, timer: Timer | None) -> None:
         _wind_cadence(moment, rule, when, timer)
         return
     _set(customer, rule.name, timer, next_due(when, customer, moment.book.place, moment.now_ms))
+
+
+def _has_own(rule: Rule | None) -> bool:
+    return rule is not None and not isinstance(rule.trigger.when, OnHoliday)
+
+
+def wind_holidays(moment: Moment) -> None:
+    """Wind the timer of the next holiday that any rule is about."""
+    customer = moment.customer
+    coming = _coming_holidays(moment, moment.now_ms)
+    due = Due(coming[0][0].at_ms, "") if coming else None
+    _set(customer, HOLIDAYS, find_timer(customer, MOMENT, HOLIDAYS), due)
+
+
+def _coming_holidays(moment: Moment, after_ms: int) -> list[tuple[Due, str, Rule]]:
+    """What rules on holidays wait for, the next first; by their names two of a time are ordered.
+
+    It is the same for everyone in a time zone until the first of them has come.
+    """
+    book, customer = moment.book, moment.customer
+    rules = book.at(OnHoliday)
+    if not rules:
+        return []
+    zone = book.place.of(customer).zone.name
+    from_ms, coming = book.holidays_ahead.get(zone, (0, []))
+    if not coming or not from_ms <= after_ms < coming[0][0].at_ms:
+        dues = [(next_due(one.trigger.when, customer, book.place, after_ms), one) for one in rules]
+        coming = sorted((due, one.name, one) for due, one in dues if due is not None)
+        book.holidays_ahead[zone] = after_ms, coming
+    return coming
+
+
+def _holidays(moment: Moment, timer: Timer) -> list[Run]:
+    """Begin the rules whose holiday it is, or was since the timer was wound."""
+    found = [
+        _begun(moment, rule, due, {})
+        for due, _, rule in _coming_holidays(moment, timer.due_ms - 1)
+        if due.at_ms <= moment.now_ms
+    ]
+    wind_holidays(moment)
+    return [run for run in found if run is not None]
 
 
 def wind_silences(moment: Moment, *, anew: bool = False) -> None:
@@ -173,6 +219,9 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
     if timer.item == SILENCES:
         customer.timers.remove(timer)
         return _silences(moment, timer)
+    if timer.item == HOLIDAYS:
+        customer.timers.remove(timer)
+        return _holidays(moment, timer)
     name, _, product = timer.item.partition(ABOUT)
     rule = moment.book.rules.get(name)
     customer.timers.remove(timer)
@@ -196,14 +245,18 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
         still = next_due(when, customer, place, timer.due_ms - 1)
         if still is not None and still.at_ms == timer.due_ms:
             found = _begun(moment, rule, still, {})
-        _wind(moment, rule, find_timer(customer, MOMENT, rule.name))
+        if isinstance(when, OnHoliday):
+            # A release before this one had a timer for each.
+            wind_holidays(moment)
+        else:
+            _wind(moment, rule, find_timer(customer, MOMENT, rule.name))
     return [found] if found is not None else []
 
 
 def _begun(moment: Moment, rule: Rule, due: Due, variables: dict[str, Any]) -> Run | None:
     if not moment.holds(rule, rule.begins):
         return None
-    if isinstance(rule.trigger.when, OF_TRAITS) and not _is_news(moment, rule, due):
+    if isinstance(rule.trigger.when, _ONCE_A_DAY) and not _is_news(moment, rule, due):
         return None
     return begin(moment, rule, due.occasion, item=due.item, at_ms=due.at_ms, variables=variables)
 
