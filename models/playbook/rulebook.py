@@ -121,7 +121,7 @@ class Rulebook:
         self._types: dict[str, _OfType] = {}
         self._stopped: dict[str, list[Rule]] = {}
         self.needs_segments = False
-        self.holidays_ahead: dict[str, tuple[int, list[Any]]] = {}
+        self.holidays_ahead: dict[str, list[tuple[int, list[Any]]]] = {}
         self.silences: list[tuple[int, str, Rule]] = []
         self.sums: list[tuple[int, str, Rule]] = []
         for rule, tree in sorted(rules, key=lambda one: (-one[0].priority, one[0].name)):

@@ -33,6 +33,7 @@ HOLIDAYS = "\x00holidays"
 OF_ORDERS = (OnCustomerDate,)
 OF_TRAITS = (OnCustomerDate,)
 _TOGETHER = frozenset({SILENCES, HOLIDAYS})
+_LOOKED_UP_AT_MOST = 6
 _ONCE_A_DAY = (OnCustomerDate, OnHoliday)
 _ALL = (OnCustomerDate, OnCadence)
 
@@ -118,11 +119,16 @@ def _coming_holidays(moment: Moment, after_ms: int) -> list[tuple[Due, str, Rule
     if not rules:
         return []
     zone = book.place.of(customer).zone.name
-    from_ms, coming = book.holidays_ahead.get(zone, (0, []))
-    if not coming or not from_ms <= after_ms < coming[0][0].at_ms:
-        dues = [(next_due(one.trigger.when, customer, book.place, after_ms), one) for one in rules]
-        coming = sorted((due, one.name, one) for due, one in dues if due is not None)
-        book.holidays_ahead[zone] = after_ms, coming
+    known = book.holidays_ahead.setdefault(zone, [])
+    for from_ms, coming in known:
+        if from_ms <= after_ms < coming[0][0].at_ms:
+            return coming
+    dues = [(next_due(one.trigger.when, customer, book.place, after_ms), one) for one in rules]
+    coming = sorted((due, one.name, one) for due, one in dues if due is not None)
+    if coming:
+        # One for who asks what has come, one for who asks what comes next; a few for late events.
+        known[_LOOKED_UP_AT_MOST - 1 :] = []
+        known.insert(0, (after_ms, coming))
     return coming
 
 
