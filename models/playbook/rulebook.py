@@ -28,9 +28,9 @@ from models.playbook.fields import (
     Scope,
 )
 from models.playbook.playbook import Playbook, Trigger
-from models.playbook.program import Program, compile_steps, fingerprint
+from models.playbook.program import Do, Program, compile_steps, fingerprint
 from models.playbook.shop import Cap
-from models.playbook.then import Branch, steps_in
+from models.playbook.then import Branch, Give, Send, steps_in
 from models.playbook.watching import TIER, whom_to_watch
 from models.playbook.when import (
     OnCadence,
@@ -77,6 +77,15 @@ class Rule:
     def priority(self) -> int:
         """Of two rules at the same moment the higher goes first."""
         return self.trigger.guard.priority
+
+    @property
+    def gives_coupons(self) -> bool:
+        """Whether a step gives one."""
+        steps = [op.step for op in self.program.ops if isinstance(op, Do)]
+        return any(
+            isinstance(step, Give) or (isinstance(step, Send) and bool(step.offer))
+            for step in steps
+        )
 
 
 @dataclass(slots=True)

@@ -14,13 +14,18 @@ from models.effects import EventFolded
 from models.events import (
     TYPES,
     Absorbed,
+    CouponApplied,
+    CouponEnded,
+    CouponIssued,
+    CouponReturned,
     CustomerIdentified,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
 )
-from models.playbook.rulebook import Rulebook
-from models.playbook.when import OnCadence
+from models.held_coupons import OURS
+from models.playbook.rulebook import Rule, Rulebook
+from models.playbook.when import OnCadence, OnCouponEnding
 from models.triggers import changes, standing
 from models.triggers.changes import Was
 from models.triggers.moment import Moment, moment_of
@@ -30,6 +35,7 @@ from models.view import View
 
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
 _MOVES_MOMENTS = _MOVES_ORDERS | {CustomerIdentified}
+_MOVES_COUPONS = frozenset({CouponIssued, CouponApplied, CouponReturned, CouponEnded, Absorbed})
 _UNCOUNTED = frozenset({"repeated", "cancelled"})
 
 
@@ -75,6 +81,7 @@ def _concerns(
         or customer.tier != was.tier
         or customer.dormancy != was.dormancy
         or customer.value_cents != was.value_cents
+        or (type(event) in _MOVES_COUPONS and bool(book.at(OnCouponEnding)))
         or (book.is_watched and not standing.is_in_step(book, customer, now_ms))
     )
 
@@ -90,11 +97,16 @@ def _begun(moment: Moment, event: Any, kind: str) -> list[Run]:
     """Rules that the event begins and that are to act now; others wait from here on."""
     at_ms, ready = event.occurred_at_ms, []
     for rule in moment.book.candidates(kind, moment.scope):
-        if moment.holds(rule, rule.begins):
+        if not _would_go_on(rule, event) and moment.holds(rule, rule.begins):
             run = begin_at_event(moment, rule, event, at_ms)
             if run is not None:
                 ready.append(run)
     return ready
+
+
+def _would_go_on(rule: Rule, event: Any) -> bool:
+    """Whether a coupon that a rule gives would have a rule give the next, and so for ever."""
+    return type(event) is CouponIssued and event.source == OURS and rule.gives_coupons
 
 
 def _wind(moment: Moment, event: Any) -> None:
@@ -108,6 +120,8 @@ def _wind(moment: Moment, event: Any) -> None:
     elif kind is CustomerIdentified:
         standing.wind(moment, standing.OF_TRAITS)
         standing.wind_holidays(moment)
+    if kind in _MOVES_COUPONS:
+        standing.wind_coupons(moment)
     if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
         standing.wind(moment, (OnCadence,))
     standing.keep_watch(moment)

@@ -28,11 +28,12 @@ from models.coupons import (
 )
 from models.discounts import Amount, Basket
 from models.effects import DeadLetter
-from models.events import ClockMark, encode
+from models.events import ClockMark, CouponApplied, CouponIssued, decode, encode
+from models.tokens import partition_of
 from streams import topics
 from streams.coupon_fold import EXPIRED_PER_MARK, LATE_MS, UNHEARD_VOIDS_AT_MOST, CouponFold
 from streams.fold import Interval, PoisonError
-from tests.builders import Record, listed
+from tests.builders import Record, listed, named
 
 NOBODY: frozenset[bytes] = frozenset()
 TERMS = Terms("welcome", Amount(500))
@@ -311,3 +312,16 @@ def test_a_coupons_row_is_what_the_changelog_says() -> None:
     ((key, row),) = interval.rows
     assert key == b"CODE"
     assert msgspec.msgpack.decode(row or b"", type=Coupon).status is Status.ISSUED
+
+
+def test_the_owners_row_is_told_of_each_change_in_the_owners_partition() -> None:
+    owner = named("anna")
+    terms = Terms("welcome", Amount(500), owner=owner, expires_ms=100)
+    told = RedemptionAsked(10, "r1", "o1", Basket(5_000), names=(owner,))
+    fold = coupon_fold(partitions=4)
+    interval = folded(fold, word("CODE", Issued(1, terms)), word("CODE", told), word("CODE", told))
+    outputs = [one for one in listed(interval.outputs) if one.topic == topics.EVENTS]
+    assert [type(decode(one.value)) for one in outputs] == [CouponIssued, CouponApplied]
+    assert {(one.key, one.partition) for one in outputs} == {
+        (owner.encode(), partition_of(owner, 4))
+    }
