@@ -99,7 +99,7 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
     if is_told_receipt(customer, event) or _outlives(customer, event):
         return []
     at_ms = event.occurred_at_ms
-    was = changes.standing(customer)
+    was = changes.standing(customer) if view.rulebook is not None else changes.NOWHERE
     before = standing_notes.stand(customer) if kind in _MOVES_ORDERS else None
     now_ms = at_ms if at_ms > view.now_ms else view.now_ms
     folded = None

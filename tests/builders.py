@@ -24,6 +24,7 @@ from models.events import (
 )
 from models.hazard import FEATURES, HORIZONS_DAYS, HazardSnapshot, Head, settle
 from models.local_time import day_on, moment_of, zone_of
+from models.playbook.rulebook import Rulebook
 from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
 from models.view import View
@@ -190,11 +191,16 @@ def records_of(events: list[Any], first_offset: int = 0) -> list[Record]:
 
 
 def customer_fold(
-    partition: int = 0, partitions: int = 1, snapshots: dict[int, HazardSnapshot] | None = None
+    partition: int = 0,
+    partitions: int = 1,
+    snapshots: dict[int, HazardSnapshot] | None = None,
+    rulebook: Rulebook | None = None,
 ) -> CustomerFold:
-    """A fold whose snapshots are at hand and whose sealing is legible."""
+    """A fold whose snapshots are at hand and whose sealing is legible; `rulebook` is edition 1."""
 
     async def load(model: str, version: int) -> Any:
+        if model == "playbook":
+            return rulebook if version == 1 else None
         return (snapshots or {}).get(version) if model == "hazard" else None
 
     return CustomerFold(

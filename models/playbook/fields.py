@@ -24,20 +24,44 @@ class Unanswerable(Exception):
     """A condition needs what is not known, or a number that does not exist."""
 
 
-@dataclass(slots=True)
 class Scope:
     """What a condition is asked about: one customer at one moment, and the event that asks.
 
     Whoever asks has settled the hazard (`models/hazard.py`) where the condition asks one of
-    FORETOLD. `segments` are the names of those the customer is in; `minor_units` is how many
-    cents the shop's currency counts for one of it.
+    FORETOLD. `segments` are the names of those the customer is in, found by `find` when they are
+    first asked for; `minor_units` is how many cents the shop's currency counts for one of it.
     """
 
-    customer: Customer
-    now_ms: int
-    event: Any = None
-    segments: tuple[str, ...] = ()
-    minor_units: int = 100
+    __slots__ = ("_find", "_segments", "customer", "event", "minor_units", "now_ms")
+
+    def __init__(
+        self,
+        customer: Customer,
+        now_ms: int,
+        event: Any = None,
+        segments: tuple[str, ...] = (),
+        minor_units: int = 100,
+        find: "Callable[[Scope], object] | None" = None,
+    ) -> None:
+        self.customer = customer
+        self.now_ms = now_ms
+        self.event = event
+        self.minor_units = minor_units
+        self._segments = segments
+        self._find = find
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Names of the segments the customer is in."""
+        find, self._find = self._find, None
+        if find is not None:
+            # Conditions of segments that rest on others ask for those found so far.
+            find(self)
+        return self._segments
+
+    @segments.setter
+    def segments(self, names: tuple[str, ...]) -> None:
+        self._segments = names
 
 
 Read = Callable[[Scope], Any]

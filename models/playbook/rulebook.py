@@ -10,6 +10,7 @@ from typing import Any
 
 from models import caps
 from models.caps import Caps
+from models.customer import Customer
 from models.playbook.cel_compiler import compile_condition
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
@@ -22,6 +23,7 @@ from models.playbook.fields import (
     SEGMENTS,
     STRING,
     STRINGS,
+    TIERS,
     FieldKind,
     Scope,
 )
@@ -29,6 +31,7 @@ from models.playbook.playbook import Playbook, Trigger
 from models.playbook.program import Do, Program, compile_steps, fingerprint
 from models.playbook.shop import Cap
 from models.playbook.then import Branch, Give, Send, steps_in
+from models.playbook.watching import TIER, whom_to_watch
 from models.playbook.when import (
     OnCadence,
     OnEnteringSegment,
@@ -53,7 +56,8 @@ class Rule:
     """A trigger with its conditions compiled.
 
     `begins` is asked when the moment comes, `may_act` when the rule is to act, perhaps after a
-    wait; `asks` are the fields of both, `needs_foretelling` whether the hazard must be settled.
+    wait; `asks` are the fields of both (`begins_asks` of the first), `needs_foretelling` whether
+    the hazard must be settled.
     `rule_print` tells the rule from what it was before it was changed; `stops` are the events that
     may end its waiting.
     """
@@ -66,6 +70,8 @@ class Rule:
     program: Program
     rule_print: int
     stops: frozenset[str]
+    begins_asks: frozenset[str]
+    needs_foretelling: bool
 
     @property
     def priority(self) -> int:
@@ -80,11 +86,6 @@ class Rule:
             isinstance(step, Give) or (isinstance(step, Send) and bool(step.offer))
             for step in steps
         )
-
-    @property
-    def needs_foretelling(self) -> bool:
-        """Whether a condition asks for something that is foretold."""
-        return not self.asks.isdisjoint(FORETOLD)
 
 
 @dataclass(slots=True)
@@ -103,7 +104,10 @@ class Rulebook:
     `foretells_segments` says whether a segment asks for something foretold, `needs_segments`
     whether anything asks for segments; `silences` and `sums` are the rules of these kinds by their
     length and height, so that of many the few are found whose moment it is. `is_watched`: whether
-    customers must be looked at once a day.
+    time alone may bring a moment, `is_looked_at` of whom: once a day (watching.py). `cadences` are
+    the rules of that kind; where all that is watched goes by the tier, `beats` are the names of
+    those that beat in each tier. `holidays_ahead` keeps what was looked up of the calendar, by time
+    zone (models/triggers/standing.py).
     """
 
     def __init__(
@@ -113,11 +117,11 @@ class Rulebook:
         minor_units: int,
         book: Playbook,
         *,
-        foretells_segments: bool = False,
+        segment_fields: frozenset[str] = frozenset(),
     ) -> None:
         self.book = book
         self.place = shop_place(book)
-        self.foretells_segments = foretells_segments
+        self.foretells_segments = not segment_fields.isdisjoint(FORETOLD)
         self.caps = Caps(_cap_of(cap) for cap in book.caps)
         self.segments = segments
         self.minor_units = minor_units
@@ -126,15 +130,38 @@ class Rulebook:
         self._types: dict[str, _OfType] = {}
         self._stopped: dict[str, list[Rule]] = {}
         self.needs_segments = False
+        self.holidays_ahead: dict[str, list[tuple[int, list[Any]]]] = {}
         self.silences: list[tuple[int, str, Rule]] = []
         self.sums: list[tuple[int, str, Rule]] = []
         for rule, tree in sorted(rules, key=lambda one: (-one[0].priority, one[0].name)):
             self.rules[rule.name] = rule
             self._moments.setdefault(type(rule.trigger.when), []).append(rule)
             self._index(rule, tree)
+        self.cadences: Sequence[Rule] = self.at(OnCadence)
+        self.crosses_segments = bool(self.at(OnEnteringSegment) or self.at(OnLeavingSegment))
+        self.crosses_lines = bool(self.at(OnHazard) or self.at(OnRisingHazard))
         self.is_watched = any(self._moments.get(kind) for kind in WATCHED)
+        asked = self._watched_fields(segment_fields)
+        self.is_looked_at = whom_to_watch(asked)
+        self.beats: Mapping[str, frozenset[str]] | None = None
+        if self.is_watched and asked == {TIER}:
+            self.beats = {tier: self._beating(tier) for tier in TIERS}
+        self.beating = frozenset(rule.name for rule in self.cadences)
         self.silences.sort(key=_by_size)
         self.sums.sort(key=_by_size)
+
+    def _watched_fields(self, segment_fields: frozenset[str]) -> frozenset[str]:
+        """What the moments of watched rules hang on."""
+        asked = frozenset[str]().union(*(rule.begins_asks for rule in self.cadences))
+        if self.crosses_lines:
+            asked |= FORETOLD
+        if self.crosses_segments or SEGMENTS in asked:
+            asked |= segment_fields
+        return asked - {SEGMENTS}
+
+    def _beating(self, tier: str) -> frozenset[str]:
+        scope = Scope(Customer(tier=tier), 0)
+        return frozenset(rule.name for rule in self.cadences if rule.begins(scope))
 
     def _index(self, rule: Rule, tree: Node | None) -> None:
         when = rule.trigger.when
@@ -179,6 +206,10 @@ class Rulebook:
         """Whether such an event may begin anything, or end what waits."""
         return event in self._types or event in self._stopped
 
+    def may_stop(self, event: str) -> bool:
+        """Whether such an event may end what waits."""
+        return event in self._stopped
+
     def at(self, moment: type) -> Sequence[Rule]:
         """Rules of one kind of moment (`when.py`), the highest priority first."""
         return self._moments.get(moment, ())
@@ -212,8 +243,8 @@ def compile_playbook(book: Playbook) -> Rulebook:
         _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
     ]
     exponent = exponent_of(book.shop.currency) if book.shop else 2
-    foretells = any(not fields_in(tree).isdisjoint(FORETOLD) for tree in trees.values())
-    return Rulebook(rules, segments, 10**exponent, book, foretells_segments=foretells)
+    asked = frozenset[str]().union(*map(fields_in, trees.values()))
+    return Rulebook(rules, segments, 10**exponent, book, segment_fields=asked)
 
 
 def sent_on(channel: str, consent: str) -> str:
@@ -246,15 +277,18 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
     program = compile_steps(name, trigger.then, lambda text: _compiled(parse(text), fields))
     stops = when.unless if isinstance(when, OnEvent) else ()
     stops = when.until if isinstance(when, OnCadence) else stops
+    asks = _asked(begins) | _asked(may_act) | _asked_in(trigger)
     rule = Rule(
         name,
         trigger,
         _compiled(begins, with_event),
         _compiled(may_act, fields),
-        _asked(begins) | _asked(may_act) | _asked_in(trigger),
+        asks,
         program,
         fingerprint(trigger),
         program.stops.union(stops),
+        _asked(begins),
+        not asks.isdisjoint(FORETOLD),
     )
     return rule, begins
 

@@ -15,7 +15,7 @@ from models.playbook.conditions import customer_fields
 from models.playbook.program import Do
 from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.then import Send
-from models.playbook.when import OnCadence, OnEvent, OnSilence
+from models.playbook.when import OnCadence, OnEvent, OnHoliday, OnSilence
 from models.triggers.calendar import next_due
 from models.triggers.guards import is_due_once, is_left_alone, obstacle
 from models.triggers.moment import Moment, moment_of
@@ -88,7 +88,7 @@ def _coming(moment: Moment, rule: Rule) -> Iterator[Finding]:
         for one in customer.timers
         if one.rule == MOMENT and one.item.split(ABOUT)[0] == rule.name
     ]
-    if isinstance(when, OnSilence):
+    if isinstance(when, OnSilence | OnHoliday):
         due = next_due(when, customer, moment.book.place, moment.now_ms)
         coming = [due.at_ms] if due is not None else []
     for due_ms in coming:

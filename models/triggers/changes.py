@@ -1,7 +1,8 @@
 """Moments that no single event tells of: a tier, segment, state of sleep or line was crossed."""
 
 from bisect import bisect_right
-from typing import NamedTuple
+
+import msgspec
 
 from models.customer import Customer, find_timer
 from models.dormancy import Dormancy
@@ -26,12 +27,15 @@ _DEPTH = {"": 0, **{one.value: depth for depth, one in enumerate(Dormancy)}}
 ENDED = "ended:"
 
 
-class Was(NamedTuple):
+class Was(msgspec.Struct, frozen=True, gc=False):
     """How a customer stood before something happened."""
 
     tier: str
     dormancy: str
     value_cents: int
+
+
+NOWHERE = Was("", "", 0)
 
 
 def standing(customer: Customer) -> Was:
@@ -41,13 +45,19 @@ def standing(customer: Customer) -> Was:
 
 def changed(moment: Moment, was: Was) -> list[Run]:
     """Begin the rules whose moment a change is."""
-    return [
-        *_tier(moment, was),
-        *_sleep(moment, was),
-        *_segments(moment),
-        *_lines(moment),
-        *_sums(moment, was),
-    ]
+    customer, book = moment.customer, moment.book
+    found: list[Run] = []
+    if customer.tier != was.tier:
+        found += _tier(moment, was)
+    if customer.dormancy != was.dormancy:
+        found += _sleep(moment, was)
+    if book.crosses_segments:
+        found += _segments(moment)
+    if book.crosses_lines:
+        found += _lines(moment)
+    if customer.value_cents > was.value_cents:
+        found += _sums(moment, was)
+    return found
 
 
 def note_sides(moment: Moment) -> None:
@@ -58,8 +68,6 @@ def note_sides(moment: Moment) -> None:
 
 def _tier(moment: Moment, was: Was) -> list[Run]:
     customer, book = moment.customer, moment.book
-    if customer.tier == was.tier:
-        return []
     since = f"@{customer.tier_since_ms}"
     found = []
     for rule in book.at(OnEnteringTier):
@@ -98,9 +106,9 @@ def _sleep(moment: Moment, was: Was) -> list[Run]:
 
 def _segments(moment: Moment) -> list[Run]:
     book, notes = moment.book, moment.notes
-    entering, leaving = book.at(OnEnteringSegment), book.at(OnLeavingSegment)
-    if not entering and not leaving:
+    if not book.crosses_segments:
         return []
+    entering, leaving = book.at(OnEnteringSegment), book.at(OnLeavingSegment)
     now, before = moment.scope.segments, frozenset(notes.segments)
     if before == frozenset(now):
         return []
@@ -134,8 +142,6 @@ def _lines(moment: Moment) -> list[Run]:
 def _sums(moment: Moment, was: Was) -> list[Run]:
     """Rules whose sum lies between what was spent before and now; after a refund it may again."""
     value_cents, sums = moment.customer.value_cents, moment.book.sums
-    if value_cents <= was.value_cents or not sums:
-        return []
     first = bisect_right(sums, was.value_cents, key=_sum_of)
     passed = sums[first : bisect_right(sums, value_cents, key=_sum_of)]
     found = [_begun(moment, rule, f"{rule.name}@{moment.now_ms}") for _, _, rule in passed]

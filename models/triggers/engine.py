@@ -54,38 +54,54 @@ def on_event(
         return []
     kind = TYPES[type(event)]
     is_armed = customer.playbook.version == view.playbook_version
-    if is_armed and not _concerns(book, event, kind, customer, was):
+    if is_armed and not _concerns(book, event, kind, customer, was, now_ms):
         return []
     moment = moment_of(token, customer, view, book, now_ms, event)
     if not is_armed:
         standing.arm(moment, is_new=customer.events == 1)
-    at_ms = event.occurred_at_ms
-    stop(moment, event, kind, at_ms)
-    for rule in book.at(OnCadence):
-        if kind in rule.stops and kind in rule.trigger.when.until:  # type: ignore[union-attr]
-            changes.end(moment, rule)
+    if book.may_stop(kind):
+        _stop(moment, event, kind)
     ready: list[Run] = []
     if folded is None or folded.order_state not in _UNCOUNTED:
-        for rule in book.candidates(kind, moment.scope):
-            if not _would_go_on(rule, event) and moment.holds(rule, rule.begins):
-                run = begin_at_event(moment, rule, event, at_ms)
-                if run is not None:
-                    ready.append(run)
+        ready = _begun(moment, event, kind)
     ready += changes.changed(moment, was)
     _wind(moment, event)
-    proceed(moment, ready)
+    if ready:
+        proceed(moment, ready)
     return moment.effects
 
 
-def _concerns(book: Rulebook, event: Any, kind: str, customer: Customer, was: Was) -> bool:
+def _concerns(
+    book: Rulebook, event: Any, kind: str, customer: Customer, was: Was, now_ms: int
+) -> bool:
     """Whether there is anything to look at: most events of most customers are about no rule."""
     return (
         book.is_about(kind)
-        or book.is_watched
         or type(event) in _MOVES_MOMENTS
+        or customer.tier != was.tier
+        or customer.dormancy != was.dormancy
+        or customer.value_cents != was.value_cents
         or (type(event) in _MOVES_COUPONS and bool(book.at(OnCouponEnding)))
-        or was != changes.standing(customer)
+        or (book.is_watched and not standing.is_in_step(book, customer, now_ms))
     )
+
+
+def _stop(moment: Moment, event: Any, kind: str) -> None:
+    stop(moment, event, kind, event.occurred_at_ms)
+    for rule in moment.book.cadences:
+        if kind in rule.trigger.when.until:  # type: ignore[union-attr]
+            changes.end(moment, rule)
+
+
+def _begun(moment: Moment, event: Any, kind: str) -> list[Run]:
+    """Rules that the event begins and that are to act now; others wait from here on."""
+    at_ms, ready = event.occurred_at_ms, []
+    for rule in moment.book.candidates(kind, moment.scope):
+        if not _would_go_on(rule, event) and moment.holds(rule, rule.begins):
+            run = begin_at_event(moment, rule, event, at_ms)
+            if run is not None:
+                ready.append(run)
+    return ready
 
 
 def _would_go_on(rule: Rule, event: Any) -> bool:
@@ -102,10 +118,13 @@ def _wind(moment: Moment, event: Any) -> None:
         if kind is OrderCompleted:
             standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:
-        standing.wind(moment, standing.OF_TRAITS, anew=True)
+        standing.wind(moment, standing.OF_TRAITS)
+        standing.wind_holidays(moment)
     if kind in _MOVES_COUPONS:
         standing.wind_coupons(moment)
-    standing.wind(moment, (OnCadence,))
+    if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
+        standing.wind(moment, (OnCadence,))
+    standing.keep_watch(moment)
 
 
 def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]:
@@ -123,7 +142,9 @@ def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]
     if customer.playbook.version != view.playbook_version:
         standing.arm(moment, is_new=False)
     ready = [*_due(moment), *changes.changed(moment, was)]
-    proceed(moment, ready)
+    standing.keep_watch(moment)
+    if ready:
+        proceed(moment, ready)
     return moment.effects
 
 

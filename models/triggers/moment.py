@@ -46,12 +46,16 @@ class Moment:
 def moment_of(
     token: str, customer: Customer, view: View, book: Rulebook, now_ms: int, event: Any = None
 ) -> Moment:
-    """Look at a customer, and in which segments it is where anything asks for that."""
-    scope = Scope(customer, now_ms, event, (), book.minor_units)
+    """Look at a customer; in which segments it is is found out where anything asks for that."""
+    find = None
     if book.needs_segments:
-        if book.foretells_segments:
-            settle(customer, view.hazard)
-        book.segments_of(scope)
+
+        def find(scope: Scope) -> None:
+            if book.foretells_segments:
+                settle(customer, view.hazard)
+            book.segments_of(scope)
+
+    scope = Scope(customer, now_ms, event, (), book.minor_units, find)
     return Moment(token, customer, view, book, now_ms, scope)
 
 

@@ -125,20 +125,22 @@ def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bo
     if not when.unless:
         return False
     if not when.same_item and "order_completed" in when.unless:
-        orders = [one.at_ms for one in customer.recent_orders if not one.cancelled]
-        if any(at_ms > since_ms for at_ms in orders):
-            return True
+        for order in customer.recent_orders:
+            if order.at_ms > since_ms and not order.cancelled:
+                return True
     if when.same_item and "order_cancelled" in when.unless:
         ref = ref_of(item)
         if any(one.ref == ref and one.cancelled for one in customer.recent_orders):
             return True
-    return any(
-        one.type in when.unless
-        and one.at_ms > since_ms
-        and one.type != "order_completed"
-        and (not when.same_item or one.what == item)
-        for one in customer.recent
-    )
+    for one in customer.recent:
+        if (
+            one.at_ms > since_ms
+            and one.type in when.unless
+            and one.type != "order_completed"
+            and (not when.same_item or one.what == item)
+        ):
+            return True
+    return False
 
 
 def _said_by(event: Any) -> dict[str, Any]:
@@ -216,7 +218,8 @@ def _ends(rule: Rule, run: Run, event: Any, kind: str) -> bool:
 def proceed(moment: Moment, ready: list[Run]) -> None:
     """Let runs act whose moment it is: by priority, then what costs least, then by name."""
     runs = [(rule, run) for run in ready if (rule := _rule_of(moment, run)) is not None]
-    runs.sort(key=lambda one: (*_rank(moment, one[0]), one[1].occasion))
+    if len(runs) > 1:
+        runs.sort(key=lambda one: (*_rank(moment, one[0]), one[1].occasion))
     moment.wanting = [run.rule for _, run in runs]
     for rule, run in runs:
         _go_on(moment, rule, run)
@@ -250,7 +253,8 @@ def _rule_of(moment: Moment, run: Run) -> Rule | None:
 
 def _go_on(moment: Moment, rule: Rule, run: Run) -> None:
     waited = run.waits != "first" or run.due_ms > run.began_ms
-    drop(moment, run)
+    if run_of(moment.notes, run.key) is not None:
+        drop(moment, run)
     if run.waits in ("first", "held") and not _may_act(moment, rule, run, waited=waited):
         return
     run.waits = ""

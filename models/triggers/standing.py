@@ -1,8 +1,9 @@
 """Moments that come by themselves: a silence, a date, a holiday, a cadence, a thing used up.
 
 Each rule of such a kind has one timer in the row, "moment", with the occasion it is about; silences
-have one together. That one is wound lazily: an order moves the moment, not the timer, which asks
-again when it comes due (rearming a silence costs no write per event, however many rules there are).
+have one together, and holidays. That of silences is wound lazily: an order moves the moment, not
+the timer, which asks again when it comes due (rearming a silence costs no write per event, however
+many rules there are).
 """
 
 from bisect import bisect_left, bisect_right
@@ -10,9 +11,9 @@ from typing import Any
 
 from models import held_coupons
 from models.clock import DAY_MS
-from models.customer import Customer, Timer, find_timer, ref_of
+from models.customer import Customer, Tier, Timer, find_timer, ref_of
 from models.events import Line
-from models.playbook.rulebook import Rule
+from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.when import (
     OnCadence,
     OnCouponEnding,
@@ -30,9 +31,13 @@ LOOK = "look"
 ABOUT = "\x00"
 REFILLS_AT_MOST = 8
 SILENCES = "\x00silences"
+HOLIDAYS = "\x00holidays"
 OF_ORDERS = (OnCustomerDate,)
-OF_TRAITS = (OnCustomerDate, OnHoliday)
-_ALL = (OnCustomerDate, OnHoliday, OnCadence)
+OF_TRAITS = (OnCustomerDate,)
+_TOGETHER = frozenset({SILENCES, HOLIDAYS})
+_LOOKED_UP_AT_MOST = 6
+_ONCE_A_DAY = (OnCustomerDate, OnHoliday)
+_ALL = (OnCustomerDate, OnCadence)
 
 
 def arm(moment: Moment, *, is_new: bool) -> None:
@@ -52,13 +57,14 @@ def arm(moment: Moment, *, is_new: bool) -> None:
     customer.timers = [
         one
         for one in customer.timers
-        if one.rule != MOMENT or one.item == SILENCES or _rule_name(one) in rules
+        if one.rule != MOMENT or one.item in _TOGETHER or _has_own(rules.get(_rule_name(one)))
     ]
     notes.beyond = [one for one in notes.beyond if one.removeprefix(changes.ENDED) in rules]
-    wind(moment, _ALL, anew=True)
+    wind(moment, _ALL)
+    wind_holidays(moment)
     wind_silences(moment, anew=True)
     wind_coupons(moment)
-    if moment.book.is_watched:
+    if moment.book.is_looked_at(customer):
         _look_again(moment)
     else:
         customer.timers = [one for one in customer.timers if one.rule != LOOK]
@@ -75,20 +81,69 @@ def _change(moment: Moment, rule: Rule, run: Run) -> None:
         cancel(moment, run, "the rule was changed")
 
 
-def wind(moment: Moment, kinds: tuple[type, ...], *, anew: bool = False) -> None:
-    """Wind the timers of rules of these kinds; `anew`: as if the rule were new to the row."""
+def wind(moment: Moment, kinds: tuple[type, ...]) -> None:
+    """Wind the timers of rules of these kinds."""
     for kind in kinds:
-        for rule in moment.book.at(kind):
-            _wind(moment, rule, anew=anew)
+        rules = moment.book.at(kind)
+        if not rules:
+            continue
+        timers = {one.item: one for one in moment.customer.timers if one.rule == MOMENT}
+        for rule in rules:
+            _wind(moment, rule, timers.get(rule.name))
 
 
-def _wind(moment: Moment, rule: Rule, *, anew: bool) -> None:
+def _wind(moment: Moment, rule: Rule, timer: Timer | None) -> None:
     customer, when = moment.customer, rule.trigger.when
-    timer = find_timer(customer, MOMENT, rule.name)
     if isinstance(when, OnCadence):
         _wind_cadence(moment, rule, when, timer)
         return
     _set(customer, rule.name, timer, next_due(when, customer, moment.book.place, moment.now_ms))
+
+
+def _has_own(rule: Rule | None) -> bool:
+    return rule is not None and not isinstance(rule.trigger.when, OnHoliday)
+
+
+def wind_holidays(moment: Moment) -> None:
+    """Wind the timer of the next holiday that any rule is about."""
+    customer = moment.customer
+    coming = _coming_holidays(moment, moment.now_ms)
+    due = Due(coming[0][0].at_ms, "") if coming else None
+    _set(customer, HOLIDAYS, find_timer(customer, MOMENT, HOLIDAYS), due)
+
+
+def _coming_holidays(moment: Moment, after_ms: int) -> list[tuple[Due, str, Rule]]:
+    """What rules on holidays wait for, the next first; by their names two of a time are ordered.
+
+    It is the same for everyone in a time zone until the first of them has come.
+    """
+    book, customer = moment.book, moment.customer
+    rules = book.at(OnHoliday)
+    if not rules:
+        return []
+    zone = book.place.of(customer).zone.name
+    known = book.holidays_ahead.setdefault(zone, [])
+    for from_ms, coming in known:
+        if from_ms <= after_ms < coming[0][0].at_ms:
+            return coming
+    dues = [(next_due(one.trigger.when, customer, book.place, after_ms), one) for one in rules]
+    coming = sorted((due, one.name, one) for due, one in dues if due is not None)
+    if coming:
+        # One for who asks what has come, one for who asks what comes next; a few for late events.
+        known[_LOOKED_UP_AT_MOST - 1 :] = []
+        known.insert(0, (after_ms, coming))
+    return coming
+
+
+def _holidays(moment: Moment, timer: Timer) -> list[Run]:
+    """Begin the rules whose holiday it is, or was since the timer was wound."""
+    found = [
+        _begun(moment, rule, due, {})
+        for due, _, rule in _coming_holidays(moment, timer.due_ms - 1)
+        if due.at_ms <= moment.now_ms
+    ]
+    wind_holidays(moment)
+    return [run for run in found if run is not None]
 
 
 def wind_silences(moment: Moment, *, anew: bool = False) -> None:
@@ -186,6 +241,9 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
     if timer.item == SILENCES:
         customer.timers.remove(timer)
         return _silences(moment, timer)
+    if timer.item == HOLIDAYS:
+        customer.timers.remove(timer)
+        return _holidays(moment, timer)
     name, _, product = timer.item.partition(ABOUT)
     rule = moment.book.rules.get(name)
     customer.timers.remove(timer)
@@ -198,7 +256,7 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
             found = begin(moment, rule, timer.note, at_ms=timer.due_ms)
             # Its beat goes on from where it began.
             customer.timers.append(timer)
-        _wind(moment, rule, anew=True)
+        _wind(moment, rule, find_timer(customer, MOMENT, rule.name))
     elif isinstance(when, OnReplenishment):
         still = refill_due(when, customer, place, product, timer.due_ms - 1)
         if still is not None and still.occasion == timer.note:
@@ -211,17 +269,28 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
         if coupon is not None and still is not None and still.at_ms == timer.due_ms:
             found = _begun(moment, rule, still, offers.told_of(moment, coupon))
     else:
-        still = next_due(when, customer, place, timer.due_ms - 1)
-        if still is not None and still.at_ms == timer.due_ms:
-            found = _begun(moment, rule, still, {})
-        _wind(moment, rule, anew=True)
+        found = _day(moment, rule, timer)
     return [found] if found is not None else []
+
+
+def _day(moment: Moment, rule: Rule, timer: Timer) -> Run | None:
+    """A day has come; the next one of its kind is wound."""
+    found, when, place = None, rule.trigger.when, moment.book.place
+    still = next_due(when, moment.customer, place, timer.due_ms - 1)
+    if still is not None and still.at_ms == timer.due_ms:
+        found = _begun(moment, rule, still, {})
+    if isinstance(when, OnHoliday):
+        # A release before this one had a timer for each.
+        wind_holidays(moment)
+    else:
+        _wind(moment, rule, find_timer(moment.customer, MOMENT, rule.name))
+    return found
 
 
 def _begun(moment: Moment, rule: Rule, due: Due, variables: dict[str, Any]) -> Run | None:
     if not moment.holds(rule, rule.begins):
         return None
-    if isinstance(rule.trigger.when, OF_TRAITS) and not _is_news(moment, rule, due):
+    if isinstance(rule.trigger.when, _ONCE_A_DAY) and not _is_news(moment, rule, due):
         return None
     return begin(moment, rule, due.occasion, item=due.item, at_ms=due.at_ms, variables=variables)
 
@@ -239,9 +308,30 @@ def _is_news(moment: Moment, rule: Rule, due: Due) -> bool:
 
 
 def look(moment: Moment) -> None:
-    """Look at a customer a day later again."""
-    _look_again(moment)
+    """Look at a customer a day later again, where time alone may still bring anything."""
+    if moment.book.is_looked_at(moment.customer):
+        _look_again(moment)
     wind(moment, (OnCadence,))
+
+
+def keep_watch(moment: Moment) -> None:
+    """Begin to look at a customer once a day as soon as time alone may bring anything."""
+    book, customer = moment.book, moment.customer
+    if book.is_watched and book.is_looked_at(customer) and find_timer(customer, LOOK) is None:
+        _look_again(moment)
+
+
+def is_in_step(book: Rulebook, customer: Customer, now_ms: int) -> bool:
+    """Whether the cadences that beat are those that should; False where that is not sure."""
+    if book.beats is None:
+        return False
+    wanted, found = book.beats[customer.tier or Tier.NEW.value], 0
+    for timer in customer.timers:
+        if timer.rule == MOMENT and timer.item in book.beating:
+            if timer.item not in wanted or timer.due_ms <= now_ms:
+                return False
+            found += 1
+    return found == len(wanted)
 
 
 def _look_again(moment: Moment) -> None:

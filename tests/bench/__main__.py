@@ -22,6 +22,7 @@ NAMES = {
     "fold": "tests.bench.fold",
     "product": "tests.bench.product",
     "step": "tests.bench.step",
+    "rules": "tests.bench.rules",
     "latency": "tests.bench.latency",
     "gateway": "tests.bench.gateway",
     "memory": "tests.bench.memory",
@@ -62,12 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window-s", type=float, help="seconds measured in each round")
     parser.add_argument("--warm-s", type=float, help="seconds of warm-up before them")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument(
+        "--packs",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="a playbook of all ready packs is in use (product, step, memory)",
+    )
     parser.add_argument("--small", action="store_true", help="only show that it works")
     return parser
 
 
 def _options(asked: argparse.Namespace, errors: Console) -> Options:
-    options = Options(say=lambda text: errors.print(text, markup=False, highlight=False))
+    options = Options(
+        packs=asked.packs, say=lambda text: errors.print(text, markup=False, highlight=False)
+    )
     if asked.small:
         options = options.made_small()
     chosen = {

@@ -47,7 +47,7 @@ class Crowd:
 
     def log(self, events_at_least: int) -> Iterator[Placed]:
         """The next hours of all copies, until there are so many events."""
-        return placed(self._hours(events_at_least), PARTITIONS, self.copies, adopts=False)
+        return placed(self._hours(events_at_least), PARTITIONS, self.copies, adopts=())
 
     def log_records(self, events_at_least: int) -> int:
         """Records that `log` gives."""
@@ -64,10 +64,10 @@ class Crowd:
         return chosen
 
 
-def crowd(people: int, days: int, days_after: int) -> Crowd:
-    """Fold a shop of `people` over `days` days; one copy."""
-    hours = invented_hours(people, days + days_after)
-    shop = FoldedShop(hours[: days * 24])
+def crowd(people: int, days: int, days_after: int, *, packs: bool = False) -> Crowd:
+    """Fold a shop of `people` over `days` days, by all packs or none; one copy."""
+    hours = invented_hours(people, days + days_after, packs=packs)
+    shop = FoldedShop(hours[: days * 24], packs=packs)
     rows = shop.rows()
     living = sum(not decode_row(row).merged_into for row in rows.values())
     return Crowd(rows, shop.clock_row(), hours[days * 24 :], 1, living)

@@ -12,6 +12,7 @@ import tempfile
 from base64 import urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -36,12 +37,15 @@ from models.events import (
     encode,
 )
 from models.hazard import HORIZONS_DAYS, HazardSnapshot, Head
+from models.playbook.edition import Edition, opened
+from models.playbook.rulebook import Rulebook
 from models.snapshot import checksum, recorded
 from models.tokens import PARTITION_KEY, TOKEN_CHARS, is_customer_key, partition_of
 from sinks.keys import SqliteKeyStore
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Output
+from streams.playbook_packs import names, playbook_text
 from streams.replay.contract import Contract
 from streams.replay.simulated_shop import SOURCE, SimulatedShop
 from streams.replay.slices import slices_of
@@ -72,6 +76,10 @@ SNAPSHOT = HazardSnapshot(
 )
 SNAPSHOT_RECORD = msgspec.json.encode(recorded("hazard", SNAPSHOT))
 ADOPTION = encode(Adopted("hazard", SNAPSHOT.version, checksum(SNAPSHOT)))
+# Every ready pack in its three languages, as `huitou playbook new` writes them.
+PACKS = Edition(1, "playbook.yaml", {"playbook.yaml": playbook_text(names())})
+PACKS_RECORD = msgspec.json.encode(recorded("playbook", PACKS))
+PACKS_ADOPTION = encode(Adopted("playbook", PACKS.version, checksum(PACKS)))
 
 
 class Told(NamedTuple):
@@ -97,8 +105,19 @@ class Placed(NamedTuple):
     value: bytes
 
 
-def invented_hours(customers: int, days: int, seed: int = SEED) -> list[Hour]:
-    """Play a shop of `customers` people over `days` days, receipts included."""
+@cache
+def packs_opened() -> Rulebook:
+    """The rules of all packs, ready for a fold."""
+    return opened(PACKS)
+
+
+def invented_hours(
+    customers: int, days: int, seed: int = SEED, *, packs: bool = False
+) -> list[Hour]:
+    """Play a shop of `customers` people over `days` days, receipts included.
+
+    `packs`: it writes to them by all packs, else by the release's own rules.
+    """
     shop = SimulatedShop(seed=seed, customers=customers, days=days, start_ms=FIRST_DAY * DAY_MS)
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteKeyStore(Path(folder) / "keys.sqlite", b"k" * 32, capacity=10**7)
@@ -107,7 +126,7 @@ def invented_hours(customers: int, days: int, seed: int = SEED) -> list[Hour]:
         )
         hours = _hours(contract, shop)
         store.close()
-    return with_receipts(hours)
+    return with_receipts(hours, packs=packs)
 
 
 def _hours(contract: Contract, shop: SimulatedShop) -> list[Hour]:
@@ -128,9 +147,9 @@ def _told(value: bytes) -> Told:
     return Told(event.customer, value, target)  # type: ignore[union-attr]
 
 
-def with_receipts(hours: Sequence[Hour]) -> list[Hour]:
+def with_receipts(hours: Sequence[Hour], *, packs: bool = False) -> list[Hour]:
     """Fold the hours and put in what becomes of the messages that follow from them."""
-    shop = FoldedShop()
+    shop = FoldedShop(packs=packs)
     chance = Random(SEED)
     due: dict[int, list[Event]] = defaultdict(list)
     answered = []
@@ -139,6 +158,9 @@ def with_receipts(hours: Sequence[Hour]) -> list[Hour]:
         whole = Hour([*hour.told, *(_told(encode(one)) for one in receipts)], hour.mark_ms)  # type: ignore[arg-type]
         answered.append(whole)
         for action in shop.fold(whole):
+            if not action.template:
+                # A coupon, a perk or a task: nothing goes out to the customer.
+                continue
             for receipt in _receipts(action, hour.mark_ms, chance):
                 ends_ms = receipt.occurred_at_ms // HOUR_MS * HOUR_MS + HOUR_MS
                 due[ends_ms].append(receipt)
@@ -179,8 +201,8 @@ class FoldedShop:
     `log` is what was folded: the hours' events and marks, and what merges added in between.
     """
 
-    def __init__(self, hours: Iterable[Hour] = ()) -> None:
-        self._of_partition = adopted_fold()
+    def __init__(self, hours: Iterable[Hour] = (), *, packs: bool = False) -> None:
+        self._of_partition = adopted_fold(packs=packs)
         self._rows: dict[bytes, bytes | None] = {}
         self.log: list[Record] = []
         for hour in hours:
@@ -231,13 +253,20 @@ class FoldedShop:
             pass
 
 
-def adopted_fold() -> CustomerFold:
-    """A fold of the only partition that has the learned snapshot and decides by it."""
-    fold = customer_fold(snapshots={SNAPSHOT.version: SNAPSHOT})
-    adoption = Record(0, ADOPTION)
-    asyncio.run(fold.prepare([adoption]))
-    for _ in fold.fold(adoption, frozenset()):
-        pass
+def adopted_fold(*, packs: bool = False, rulebook: Rulebook | None = None) -> CustomerFold:
+    """A fold of the only partition that has the learned snapshot and decides by it.
+
+    `packs`: by the rules of all packs, too; `rulebook`: by these rules instead.
+    """
+    book = packs_opened() if packs and rulebook is None else rulebook
+    fold = customer_fold(snapshots={SNAPSHOT.version: SNAPSHOT}, rulebook=book)
+    adoptions = [Record(0, ADOPTION)]
+    if book is not None:
+        adoptions.append(Record(0, PACKS_ADOPTION))
+    asyncio.run(fold.prepare(adoptions))
+    for adoption in adoptions:
+        for _ in fold.fold(adoption, frozenset()):
+            pass
     return fold
 
 
@@ -250,11 +279,15 @@ def copied_token(token: str, copy: int) -> str:
 
 
 def placed(
-    hours: Iterable[Hour], partitions: int, copies: int = 1, *, adopts: bool = True
+    hours: Iterable[Hour],
+    partitions: int,
+    copies: int = 1,
+    *,
+    adopts: Sequence[bytes] = (ADOPTION,),
 ) -> Iterator[Placed]:
-    """Every record of the log in its order: an hour of all copies, then its marks."""
-    if adopts:
-        yield from (Placed(one, None, ADOPTION) for one in range(partitions))
+    """Every record of the log in its order: what it adopts, an hour of all copies, its marks."""
+    for adoption in adopts:
+        yield from (Placed(one, None, adoption) for one in range(partitions))
     names: dict[tuple[str, int], tuple[int, bytes]] = {}
 
     def name(token: str, copy: int) -> tuple[int, bytes]:

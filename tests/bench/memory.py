@@ -1,6 +1,7 @@
 """Benchmark `memory`: a million customers in one worker, against ten thousand.
 
-Both worlds are new installations in each round: rows in the changelog, the days after in the log. A
+Both worlds are new installations in each round, with a playbook of all ready packs (`--no-packs`:
+without): rows in the changelog, the days after in the log. A
 worker recovers the rows and folds on, in turns with the other world's. A customer's memory is what
 the one process holds at the end of a window beyond the other, by the customers it knows beyond it;
 names that were merged into customers are not counted as customers, but weigh. A pause is the
@@ -72,7 +73,7 @@ def run(options: Options) -> dict[str, Any]:
         else (min(PEOPLE, few), DAYS, DAYS_AFTER)
     )
     warm_s, window_s = min(WARM_S, options.warm_s), min(WINDOW_S, options.window_s)
-    one = crowd(*sizes)
+    one = crowd(*sizes, packs=options.packs)
     events = int((warm_s + window_s) * EVENTS_PER_S_AT_MOST)
     with servers() as running:
         worlds = [

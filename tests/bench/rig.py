@@ -36,7 +36,8 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 class Options:
     """What the command line asks for; `customers` None: the benchmark's own number.
 
-    `small` only shows that a benchmark works: few events, no claim about speed.
+    `small` only shows that a benchmark works: few events, no claim about speed. `packs`: a playbook
+    of all ready packs is in use, where the benchmark measures the product.
     """
 
     customers: int | None = None
@@ -44,6 +45,7 @@ class Options:
     warm_s: float = 10.0
     rounds: int = 3
     small: bool = False
+    packs: bool = True
     say: Callable[[str], None] = lambda _: None
 
     def made_small(self) -> "Options":

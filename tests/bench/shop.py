@@ -1,9 +1,9 @@
 """The shop that the product is measured on: its history made once, copied to the wanted size."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.bench.histories import Hour, Placed, invented_hours, placed
+from tests.bench.histories import ADOPTION, Hour, Placed, invented_hours, placed
 
 PEOPLE = 4_000
 DAYS = 45
@@ -31,17 +31,22 @@ class Shop:
         events = sum(len(hour.told) for hour in self.hours)
         return events * self.copies + (len(self.hours) + 1) * self.partitions
 
-    def log(self) -> Iterator[Placed]:
-        """The history as it stands in the log."""
-        return placed(self.hours, self.partitions, self.copies)
+    def log(self, adopts: Sequence[bytes] = (ADOPTION,)) -> Iterator[Placed]:
+        """The history as it stands in the log, behind what it adopts."""
+        return placed(self.hours, self.partitions, self.copies, adopts=adopts)
 
 
-def opened(small: bool, customers: int | None = None, partitions: int = 4) -> Shop:
-    """The shop of the benchmarks that read a history from its beginning."""
+def opened(
+    small: bool, customers: int | None = None, partitions: int = 4, *, packs: bool = False
+) -> Shop:
+    """The shop of the benchmarks that read a history from its beginning.
+
+    `packs`: its customers answer the messages of all packs, else those of the release's own rules.
+    """
     people, days, copies = PEOPLE, DAYS, COPIES
     if small:
         people, days, copies = SMALL_PEOPLE, SMALL_DAYS, SMALL_COPIES
     if customers is not None:
         people = min(people, customers)
         copies = max(1, round(customers / people))
-    return Shop(invented_hours(people, days), people, copies, partitions)
+    return Shop(invented_hours(people, days, packs=packs), people, copies, partitions)

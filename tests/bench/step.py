@@ -1,6 +1,8 @@
 """Benchmark `step`: what an event costs in the step, stage by stage, and around it in the fold.
 
-In one process, on the product's own functions, over the invented shop's history with its marks.
+In one process, on the product's own functions, over the invented shop's history with its marks, by
+a playbook of all ready packs (`--no-packs`: by the release's own rules alone; their total stands
+beside as `total_us_without_playbook`, over the same history).
 `total_us` is `step`, `fire` (an event's share of the timers) and `settle` (hazards are foretold
 once an interval): all that is decided, models and rules included. `fold_us` is the whole fold of an
 event as the worker does it: decoding, finding the row, the step, the timers' index, encoding of
@@ -18,8 +20,10 @@ from typing import Any
 
 from models import hazard_question, item_notes, sleep_timer
 from models import step as step_module
+from models.playbook.rulebook import Rulebook
+from models.triggers import changes, engine, standing
 from streams import customer_fold as fold_module
-from tests.bench.histories import FoldedShop, adopted_fold, invented_hours
+from tests.bench.histories import FoldedShop, adopted_fold, invented_hours, packs_opened
 from tests.bench.rig import Options, median
 from tests.bench.stopwatch import Stopwatch, replaced
 from tests.builders import Record
@@ -44,6 +48,18 @@ WITHIN: Places = (
     ("sleep_timer", sleep_timer, "on_order"),
     ("tier", step_module, "_tier_may_have_moved"),
     ("tier", step_module, "_change_tier"),
+    ("playbook", engine, "on_event"),
+)
+# These are parts of what the playbook does at events and timers,
+OF_PLAYBOOK: Places = (
+    ("look", engine, "moment_of"),
+    ("arm", standing, "arm"),
+    ("stop", engine, "stop"),
+    ("begin", engine, "_begun"),
+    ("changes", changes, "changed"),
+    ("wind", engine, "_wind"),
+    ("come_due", engine, "_due"),
+    ("act", engine, "proceed"),
 )
 # and these are the step and what the fold does around it.
 AROUND: Places = (
@@ -61,13 +77,14 @@ DECIDED = ("step", "timers", "settle")
 def run(options: Options) -> dict[str, Any]:
     """Time the fold, its parts, and the step's parts."""
     customers, days = (SMALL_CUSTOMERS, SMALL_DAYS) if options.small else (CUSTOMERS, DAYS)
-    hours = invented_hours(options.customers or customers, days)
-    shop = FoldedShop(hours)
+    hours = invented_hours(options.customers or customers, days, packs=options.packs)
+    shop = FoldedShop(hours, packs=options.packs)
+    book = packs_opened() if options.packs else None
     records, rows = shop.log, list(shop.rows().values())
     events = len(records) - len(hours)
     rounds = []
     for number in range(options.rounds):
-        rounds.append(_round(records, events) | _cold(rows))
+        rounds.append(_round(records, events, book) | _cold(rows))
         options.say(f"round {number + 1}: step {rounds[-1]['total_us']:.2f} µs an event")
     figures = {name: median([one[name] for one in rounds]) for name in rounds[0]}
     return {
@@ -78,6 +95,7 @@ def run(options: Options) -> dict[str, Any]:
         "stages_of_total": _shares(
             figures, [*_names(WITHIN), "rules", "step_rest", *(one for one in DECIDED[1:])]
         ),
+        "stages_of_playbook": _shares(figures, _names(OF_PLAYBOOK)),
         "stages_of_fold": _shares(figures, [*_names(AROUND), "fold_rest"]),
         "rounds": [{name: round(one[name], 3) for name in SHOWN} for one in rounds],
     }
@@ -117,12 +135,12 @@ def _cold(rows: Sequence[bytes]) -> dict[str, float]:
     }
 
 
-def fold_all(records: Sequence[Record]) -> float:
+def fold_all(records: Sequence[Record], book: Rulebook | None = None) -> float:
     """Fold records as the worker does; the CPU seconds it took.
 
     The benchmark's own objects are kept from the garbage collector: a worker holds no history.
     """
-    fold = adopted_fold()
+    fold = adopted_fold(rulebook=book)
     nobody: frozenset[bytes] = frozenset()
     gc.collect()
     gc.freeze()
@@ -137,13 +155,19 @@ def fold_all(records: Sequence[Record]) -> float:
     return cpu_s
 
 
-def _round(records: Sequence[Record], events: int) -> dict[str, float]:
-    fold_us = fold_all(records) * 1e6 / events
-    around = _stages(records, events, AROUND, {})
+def _round(records: Sequence[Record], events: int, book: Rulebook | None) -> dict[str, float]:
+    fold_us = fold_all(records, book) * 1e6 / events
+    around = _stages(records, events, AROUND, {}, book)
     rules = {kind: tuple(rules) for kind, rules in step_module.RULES.items()}
-    within = _stages(records, events, WITHIN, rules)
+    within = _stages(records, events, WITHIN, rules, book)
+    figures = {"total_us": sum(around[stage] for stage in DECIDED)}
+    if book is not None:
+        parts = _stages(records, events, OF_PLAYBOOK, {}, book)
+        figures |= {f"{stage}_us": spent_us for stage, spent_us in parts.items()}
+        without = _stages(records, events, AROUND, {}, None)
+        figures["total_us_without_playbook"] = sum(without[stage] for stage in DECIDED)
     return {
-        "total_us": sum(around[stage] for stage in DECIDED),
+        **figures,
         "fold_us": fold_us,
         **{f"{stage}_us": spent_us for stage, spent_us in (within | around).items()},
         "step_rest_us": max(0.0, around["step"] - sum(within.values())),
@@ -152,7 +176,11 @@ def _round(records: Sequence[Record], events: int) -> dict[str, float]:
 
 
 def _stages(
-    records: Sequence[Record], events: int, places: Places, rules: dict[type, tuple[Any, ...]]
+    records: Sequence[Record],
+    events: int,
+    places: Places,
+    rules: dict[type, tuple[Any, ...]],
+    book: Rulebook | None,
 ) -> dict[str, float]:
     """CPU microseconds an event of each stage, in a pass of their own."""
     watch = Stopwatch()
@@ -167,6 +195,6 @@ def _stages(
         timed.append((step_module, "RULES", wrapped))
         timed.append((fold_module, "fire", watch.resting(fold_module.fire)))
     with replaced(timed):
-        fold_all(records)
+        fold_all(records, book)
     stages = [*_names(places), *(["rules"] if rules else [])]
     return {stage: watch.stage_us(stage) / events for stage in stages}

@@ -73,7 +73,7 @@ def in_copy(copy: int) -> list[list[tuple[str, bytes]]]:
     """The told of one copy out of four, hour by hour."""
     found: list[list[tuple[str, bytes]]] = []
     for hour in hours():
-        records = [one for one in placed([hour], 1, 4, adopts=False) if one.key is not None]
+        records = [one for one in placed([hour], 1, 4, adopts=()) if one.key is not None]
         size = len(hour.told)
         mine = records[copy * size : (copy + 1) * size]
         found.append([(one.key.decode(), one.value) for one in mine])  # type: ignore[union-attr]

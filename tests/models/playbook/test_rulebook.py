@@ -215,3 +215,17 @@ def test_amounts_are_asked_in_the_shops_currency(currency: str, expected: int) -
 def test_a_rule_that_is_off_is_left_out() -> None:
     text = on_view("a").replace("guard: {}", "enabled: false")
     assert rulebook(text + on_view("b")).rules.keys() == {"b"}
+
+
+def test_cadences_that_go_by_the_tier_are_known_for_each_tier() -> None:
+    cadence = "  {0}:\n    when: {{every: 3d, while: '{1}'}}\n    then: [{{tag: t}}]\n"
+    by_tier = cadence.format("a", 'customer.tier == "new"')
+    also = cadence.format("b", 'customer.tier in ["new", "regular"]')
+    rules = rulebook(by_tier + also)
+    assert rules.beats is not None
+    assert rules.beats["new"] == {"a", "b"}
+    assert rules.beats["regular"] == {"b"}
+    assert rules.beats["dormant"] == frozenset()
+    counting = cadence.format("c", "customer.views > 3")
+    assert rulebook(by_tier + counting).beats is None
+    assert not rulebook(counting).is_looked_at(Customer(orders=1, tier="regular"))

@@ -3,8 +3,9 @@
 from typing import Any
 
 from models.clock import DAY_MS, HOUR_MS
+from models.customer import Timer
 from models.events import CouponApplied, CouponEnded, CouponIssued
-from tests.builders import START_MS, actions_in, identified, make, order, viewed
+from tests.builders import START_MS, actions_in, identified, make, on, order, viewed
 from tests.models.triggers.playing import BROWSE, SILENT, Play
 
 CADENCE = """
@@ -62,6 +63,81 @@ def test_a_birthday_comes_every_year_and_follows_the_customers_zone() -> None:
     due = next(one.due_ms for one in play.customer.timers if one.rule == "moment")
     assert (due // HOUR_MS) % 24 == 2
     assert play.passes_to(due) == ["birthday sent"]
+
+
+HOLIDAYS = """
+triggers:
+  eve:
+    when: {holiday: christmas, country: DE, before: 1d, at: "10:00"}
+    then: [{message: hello}]
+  noon:
+    when: {holiday: christmas, country: DE, before: 1d, at: "12:00"}
+    then: [{tag: noon}]
+  new_year:
+    when: {holiday: new_year, country: DE, at: "10:00"}
+    then: [{tag: new_year}]
+"""
+EVE_MS = on("UTC", "2022-12-24", 10)
+
+
+def test_all_holidays_wait_in_one_timer_and_each_comes_at_its_own_time() -> None:
+    play = Play(HOLIDAYS)
+    play.happens(identified())
+    assert [one.due_ms for one in play.customer.timers if one.rule == "moment"] == [EVE_MS]
+    assert play.passes_to(EVE_MS - 1) == []
+    assert play.passes_to(EVE_MS) == ["eve sent"]
+    assert play.passes_to(EVE_MS) == []
+    assert play.passes_to(EVE_MS + 2 * HOUR_MS) == ["noon sent"]
+    assert play.passes_to(on("UTC", "2023-01-01", 10)) == ["new_year sent"]
+    assert play.passes_to(on("UTC", "2023-12-24", 12)) == ["eve sent", "noon sent"]
+
+
+def test_holidays_that_one_mark_brings_come_together_and_once() -> None:
+    play = Play(HOLIDAYS)
+    play.happens(identified())
+    assert play.passes_to(EVE_MS + 5 * HOUR_MS) == ["eve sent", "noon sent"]
+    assert play.passes_to(EVE_MS + 6 * HOUR_MS) == []
+
+
+def test_a_timer_of_a_release_that_had_one_for_each_holiday_still_comes_once() -> None:
+    play = Play(HOLIDAYS)
+    play.happens(identified())
+    play.customer.timers = [
+        Timer("moment", "eve", EVE_MS, "2022-12-25"),
+        Timer("moment", "noon", EVE_MS + 2 * HOUR_MS, "2022-12-25"),
+    ]
+    assert play.passes_to(EVE_MS) == ["eve sent"]
+    assert play.passes_to(EVE_MS + 2 * HOUR_MS) == ["noon sent"]
+    assert play.passes_to(on("UTC", "2023-01-01", 10)) == ["new_year sent"]
+
+
+def looks(play: Play) -> int:
+    return sum(one.rule == "look" for one in play.customer.timers)
+
+
+def test_who_is_new_is_not_looked_at_for_a_cadence_that_goes_by_the_tier() -> None:
+    play = Play(CADENCE.replace('"new"', '"regular"'))
+    play.happens(order("o1"))
+    assert looks(play) == 0
+    play.happens(order("o2", at_ms=START_MS + 3 * DAY_MS))
+    assert (play.customer.tier, looks(play)) == ("regular", 1)
+
+
+def test_a_tier_that_only_silence_brought_is_looked_at_from_then_on() -> None:
+    play = Play(CADENCE.replace('"new"', '"dormant"').replace("14d", "2d"))
+    play.happens(order("o1"))
+    told = play.passes_to(START_MS + 30 * DAY_MS)
+    assert (play.customer.tier, looks(play), told) == ("dormant", 1, [])
+    told = [one for day in range(31, 35) for one in play.passes_to(START_MS + day * DAY_MS)]
+    assert told[:1] == ["again sent"]
+
+
+def test_days_without_an_order_are_looked_at_where_a_condition_counts_them() -> None:
+    play = Play(CADENCE.replace('customer.tier == "new"', "customer.last_view_days >= 3"))
+    play.happens(viewed("p1"))
+    assert looks(play) == 1
+    told = [one for day in range(1, 19) for one in play.passes_to(START_MS + day * DAY_MS)]
+    assert told == ["again sent"]
 
 
 COUPONS = """
