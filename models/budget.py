@@ -18,13 +18,16 @@ from typing import NamedTuple
 import msgspec
 
 SLICES_PER_PARTITION = 8
+FIRST_SLICES_PER_PARTITION = 2
+_HINTED = -1
 
 
 class Slice(msgspec.Struct, array_like=True, gc=False):
     """A partition's side of one offer, in cents.
 
     `heard` numbers the purse's answers, `recall` its calls for returns. Whoever lacks `short` or
-    more gets nothing, so the purse said last; 0: it said nothing of the kind.
+    more gets nothing, so the purse said last; 0: it said nothing of the kind. When no more than
+    `low` is left it is time to ask ahead of need.
     """
 
     granted: int = 0
@@ -34,6 +37,7 @@ class Slice(msgspec.Struct, array_like=True, gc=False):
     short: int = 0
     heard: int = 0
     recall: int = 0
+    low: int = _HINTED
 
 
 class Account(msgspec.Struct, array_like=True, gc=False):
@@ -44,6 +48,7 @@ class Account(msgspec.Struct, array_like=True, gc=False):
     wanted: int = 0
     recall: int = 0
     answers: int = 0
+    short: int = 0
 
 
 class Purse(msgspec.Struct, array_like=True):
@@ -60,12 +65,16 @@ class Purse(msgspec.Struct, array_like=True):
 
 
 class Asked(NamedTuple):
-    """A partition's totals: what it wants granted, what it returned; the last call it answered."""
+    """A partition's totals: what it wants granted, what it returned; the last call it answered.
+
+    `ahead`: nobody waits there, and whatever there is plenty of is welcome.
+    """
 
     partition: int
     wanted: int
     returned: int = 0
     recall: int = 0
+    ahead: bool = False
 
 
 class Granted(NamedTuple):
@@ -105,11 +114,18 @@ def spend(part: Slice, cents: int) -> Spending:
     >>> spend(part, 400), spend(part, 400), available(part)
     (<Spending.SPENT: 'spent'>, <Spending.WAIT: 'wait'>, 100)
     """
+    found = judge(part, cents)
+    if found is Spending.SPENT:
+        part.spent += cents
+    return found
+
+
+def judge(part: Slice, cents: int) -> Spending:
+    """What would come of an attempt to spend; ValueError below 0."""
     if cents < 0:
         raise ValueError(f"{cents} can't be spent")
     lacks = cents - available(part)
     if lacks <= 0:
-        part.spent += cents
         return Spending.SPENT
     return Spending.OUT if 0 < part.short <= lacks else Spending.WAIT
 
@@ -125,12 +141,22 @@ def ask(part: Slice, partition: int, cents: int) -> Asked:
     return Asked(partition, part.wanted, part.returned, part.recall)
 
 
+def runs_low(part: Slice) -> bool:
+    """Whether it is time to ask ahead of need; true once for each grant."""
+    if part.low == _HINTED or available(part) > part.low:
+        return False
+    part.low = _HINTED
+    return True
+
+
 def hear(part: Slice, answer: Granted) -> None:
     """Take what the purse granted; of its answers the newest says what it is short of.
 
     What waited for it is to be decided before a call for returns is answered.
     """
-    part.granted = max(part.granted, answer.granted)
+    if answer.granted > part.granted:
+        part.granted = answer.granted
+        part.low = available(part) // 2
     if answer.number > part.heard:
         part.heard, part.short = answer.number, answer.short
         if answer.short:
@@ -141,11 +167,17 @@ def give_back(part: Slice, partition: int, recall: int) -> Asked:
     """Answer a call for returns with all that is not spent; called again it answers the same."""
     if recall > part.recall:
         part.recall = recall
-        if part.wanted > part.granted:
-            # Who waits wants this back, too.
-            part.wanted += available(part)
-        part.returned += available(part)
+        release(part)
     return Asked(partition, part.wanted, part.returned, part.recall)
+
+
+def release(part: Slice) -> None:
+    """Return all that is not spent, to be told to the purse."""
+    unspent = available(part)
+    if part.wanted > part.granted:
+        # Who waits wants this back, too.
+        part.wanted += unspent
+    part.returned += unspent
 
 
 def answer(purse: Purse, asked: Asked) -> Answers:
@@ -165,7 +197,8 @@ def answer(purse: Purse, asked: Asked) -> Answers:
     account.returned = max(account.returned, min(asked.returned, account.granted))
     account.recall = max(account.recall, min(asked.recall, purse.recall))
     account.wanted = max(account.wanted, asked.wanted)
-    return Answers(_serve(purse), _call(purse))
+    served = _serve(purse)
+    return Answers(served + _gifts(purse, asked) + _news(purse, served), _call(purse))
 
 
 def refill(purse: Purse, budget: int) -> Answers:
@@ -210,9 +243,33 @@ def _serve(purse: Purse) -> list[Granted]:
     return found
 
 
+def _gifts(purse: Purse, asked: Asked) -> list[Granted]:
+    """Give ahead of need while there is plenty: at first a good part, then less and less."""
+    account, found = purse.accounts[asked.partition], list[Granted]()
+    if not asked.ahead or purse.scarce or account.wanted > account.granted:
+        return found
+    slices = SLICES_PER_PARTITION if account.granted else FIRST_SLICES_PER_PARTITION
+    gift = left(purse) // (slices * purse.partitions)
+    if gift > 0:
+        account.granted += gift
+        found.append(_told(purse, asked.partition))
+    return found
+
+
+def _news(purse: Purse, served: list[Granted]) -> list[Granted]:
+    """Tell partitions that were refused of what has come back since."""
+    free, told = left(purse), {one.partition for one in served}
+    return [
+        _told(purse, number, free + 1)
+        for number, account in sorted(purse.accounts.items())
+        if 0 < account.short <= free and number not in told
+    ]
+
+
 def _told(purse: Purse, number: int, short: int = 0) -> Granted:
     account = purse.accounts[number]
     account.answers += 1
+    account.short = short
     return Granted(number, account.granted, account.answers, short)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from models.events import Absorbed, Adopted, ClockMark, CustomerEvent, decode
+from models.events import Absorbed, Adopted, BudgetAnswered, ClockMark, CustomerEvent, decode
 from sinks.dispatch_receipts import SOURCE as DISPATCHER
 from streams import topics
 from streams.replay.history import BadHistory
@@ -78,7 +78,7 @@ class OwnLog:
             return None
         if isinstance(event, ClockMark):
             self.last_ms = max(self.last_ms, event.at_ms)
-        if isinstance(event, ClockMark | Adopted | Absorbed):
+        if isinstance(event, ClockMark | Adopted | Absorbed | BudgetAnswered):
             return None
         return None if event.via or event.source == DISPATCHER else event
 
