@@ -137,7 +137,8 @@ def rest(clock: PartitionClock, partition: int, name: str, *, is_idle: bool) -> 
             budget.give_back(share, partition, share.called)
             words.append(_word(clock, partition, key))
         elif share.scarce and is_idle and budget.available(share) > 0:
-            budget.release(share)
+            # Nobody wants it back, though an earlier wish may yet be answered.
+            share.returned += budget.available(share)
             words.append(_word(clock, partition, key))
     return words
 

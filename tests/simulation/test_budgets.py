@@ -12,18 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from models.coupon_words import CouponWord, is_purse_key
-from models.coupon_words import decode as decode_word
-from models.coupons import Issued
 from models.customer import decode_row
 from models.effects import Decided
-from models.events import Adopted, BudgetAnswered, ClockMark, decode, encode
+from models.events import Adopted, ClockMark, encode
 from models.playbook.edition import Edition, opened
 from models.tokens import PARTITION_KEY, partition_of
 from streams import topics
 from streams.coupon_fold import CouponFold
 from streams.customer_fold import CustomerFold
-from tests.builders import START_MS, Record, fold_through, listed, named, order, viewed
+from tests.builders import START_MS, fold_through, listed, named, order, released, viewed
 from tests.models.triggers.playing import HEAD
 from tests.simulation.owners import Broker, Owners
 
@@ -184,6 +181,10 @@ class House:
     def _all(self, side: Side) -> Counter[bytes]:
         return Counter(v for n in range(PARTITIONS) for v in side.values(topics.EVENTS, n))
 
+    @property
+    def answers(self) -> int:
+        return sum(n for one, n in self._all(self.log).items() if b'"budget_answered"' in one)
+
     def still_waiting(self) -> list[str]:
         return [
             run.waits_for
@@ -230,4 +231,161 @@ async def _check_schedule(seed: int, seen: Counter[str]) -> None:
     assert said["out_of_budget"] == wants - said["sent"]
     seen.update(said)
     seen["all"] += wants
-    seen["answers"] += sum(b"budget_answered" in one for one in house._all(house.log))
+    seen["answers"] += house.answers
+
+
+class Wanting(House):
+    """Customers want the offer, a number of times at once or one after another."""
+
+    def __init__(self, seed: int, editions: list[str]) -> None:
+        chance = random.Random(seed)
+        super().__init__(seed, editions, chance.choice((0, 0.02, 0.1)))
+        self.wanted = 0
+
+    async def want(self, times: int, *, meanwhile: float = 0.0) -> None:
+        for _ in range(times):
+            who, number = self.chance.choice(NAMES), self.wanted
+            self.happens(viewed(f"p{number}", customer=who, id=f"v{number}", at_ms=self.now_ms))
+            self.wanted += 1
+            if self.chance.random() < 0.1:
+                self.mark()
+            if self.chance.random() < meanwhile:
+                who, number = self.chance.choice(NAMES), self.wanted
+                self.happens(order(f"o{number}", customer=who, at_ms=self.now_ms))
+            if self.chance.random() < 0.3:
+                await self.work(self.chance.randrange(12))
+
+    async def settle(self) -> int:
+        """How many were given one in all, once nobody waits any more."""
+        await self.rest()
+        assert self.still_waiting() == []
+        said = self.statuses
+        assert said["sent"] + said["out_of_budget"] + said["cancelled"] == self.wanted
+        return said["sent"]
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_a_coupon_must_fit_into_both_kinds_of_a_budget(seed: int) -> None:
+    chance = random.Random(seed)
+    cents, coupons = chance.randrange(0, 100), chance.randrange(0, 20)
+    house = Wanting(seed, [playbook(f"{{coupons: {coupons}, most: {cents}}}", GIVE)])
+    house.mark()
+    house.adopts(1)
+    for _ in range(3):
+        await house.want(chance.randrange(1, 20))
+        assert await house.settle() == min(house.wanted, coupons, cents // 5)
+    house.check_folds()
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_what_was_spent_stays_spent_when_a_budget_is_changed(seed: int) -> None:
+    chance = random.Random(seed)
+    budgets = [chance.choice((0, 1, 3, 10, 40, 100)) for _ in range(5)]
+    house = Wanting(seed, [playbook(f"{{coupons: {one}}}", GIVE) for one in budgets])
+    house.mark()
+    given = 0
+    for version in [*range(1, 6), chance.randrange(1, 5)]:
+        house.adopts(version)
+        wants = chance.randrange(1, 30)
+        await house.want(wants)
+        now_given = await house.settle()
+        assert now_given == max(given, min(budgets[version - 1], given + wants))
+        given = now_given
+    house.check_folds()
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_editions_that_follow_each_other_in_a_rush_leave_nobody_waiting(seed: int) -> None:
+    chance = random.Random(seed)
+    budgets = [chance.choice((0, 1, 3, 10, 40)) for _ in range(5)]
+    texts = [playbook(f"{{coupons: {one}}}", GIVE) for one in budgets]
+    texts.append(HEAD.replace("offers:", "offers:\n  won: {amount: 5}") + "triggers:\n" + GIVE)
+    house = Wanting(seed, texts)
+    house.mark()
+    for _ in range(8):
+        house.adopts(version := chance.randrange(1, 7))
+        await house.want(chance.randrange(0, 8))
+    house.adopts(1)
+    await house.settle()
+    house.check_folds()
+    assert version
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_each_period_has_its_own_budget(seed: int) -> None:
+    chance = random.Random(seed)
+    coupons = chance.choice((1, 3, 10, 40))
+    house = Wanting(seed, [playbook(f"{{coupons: {coupons}, per: 1h}}", GIVE)])
+    house.mark()
+    house.adopts(1)
+    due = 0
+    for _ in range(4):
+        house.now_ms += chance.choice((60, 60, 240)) * MINUTE_MS
+        house.now_ms -= house.now_ms % (60 * MINUTE_MS)
+        house.mark()
+        wants = chance.randrange(1, 30)
+        await house.want(wants)
+        due += min(wants, coupons)
+        assert await house.settle() == due
+    house.check_folds()
+    for fold in house.straight_customers():
+        assert len([key for key in fold.clock.slices if ":won:" in key]) <= 2
+
+
+WAITS = """
+  give:
+    when: {event: product_viewed, wait: 1m, unless: order_completed, waiting_at_most: 20}
+    then: [{give: won}]
+"""
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_what_nobody_wants_any_more_is_there_for_others(seed: int) -> None:
+    chance = random.Random(seed)
+    coupons = chance.choice((1, 3, 10))
+    house = Wanting(seed, [playbook(f"{{coupons: {coupons}}}", WAITS)])
+    house.mark()
+    house.adopts(1)
+    for _ in range(3):
+        await house.want(chance.randrange(1, 20), meanwhile=0.3)
+        house.now_ms += chance.choice((0, 1, 2)) * MINUTE_MS
+        house.mark()
+        await house.work(chance.randrange(40))
+    house.now_ms += 2 * MINUTE_MS
+    house.mark()
+    given = await house.settle()
+    assert given <= coupons
+    await house.want(coupons)
+    house.now_ms += 2 * MINUTE_MS
+    house.mark()
+    assert await house.settle() == coupons
+    house.check_folds()
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_who_waits_and_is_merged_decides_under_the_other_name(seed: int) -> None:
+    chance = random.Random(seed)
+    coupons = chance.choice((1, 3, 10, 30))
+    house = Wanting(seed, [playbook(f"{{coupons: {coupons}}}", GIVE)])
+    house.mark()
+    house.adopts(1)
+    for number in range(4):
+        await house.want(chance.randrange(1, 12))
+        one, other = chance.sample(NAMES, 2)
+        house.happens(released(other, customer=one, id=f"r{number}", at_ms=house.now_ms))
+    await house.want(coupons)
+    assert await house.settle() == coupons
+    house.check_folds()
+
+
+async def test_most_that_is_given_is_not_waited_for() -> None:
+    house = Wanting(SEED, [playbook("{coupons: 4000, most: 90000}", GIVE)])
+    house.mark()
+    house.adopts(1)
+    await house.rest()
+    before = house.answers
+    for _ in range(10):
+        await house.want(40)
+        await house.work(60)
+    assert await house.settle() == 400
+    assert house.answers == before > 0
