@@ -12,7 +12,7 @@ quiet_hours: [{from: "23:00", to: "05:00"}]
 holdout: {share: 10%}
 segments: {spenders: {if: customer.value > 60}}
 offers:
-  ten: {percent: 10%, valid_for: 20d, budget: {coupons: 400}}
+  ten: {percent: 10%, valid_for: 20d, budget: {coupons: 12}}
   gift: {amount: 5, valid_for: 10d, code: shared, owner_only: false}
 messages:
   hello:
@@ -53,7 +53,11 @@ triggers:
     when: {enters_segment: spenders}
     then: [{message: news}]
 """
-SECOND = FIRST.replace("wait: 2h", "wait: 1h").replace("  silent:", "  quiet_eight_hours:")
+SECOND = (
+    FIRST.replace("wait: 2h", "wait: 1h")
+    .replace("  silent:", "  quiet_eight_hours:")
+    .replace("{coupons: 12}", "{coupons: 20}")
+)
 
 
 async def apply(stage: Stage, text: str, edition: int) -> None:
