@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from models.clock import LogClock
 from sinks.follower import Follower
+from sinks.patience import Opened
 
 CLOCK_KEY = b"clock"
 
@@ -44,12 +45,9 @@ class LogClockReader(Follower):
             return
         wound = LogClock(mode="wall")
         producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, enable_idempotence=True)
-        try:
-            await producer.start()
+        async with Opened(producer):
             value = msgspec.json.encode(wound)
             await producer.send_and_wait(self._topic, value, CLOCK_KEY, partition=0)
-        finally:
-            await producer.stop()
         self._clock = wound
 
     def take(self, record: Any) -> None:

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Generic, TypeVar
 
+from aiokafka.admin import AIOKafkaAdminClient
+
 _Client = TypeVar("_Client", bound=Any)
 
 FIRST_PAUSE_S = 0.2
@@ -74,7 +76,8 @@ async def stopped(client: Any) -> None:
 
     In a task apart: aiokafka's own stop may end cancelled after an outage, or be cut off by ours.
     """
-    stopping = asyncio.create_task(client.stop())
+    stop = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
+    stopping = asyncio.create_task(stop())
     stopping.add_done_callback(_heard)
     await asyncio.wait([stopping])
 

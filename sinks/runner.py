@@ -15,7 +15,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
-from sinks.patience import METADATA_AGE_MS, cancelled_means_failed, pause, pauses
+from sinks.patience import METADATA_AGE_MS, Opened, cancelled_means_failed, pause, pauses
 from sinks.port import Record, Sink
 
 POLL_S = 0.1
@@ -111,16 +111,15 @@ class SinkRunner:
         )
         consumer.subscribe([self.feed.topic], listener=_Rebalances(self))
         self._resume_work()
-        await consumer.start()
-        try:
-            while not self._stop.is_set():
-                if self._fresh:
-                    await self._take_over(consumer)
-                await self._collect(consumer)
-                await self._land(consumer)
-        finally:
-            self._forget()
-            await consumer.stop()
+        async with Opened(consumer):
+            try:
+                while not self._stop.is_set():
+                    if self._fresh:
+                        await self._take_over(consumer)
+                    await self._collect(consumer)
+                    await self._land(consumer)
+            finally:
+                self._forget()
 
     async def _take_over(self, consumer: AIOKafkaConsumer) -> None:
         """Set the position of each new partition by what has landed.

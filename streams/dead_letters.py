@@ -19,6 +19,7 @@ from models.events import CustomerEvent, Erased, LogRecord, decode
 from models.segment import ANONYMOUS
 from models.tokens import token_of
 from sinks.keys import KeyDestroyed, KeyMissing, KeyStore
+from sinks.patience import Opened
 from sinks.sealing import SealBroken, Sealer
 from streams import topics
 from streams.replay.history_log import read_control
@@ -105,7 +106,7 @@ async def letters(
     )
     topic = settings.named(topics.DEAD_LETTERS)
     places = [TopicPartition(topic, number) for number in range(settings.partitions)]
-    async with consumer:
+    async with Opened(consumer):
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from sinks.keys import KeyStoreBusy
 from sinks.log import LogError
 from sinks.log_clock import ClockUnknown
-from sinks.patience import METADATA_AGE_MS
+from sinks.patience import METADATA_AGE_MS, Opened
 from streams.gateway_admission import Admission, Place
 from streams.settings import Settings
 from streams.webhooks import batch_of
@@ -43,13 +43,11 @@ async def follow_intake(settings: Settings, admission: Admission, stop: asyncio.
             isolation_level="read_committed",
         )
         try:
-            await consumer.start()
-            await _follow(consumer, admission, stop)
+            async with Opened(consumer):
+                await _follow(consumer, admission, stop)
         except (KafkaError, OSError) as error:
             _log.warning("intake_unreadable", error=repr(error))
             await _pause(stop)
-        finally:
-            await consumer.stop()
 
 
 async def _follow(consumer: AIOKafkaConsumer, admission: Admission, stop: asyncio.Event) -> None:

@@ -162,7 +162,7 @@ async def _write(settings: Settings, said: list[Output]) -> None:
         bootstrap_servers=settings.kafka_bootstrap, transactional_id=settings.named("models")
     )
     try:
-        async with producer, producer.transaction():
+        async with Opened(producer), producer.transaction():
             sent = [
                 await producer.send(one.topic, one.value, one.key, one.partition) for one in said
             ]

@@ -21,6 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
+from sinks.patience import Opened
 from streams import topics
 from streams.logging import configure
 from streams.rebuild_partition import Rebuilt, rebuild
@@ -60,11 +61,8 @@ async def _begin(settings: Settings) -> dict[int, int]:
     """Make the empty topic; up to which offset each partition is to be folded."""
     ends = await _committed(settings)
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
+    async with Opened(admin):
         await _create_afresh(settings, admin, settings.named(REBUILT))
-    finally:
-        await admin.close()
     return ends
 
 
@@ -97,15 +95,12 @@ async def _committed(settings: Settings) -> dict[int, int]:
         TopicPartition(settings.named(topics.EVENTS), one) for one in range(settings.partitions)
     ]
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
-    await admin.start()
-    try:
+    async with Opened(admin):
         found = await admin.list_consumer_group_offsets(settings.named("worker"), partitions=places)
-    finally:
-        await admin.close()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka_bootstrap, isolation_level="read_committed"
     )
-    async with consumer:
+    async with Opened(consumer):
         ends = await consumer.end_offsets(places)
     return {
         place.partition: found[place].offset if found[place].offset >= 0 else ends[place]

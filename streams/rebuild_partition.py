@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.effects import DayEnded, HourEnded
 from models.step import Effect
+from sinks.patience import Opened
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Interval
@@ -185,7 +186,7 @@ async def write_rows(
         max_request_size=MAX_BATCH_BYTES + 100_000,
         linger_ms=0,
     )
-    async with producer:
+    async with Opened(producer):
         batch = producer.create_batch()
         for key, row in rows:
             if batch.append(key=key, value=row, timestamp=None) is None:

@@ -12,14 +12,12 @@ from models.tokens import partition_of
 from models.triggers.absence import findings
 from models.view import View
 from streams import topics
-from streams.model_versions import read_versions
+from streams.playbook_editions import read_editions
 from streams.rebuild_partition import read_table
 from streams.replay.history_log import read_control
 from streams.replay.progress import CLOCK_KEY, word
 from streams.servers.errors import ServerError
 from streams.settings import Settings
-
-PLAYBOOK = "playbook"
 
 
 class ReceiptTrouble(ServerError):
@@ -31,8 +29,8 @@ async def absence_of(settings: Settings, token: str, rule: str) -> dict[str, Any
 
     Raises ServerError where no broker answers.
     """
-    versions = await read_versions(settings)
-    version = versions.adopted[PLAYBOOK].version
+    edition = (await read_editions(settings)).current
+    version = edition.version if edition else 0
     told: dict[str, Any] = {"known": True, "playbook_version": version, "findings": []}
     try:
         customer = await _row(settings, token)
@@ -41,9 +39,9 @@ async def absence_of(settings: Settings, token: str, rule: str) -> dict[str, Any
         raise ReceiptTrouble(f"no broker at {settings.kafka_bootstrap} ({error!r})") from None
     if customer is None:
         return {**told, "known": False}
-    if not version:
+    if edition is None:
         return told
-    book = opened(versions.named(PLAYBOOK, version).record.snapshot)
+    book = opened(edition)
     clock = word(words.get(CLOCK_KEY), LogClock) or LogClock()
     now_ms = clock.now_ms(time.time_ns() // 1_000_000)
     view = View(0, 0, 1, now_ms=now_ms, rulebook=book, playbook_version=version)

@@ -1,14 +1,17 @@
 """The shop's playbook in a storm: rules that wait, hold, draw, give coupons; then changed."""
 
+import time
+from datetime import UTC, datetime, timedelta
+
 from streams.playbook_editions import apply_files
 from tests.chaos.stage import Stage
 
-FIRST = """
+_FIRST = """
 playbook: 1
-shop: {name: Storm, time_zone: Europe/Berlin, currency: USD, locale: en}
+shop: {name: Storm, time_zone: UTC, currency: USD, locale: en}
 channels: {email: {enabled: true}, sms: {enabled: true}}
 caps: [{at_most: 6, per: 1d}, {at_most: 2, per: 1h, channels: sms}]
-quiet_hours: [{from: "23:00", to: "05:00"}]
+quiet_hours: [{from: "FROM", to: "TO"}]
 holdout: {share: 10%}
 segments: {spenders: {if: customer.value > 60}}
 offers:
@@ -53,11 +56,19 @@ triggers:
     when: {enters_segment: spenders}
     then: [{message: news}]
 """
-SECOND = (
-    FIRST.replace("wait: 2h", "wait: 1h")
-    .replace("  silent:", "  quiet_eight_hours:")
-    .replace("{coupons: 12}", "{coupons: 20}")
-)
+QUIET_AFTER, QUIET_FOR = timedelta(minutes=25), timedelta(minutes=20)
+
+
+def editions() -> tuple[str, str]:
+    """The playbook, and what becomes of it; its quiet hours come soon after now and soon end.
+
+    At fixed hours a storm at night would hold every message to its end, and prove nothing.
+    """
+    quiet = datetime.fromtimestamp(time.time(), UTC) + QUIET_AFTER
+    first = _FIRST.replace("FROM", f"{quiet:%H:%M}").replace("TO", f"{quiet + QUIET_FOR:%H:%M}")
+    second = first.replace("wait: 2h", "wait: 1h").replace("  silent:", "  quiet_eight_hours:")
+    second = second.replace("{coupons: 12}", "{coupons: 20}")
+    return first, second
 
 
 async def apply(stage: Stage, text: str, edition: int) -> None:

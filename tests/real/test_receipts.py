@@ -4,16 +4,12 @@ import asyncio
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from models.clock import DAY_MS, HOUR_MS
-from models.playbook.edition import Edition
-from models.snapshot import SnapshotRecord, checksum
 from models.tokens import token_of
 from sinks.clickhouse import ClickHouseAddress, connect
-from streams import topics
-from streams.model_versions import put_back
+from streams.playbook_editions import apply_files
 from streams.prepare import prepare
 from streams.receipts_absence import absence_of
 from streams.receipts_command import ReceiptTrouble, explain, why
@@ -39,14 +35,6 @@ triggers:
 )
 
 
-async def applied(settings: Settings, log: Log) -> None:
-    edition = Edition(version=1, main="main", files={"main": RULES})
-    record = SnapshotRecord("playbook", checksum(edition), edition)
-    topic = settings.named(topics.SNAPSHOTS)
-    await log.producer.send_and_wait(topic, msgspec.json.encode(record), partition=0)
-    await put_back(settings, "playbook", 1)
-
-
 def decided(settings: Settings) -> int:
     address = ClickHouseAddress(settings.clickhouse_address, database=settings.clickhouse_database)
     client = connect(address)
@@ -66,7 +54,7 @@ async def test_what_was_sent_is_explained_and_what_never_came_says_what_is_missi
     with Crew(settings) as crew:
         async with Log(settings) as log:
             await log.mark(START_MS)
-            await applied(settings, log)
+            await apply_files(settings, "main", {"main": RULES}, by="a test")
             await log.write(
                 [
                     identified(at_ms=START_MS, sealed={"email": "x", "id": "y"}, **who),

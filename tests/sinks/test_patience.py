@@ -5,7 +5,14 @@ from itertools import islice
 
 import pytest
 
-from sinks.patience import LONGEST_PAUSE_S, cancelled_means_failed, close_each, pause, pauses
+from sinks.patience import (
+    LONGEST_PAUSE_S,
+    Opened,
+    cancelled_means_failed,
+    close_each,
+    pause,
+    pauses,
+)
 
 
 def test_pauses_double_up_to_a_longest_one() -> None:
@@ -70,3 +77,32 @@ async def test_every_connection_is_ended_though_the_first_ones_end_badly() -> No
 
     await close_each(refused, dropped, well)
     assert ended == ["refused", "dropped", "well"]
+
+
+class Client:
+    def __init__(self, trouble: Exception | None = None) -> None:
+        self.trouble = trouble
+        self.stops = 0
+
+    async def start(self) -> None:
+        if self.trouble:
+            raise self.trouble
+
+    async def stop(self) -> None:
+        self.stops += 1
+
+
+async def test_a_client_whose_start_fails_is_stopped_and_the_failure_told() -> None:
+    client = Client(OSError("no route"))
+    with pytest.raises(OSError, match="no route"):
+        async with Opened(client):
+            raise AssertionError("it never started")
+    assert client.stops == 1
+
+
+async def test_a_client_is_stopped_once_whatever_happens_inside() -> None:
+    client = Client()
+    with pytest.raises(ValueError, match="inside"):
+        async with Opened(client):
+            raise ValueError("inside")
+    assert client.stops == 1

@@ -33,6 +33,7 @@ from sinks.clickhouse_shapes import ALERT_SHAPE, CUSTOMER_SHAPE, DEAD_LETTER_SHA
 from sinks.clickhouse_sink import ClickHouseSink
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox
+from sinks.patience import Opened
 from sinks.redis_profiles import RedisProfileSink
 from sinks.sealing import Sealer
 from sinks.web.pages import Shop as ShopWords
@@ -114,11 +115,9 @@ class Shop:
         await asyncio.to_thread(
             migrate, self.clickhouse.url, "default", "", self.clickhouse.database
         )
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
         names = (self.control_topic, self.learner_topic, self.snapshots_topic)
-        await admin.create_topics([NewTopic(name, 1, 1) for name in names])
-        await admin.close()
+        async with Opened(AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)) as admin:
+            await admin.create_topics([NewTopic(name, 1, 1) for name in names])
         await self.say(clock=msgspec.json.encode(LogClock(mode="replay", at_ms=NOW_MS)))
 
     async def say(self, **records: bytes) -> None:
@@ -126,13 +125,9 @@ class Shop:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, transactional_id=f"{self.namespace}say"
         )
-        await producer.start()
-        try:
-            async with producer.transaction():
-                for key, value in records.items():
-                    await producer.send(self.control_topic, key=key.encode(), value=value)
-        finally:
-            await producer.stop()
+        async with Opened(producer), producer.transaction():
+            for key, value in records.items():
+                await producer.send(self.control_topic, key=key.encode(), value=value)
 
     def identified(self, customer_id: str, at_ms: int = NOW_MS, **personal: str) -> Any:
         """Event that says who a customer is; e-mail and phone can be looked up afterwards."""
