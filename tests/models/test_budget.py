@@ -23,6 +23,7 @@ from models.budget import (
     left,
     outstanding,
     refill,
+    runs_low,
     spend,
     unspend,
 )
@@ -172,6 +173,44 @@ def test_most_spending_asks_nobody() -> None:
     house.run(random.Random(1))
     assert house.spent == 800_000
     assert house.messages < 200
+
+
+def test_it_is_time_to_ask_ahead_once_half_of_a_grant_is_spent() -> None:
+    part = Slice()
+    assert not runs_low(part)
+    hear(part, Granted(0, 100, number=1))
+    spend(part, 49)
+    assert not runs_low(part)
+    spend(part, 1)
+    assert runs_low(part)
+    assert not runs_low(part), "once for each grant"
+    hear(part, Granted(0, 100, number=2))
+    assert not runs_low(part)
+    hear(part, Granted(0, 120, number=3))
+    spend(part, 35)
+    assert runs_low(part)
+
+
+def test_what_is_asked_ahead_is_a_gift_and_makes_nobody_wait() -> None:
+    purse = Purse(1_000, 2)
+    assert answer(purse, Asked(0, 0, ahead=True)).granted == [Granted(0, 250, 1)]
+    assert answer(purse, Asked(0, 250, ahead=True)).granted == [Granted(0, 250 + 46, 2)]
+    # Where somebody waits the wish alone counts.
+    assert answer(purse, Asked(1, 705, ahead=True)) == Answers([], recall=1)
+    assert answer(purse, Asked(0, 250, ahead=True)).granted == []
+
+
+def test_what_is_given_back_later_is_told_to_who_was_refused() -> None:
+    purse = Purse(100, 2)
+    answer(purse, Asked(0, 100))
+    answer(purse, Asked(1, 60))
+    answer(purse, Asked(0, 100, recall=1))
+    assert answer(purse, Asked(1, 60, recall=1)).granted == [Granted(1, 0, 1, short=1)]
+    assert answer(purse, Asked(0, 100, returned=70, recall=1)).granted == [
+        Granted(1, 0, 2, short=71)
+    ]
+    assert answer(purse, Asked(0, 100, returned=70, recall=1)).granted == []
+    assert answer(purse, Asked(1, 60, recall=1)).granted == [Granted(1, 60, 3)]
 
 
 def test_a_slice_is_spent_and_then_asked_for() -> None:
