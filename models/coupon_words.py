@@ -39,7 +39,7 @@ class BudgetAsked(
     """A partition's totals, said to the purse of this key (models/budget.py).
 
     `budget` is what the edition in use there allows, `adoption` how many adoptions that partition
-    has come to. `ahead`: nobody waits for it.
+    has come to, `opened` what it began with. `ahead`: nobody waits for it.
     """
 
     at_ms: int
@@ -50,6 +50,7 @@ class BudgetAsked(
     returned: int = 0
     recall: int = 0
     ahead: bool = False
+    opened: int = 0
 
 
 CouponTold = Issued | RedemptionAsked | OrderVoided | Revoked | LookedAt | OrderHas | BudgetAsked

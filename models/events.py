@@ -329,7 +329,8 @@ class BudgetAnswered(msgspec.Struct, tag_field="type", tag="budget_answered", om
 
     `granted` is all it was ever granted; `number` counts what was said to it, 0 where `short` says
     nothing. `recall`, if any, calls for what is not spent; `scarce` says that nothing is given
-    ahead of need any more. `adoption` is the newest adoption of a playbook the purse has heard of.
+    ahead of need any more. `adoption` is the newest adoption of a playbook the purse has heard of,
+    `opening` what it has set apart for a partition it has not.
     """
 
     purse: str
@@ -339,6 +340,7 @@ class BudgetAnswered(msgspec.Struct, tag_field="type", tag="budget_answered", om
     recall: int = 0
     scarce: bool = False
     adoption: int = 0
+    opening: int = 0
 
 
 CustomerEvent = (

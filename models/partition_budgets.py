@@ -3,15 +3,16 @@
     spend (or wait) -> ask -> the purse (models/purse_desk.py) -> hear -> who waits decides again
 
 A budget has a purse for its cents and one for its coupons, and both for each period. A partition
-that is alone has all of every budget and asks nobody. A purse of a period that is over is
-forgotten once another has ended; what a partition still had of it stays unspent.
+that is alone has all of every budget and asks nobody; the others begin with a part of their own. A
+purse of a period that is over is forgotten once another has ended; what a partition still had of it
+stays unspent.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from models import budget
-from models.budget import Asked, Granted, Spending
+from models.budget import Asked, Granted, Slice, Spending
 from models.coupon_words import BudgetAsked, CouponWord, purse_key
 from models.events import BudgetAnswered
 from models.partition_clock import PartitionClock, Share
@@ -21,6 +22,9 @@ from models.view import View
 CENTS, COUPONS = "cents", "coupons"
 _BETWEEN = ":"
 _PARTS_WITH_PERIOD = 4
+_PERIODS_KEPT = 2
+"""So that time may step back a little, and calls for returns be answered."""
+_OF_SLICES = Slice.__struct_fields__
 
 
 class Outcome(NamedTuple):
@@ -44,7 +48,10 @@ def spend(view: View, offer: str, terms: Budget, cents: int, now_ms: int) -> Out
     """Take a coupon that costs so much from an offer's budget, all of it or nothing."""
     clock, wants = view.clock, list(_wants(offer, terms, cents))
     keys = [_current(clock, want.name, want.per_ms, now_ms) for want in wants]
-    shares = [_share(clock, key, want.whole) for key, want in zip(keys, wants, strict=True)]
+    shares = [
+        _share(clock, key, want.whole, view.partitions)
+        for key, want in zip(keys, wants, strict=True)
+    ]
     if view.partitions == 1:
         found = [
             Spending.SPENT if share.spent + want.amount <= want.whole else Spending.OUT
@@ -87,14 +94,13 @@ def adopt(
             if want.per_ms and not clock.now_ms:
                 continue
             key = _current(clock, want.name, want.per_ms, clock.now_ms)
-            share = clock.slices.setdefault(key, Share())
-            is_news = share.budget != want.whole
-            if want.whole < share.budget:
-                budget.release(share)
-            if is_news:
+            is_changed = key in clock.slices and clock.slices[key].budget != want.whole
+            if is_changed and want.whole < clock.slices[key].budget:
+                budget.release(clock.slices[key])
+            share = _share(clock, key, want.whole, partitions)
+            if is_changed:
                 share.short = 0
-            share.budget = want.whole
-            words.append(_word(clock, partition, key, ahead=is_news))
+            words.append(_word(clock, partition, key, ahead=is_changed))
     for key, share in clock.slices.items():
         if share.wanted > share.granted:
             _wake(clock, name_of(key))
@@ -105,8 +111,7 @@ def hear(clock: PartitionClock, partition: int, said: BudgetAnswered) -> list[Co
     """Take an answer of a purse, and have those woken who wait for it; what is replied at once."""
     share = clock.slices.get(said.purse)
     if share is None:
-        # Of a period that is long over: what was unspent of it is given up.
-        return [_forgotten(clock, partition, said)] if said.recall else []
+        return [_unopened(clock, partition, said)] if said.recall else []
     is_outdated, has_grown = said.adoption < clock.adoptions, said.granted > share.granted
     budget.hear(share, Granted(partition, said.granted, said.number, said.short))
     if said.number:
@@ -175,24 +180,46 @@ def _wants(offer: str, terms: Budget, cents: int) -> Iterator[Want]:
 
 
 def _current(clock: PartitionClock, name: str, per_ms: int, now_ms: int) -> str:
-    """Key of the purse of this period; the last two are kept, so that time may step back by one."""
+    """Key of the purse of this period, or of the oldest that is remembered."""
     if not per_ms:
         return name
-    known = sorted(
-        int(key.rpartition(_BETWEEN)[2]) for key in clock.slices if name_of(key) == name != key
-    )
     start_ms = now_ms - now_ms % per_ms
-    if known and start_ms < known[-1] and start_ms not in known:
-        start_ms = known[-1]
-    elif start_ms not in known:
-        for over_ms in known[:-1]:
-            del clock.slices[f"{name}{_BETWEEN}{over_ms}"]
+    if _is_forgotten(clock, name, start_ms):
+        start_ms = _starts_ms(clock, name)[0]
+    _make_room(clock, name, start_ms)
     return f"{name}{_BETWEEN}{start_ms}"
 
 
-def _share(clock: PartitionClock, key: str, whole: int) -> Share:
-    share = clock.slices.setdefault(key, Share())
+def _starts_ms(clock: PartitionClock, name: str) -> list[int]:
+    return sorted(_start_ms(key) for key in clock.slices if name_of(key) == name != key)
+
+
+def _is_forgotten(clock: PartitionClock, name: str, start_ms: int) -> bool:
+    """Whether a period may have been known here once; it must not be opened again."""
+    known = _starts_ms(clock, name)
+    return len(known) >= _PERIODS_KEPT and start_ms < known[0]
+
+
+def _make_room(clock: PartitionClock, name: str, start_ms: int) -> None:
+    """Forget what is older than the last periods, with that one among them."""
+    known = _starts_ms(clock, name)
+    for over_ms in sorted({*known, start_ms})[:-_PERIODS_KEPT]:
+        del clock.slices[f"{name}{_BETWEEN}{over_ms}"]
+
+
+def _share(clock: PartitionClock, key: str, whole: int, partitions: int) -> Share:
+    """Give the slice of a purse; at first what a partition may begin with."""
+    share = clock.slices.get(key)
+    if share is None:
+        alone = partitions == 1
+        share = _open(clock, key, 0 if alone else budget.opening(whole, partitions))
     share.budget = whole
+    return share
+
+
+def _open(clock: PartitionClock, key: str, cents: int) -> Share:
+    found = budget.opened(cents)
+    share = clock.slices[key] = Share(**{name: getattr(found, name) for name in _OF_SLICES})
     return share
 
 
@@ -203,19 +230,47 @@ def _asking(view: View, key: str, share: Share, amount: int) -> CouponWord | Non
     return _word(view.clock, view.partition, key) if share.wanted > before else None
 
 
+def _start_ms(key: str) -> int:
+    return int(key.rpartition(_BETWEEN)[2])
+
+
 def _wake(clock: PartitionClock, name: str) -> None:
     if name not in clock.woken:
         clock.woken.append(name)
 
 
-def _word(clock: PartitionClock, partition: int, key: str, *, ahead: bool = False) -> CouponWord:
+def _word(
+    clock: PartitionClock,
+    partition: int,
+    key: str,
+    *,
+    ahead: bool = False,
+    adoption: int | None = None,
+) -> CouponWord:
     share = clock.slices[key]
-    asked = Asked(partition, share.wanted, share.returned, share.recall, ahead)
-    return _said(clock, key, asked, share.budget)
+    asked = Asked(
+        partition, share.wanted, share.returned, share.recall, ahead=ahead, opened=share.opened
+    )
+    return _said(clock, key, asked, share.budget, adoption=adoption)
 
 
-def _forgotten(clock: PartitionClock, partition: int, said: BudgetAnswered) -> CouponWord:
-    return _said(clock, said.purse, Asked(partition, 0, 0, said.recall), 0, adoption=0)
+def _unopened(clock: PartitionClock, partition: int, said: BudgetAnswered) -> CouponWord:
+    """Answer a call for what this partition has not begun to spend, or has forgotten.
+
+    What was set apart for it goes back; of a period that is long over it counts as spent.
+    """
+    name = name_of(said.purse)
+    if name != said.purse:
+        start_ms = _start_ms(said.purse)
+        if _is_forgotten(clock, name, start_ms):
+            asked = Asked(partition, 0, 0, said.recall, opened=said.opening)
+            return _said(clock, said.purse, asked, 0, adoption=0)
+        _make_room(clock, name, start_ms)
+    share = _open(clock, said.purse, said.opening)
+    share.called = said.recall
+    share.scarce = True
+    budget.give_back(share, partition, said.recall)
+    return _word(clock, partition, said.purse, adoption=0)
 
 
 def _said(
@@ -230,5 +285,6 @@ def _said(
         returned=asked.returned,
         recall=asked.recall,
         ahead=asked.ahead,
+        opened=asked.opened,
     )
     return CouponWord(key=key, event=event)

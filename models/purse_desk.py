@@ -33,10 +33,9 @@ def hear(row: PurseRow, key: str, asked: BudgetAsked, partitions: int) -> list[S
     if asked.adoption > row.adoption:
         row.adoption = asked.adoption
         if asked.budget != row.budget:
+            row.opening = budget.opening(asked.budget, partitions)
             before = budget.refill(row, asked.budget)
-    after = budget.answer(
-        row, Asked(asked.partition, asked.wanted, asked.returned, asked.recall, asked.ahead)
-    )
+    after = budget.answer(row, _totals(asked))
     told = [
         Said(
             one.partition,
@@ -55,17 +54,29 @@ def hear(row: PurseRow, key: str, asked: BudgetAsked, partitions: int) -> list[S
     return [*told, *_called(row, key, called)] if called else told
 
 
+def _totals(asked: BudgetAsked) -> Asked:
+    return Asked(
+        asked.partition,
+        asked.wanted,
+        asked.returned,
+        asked.recall,
+        ahead=asked.ahead,
+        opened=asked.opened,
+    )
+
+
 def _called(row: PurseRow, key: str, recall: int) -> list[Said]:
     return [
         Said(
             partition,
             BudgetAnswered(
                 purse=key,
-                granted=account.granted,
+                granted=row.accounts[partition].granted if partition in row.accounts else 0,
                 recall=recall,
                 scarce=True,
                 adoption=row.adoption,
+                opening=row.opening,
             ),
         )
-        for partition, account in sorted(row.accounts.items())
+        for partition in range(row.partitions)
     ]

@@ -123,9 +123,9 @@ def adopt(at: View, **budget: Any) -> list[BudgetAsked]:
 def test_an_edition_tells_the_purses_and_asks_ahead_only_for_news() -> None:
     at = view()
     told = adopt(at, coupons=5, most_cents=900)
-    assert [(one.budget, one.adoption, one.wanted, one.ahead) for one in told] == [
-        (900, 2, 0, True),
-        (5, 2, 0, True),
+    assert [(one.budget, one.adoption, one.opened, one.ahead) for one in told] == [
+        (900, 2, 112, False),
+        (5, 2, 0, False),
     ]
     again = adopt(at, coupons=5, most_cents=800)
     assert [(one.budget, one.adoption, one.ahead) for one in again] == [
@@ -174,11 +174,33 @@ def test_each_period_has_a_purse_and_only_the_last_two_are_remembered() -> None:
     keys = [key for one in found for key in (word.key for word in one.words)]
     assert keys == [f"{KEY}:{MONTH_MS}:{start_ms + months * MONTH_MS}" for months in (0, 1, 2)]
     assert list(at.clock.slices) == keys[1:]
-    # The first period is forgotten: whatever is called for of it is answered with nothing.
-    [word] = events_of(hear(at, keys[0], granted=3, recall=4))
-    assert (word.wanted, word.returned, word.recall) == (0, 0, 4)
+    # The first period is forgotten: whatever is called for of it counts as spent.
+    [word] = events_of(hear(at, keys[0], granted=3, recall=4, opening=2))
+    assert (word.wanted, word.returned, word.recall, word.opened) == (0, 0, 4, 2)
     assert hear(at, keys[0], granted=3) == []
     assert list(at.clock.slices) == keys[1:]
+
+
+def test_half_an_equal_share_is_spent_without_asking() -> None:
+    at = view()
+    found = [spend(at, coupons=40) for _ in range(6)]
+    assert [one.spending for one in found] == [Spending.SPENT] * 5 + [Spending.WAIT]
+    asked = [
+        (at, word.ahead, word.opened)
+        for at, one in enumerate(found)
+        for word in events_of(one.words)
+    ]
+    assert asked == [(2, True, 5), (5, False, 5)]
+
+
+@pytest.mark.parametrize("per", ["", f":{MONTH_MS}:{START_MS - START_MS % MONTH_MS}"])
+def test_what_was_not_begun_is_given_back_when_it_is_called_for(per: str) -> None:
+    at = view()
+    [word] = events_of(hear(at, f"{KEY}{per}", granted=0, number=0, recall=1, opening=5))
+    assert (word.opened, word.returned, word.recall, word.wanted) == (5, 5, 1, 0)
+    terms = {"coupons": 40, "per_ms": MONTH_MS if per else None}
+    assert spend(at, **terms).spending is Spending.WAIT
+    assert hear(at, f"{KEY}{per}", granted=5, number=0, recall=1, opening=5) == []
 
 
 def test_a_period_is_not_opened_before_there_is_a_time() -> None:

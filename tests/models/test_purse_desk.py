@@ -21,18 +21,18 @@ def asks(row: PurseRow, partition: int, wanted: int = 0, **more: int | bool) -> 
 def test_the_first_word_says_how_much_there_is_and_its_wish_is_granted() -> None:
     row = PurseRow()
     [said] = asks(row, 2, 3)
-    answer = BudgetAnswered(KEY, granted=3 + 97 // 32, number=1, adoption=1)
+    # Each of the others has begun with twelve of its own.
+    answer = BudgetAnswered(KEY, granted=3 + (100 - 36 - 3) // 32, number=1, adoption=1)
     assert said == Said(2, answer)
     assert (row.budget, row.adoption, row.partitions) == (100, 1, PARTITIONS)
+    assert (row.opening, left(row)) == (12, 100 - 36 - 4)
 
 
-def test_a_partition_that_opens_gets_a_part_ahead_of_need_while_there_is_plenty() -> None:
+def test_a_partition_that_asks_ahead_gets_some_while_there_is_plenty() -> None:
     row = PurseRow()
-    first = [asks(row, partition, ahead=True)[0].record.granted for partition in range(4)]
-    assert first == [100 // 8, 88 // 8, 77 // 8, 68 // 8]
-    # Later gifts are smaller.
-    assert asks(row, 0, ahead=True)[0].record.granted == first[0] + left(PurseRow(60)) // 32
-    assert outstanding(row) < 50
+    [said] = asks(row, 0, ahead=True, opened=12)
+    assert said.record.granted == 12 + 52 // 32
+    assert outstanding(row) == 13
 
 
 def test_of_little_nothing_is_given_ahead_of_need() -> None:
@@ -57,12 +57,22 @@ def test_what_nobody_can_be_given_is_called_back_from_all_and_then_refused() -> 
     asks(row, 0, 2, budget=2)
     called = asks(row, 1, 1, budget=2)
     assert [(one.partition, one.record.recall, one.record.scarce) for one in called] == [
-        (0, 1, True),
-        (1, 1, True),
+        (partition, 1, True) for partition in range(PARTITIONS)
     ]
     assert asks(row, 1, 1, budget=2, recall=1) == []
     [refused] = asks(row, 0, 2, budget=2, recall=1)
     assert (refused.partition, refused.record.granted, refused.record.short) == (1, 0, 1)
+
+
+def test_nothing_is_refused_before_all_have_given_back_what_they_began_with() -> None:
+    row = PurseRow()
+    called = asks(row, 0, 70, opened=12)
+    assert [(one.record.recall, one.record.opening) for one in called] == [(1, 12)] * 4
+    assert called[0].record.granted == 12
+    for partition in (0, 1, 2):
+        assert asks(row, partition, 70 * (partition == 0), opened=12, recall=1) == []
+    [granted] = asks(row, 3, opened=12, returned=12, recall=1)
+    assert (granted.partition, granted.record.granted, granted.record.scarce) == (0, 70, True)
 
 
 def test_who_was_refused_hears_of_what_comes_back_and_of_a_larger_budget() -> None:
