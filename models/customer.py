@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import xxhash
 
-from models import daybook, decay
+from models import daybook, decay, held_coupons
 from models.clock import DAY_MS, day_of
 from models.daybook import DayBook
 from models.decay import DecayedCounts
@@ -20,7 +20,9 @@ from models.events import (
     TYPES,
     CouponApplied,
     CouponDenied,
+    CouponEnded,
     CouponIssued,
+    CouponReturned,
     CustomerEvent,
     CustomerIdentified,
     Line,
@@ -48,6 +50,7 @@ from models.events import (
     Tracked,
     Unsubscribed,
 )
+from models.held_coupons import ENDED, OURS, REDEEMED, HeldCoupon
 from models.item_memory import ItemMemory
 from models.triggers.notes import Notes
 
@@ -140,6 +143,8 @@ RECENT_TYPES = (
     "product_reviewed",
     "return_requested",
     "tracked",
+    "coupon_returned",
+    "coupon_ended",
 )
 _RECENT_CODES = {
     kind: RECENT_TYPES.index(name) for kind, name in TYPES.items() if name in RECENT_TYPES
@@ -260,6 +265,7 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     items: ItemMemory = msgspec.field(default_factory=ItemMemory)
     cluster: int = -1
     playbook: Notes = msgspec.field(default_factory=Notes)
+    held_coupons: list[HeldCoupon] = []
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):
@@ -359,7 +365,7 @@ def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
     """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
     kind = type(event)
     customer.events += 1
-    if kind not in _RECEIPTS:
+    if kind not in _RECEIPTS and event.source != OURS:
         _was_seen(customer, event, at_ms)
     if not (event.anonymous or customer.known):
         customer.known = True
@@ -659,15 +665,41 @@ def may_send(customer: Customer, channel: MessageChannel) -> bool:
 
 
 def _coupon_issued(customer: Customer, event: CouponIssued, at_ms: int) -> Applied:
+    if held_coupons.is_told_already(event.source, event.coupon):
+        return Applied("repeated")
     customer.coupons_issued += 1
+    _hold(customer, event, at_ms, given_ms=at_ms, until_ms=event.expires_at_ms)
     return NOTHING
 
 
 def _coupon_applied(customer: Customer, event: CouponApplied, at_ms: int) -> Applied:
+    if held_coupons.is_told_already(event.source, event.coupon):
+        return Applied("repeated")
     customer.coupons_applied += 1
-    customer.discount_cents += event.discount_cents
+    if event.source != OURS:
+        # What a coupon of ours takes off, its order tells.
+        customer.discount_cents += event.discount_cents
+    _hold(customer, event, at_ms, status=REDEEMED)
     _remember(customer, event, at_ms, event.coupon, event.discount_cents)
     return NOTHING
+
+
+def _coupon_returned(customer: Customer, event: CouponReturned, at_ms: int) -> Applied:
+    _hold(customer, event, at_ms, until_ms=event.expires_at_ms)
+    _remember(customer, event, at_ms, event.coupon)
+    return NOTHING
+
+
+def _coupon_ended(customer: Customer, event: CouponEnded, at_ms: int) -> Applied:
+    _hold(customer, event, at_ms, status=ENDED)
+    _remember(customer, event, at_ms, event.coupon)
+    return NOTHING
+
+
+def _hold(customer: Customer, event: Any, at_ms: int, **said: Any) -> None:
+    code = held_coupons.name_of(event.coupon)
+    told = HeldCoupon(code, event.campaign, moved_ms=at_ms, **said)
+    held_coupons.tell(customer.held_coupons, told)
 
 
 def _coupon_denied(customer: Customer, event: CouponDenied, at_ms: int) -> Applied:
@@ -754,6 +786,8 @@ _APPLY: dict[type, Callable[[Customer, Any, int], Applied]] = {
     CouponIssued: _coupon_issued,
     CouponApplied: _coupon_applied,
     CouponDenied: _coupon_denied,
+    CouponReturned: _coupon_returned,
+    CouponEnded: _coupon_ended,
     TicketOpened: _ticket_opened,
     TicketAnswered: _ticket_answered,
     TicketClosed: _ticket_closed,

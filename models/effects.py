@@ -14,6 +14,7 @@ import xxhash
 from models.events import MessageChannel
 from models.item_knowledge import ItemFacts
 from models.item_memory import ItemMemory
+from models.item_reviews import Quote
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -205,6 +206,20 @@ class ItemMet(msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind"
     item: ItemFacts
 
 
+class ItemReviewed(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="item_reviewed"
+):
+    """A customer rated an item; `quote` are words that may be shown, still sealed."""
+
+    partition: int
+    day: int
+    customer: str
+    at_ms: int
+    product_id: str
+    rating: float
+    quote: Quote | None = None
+
+
 class CustomerStood(
     msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="stood"
 ):
@@ -223,7 +238,7 @@ class CustomerStood(
     after: tuple[int, int, int, int] | None = None
 
 
-Taught = HazardLesson | BasketLesson | ItemMet | CustomerStood
+Taught = HazardLesson | BasketLesson | ItemMet | ItemReviewed | CustomerStood
 """What customers teach the shared models."""
 Lesson = Taught | DayEnded | Pinned
 

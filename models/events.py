@@ -238,6 +238,23 @@ class CouponDenied(Event, tag="coupon_denied"):
     reason: str = ""
 
 
+class CouponReturned(Event, tag="coupon_returned"):
+    """The order that had redeemed a coupon of ours is undone: it is good again."""
+
+    coupon: str
+    order_id: str = ""
+    campaign: str = ""
+    expires_at_ms: int = 0
+
+
+class CouponEnded(Event, tag="coupon_ended"):
+    """A coupon of ours can't be redeemed any more; `reason` is "expired" or "revoked"."""
+
+    coupon: str
+    campaign: str = ""
+    reason: str = ""
+
+
 class TicketOpened(Event, tag="ticket_opened"):
     """The customer complained or asked; what they wrote is sealed."""
 
@@ -266,11 +283,15 @@ class TicketRated(Event, tag="ticket_rated"):
 
 
 class ProductReviewed(Event, tag="product_reviewed"):
-    """A product was rated, 1 to 5; the words are sealed."""
+    """A product was rated, 1 to 5; the words are sealed.
+
+    `published` says that the shop shows them to everybody, so that messages may, too.
+    """
 
     product_id: str
     rating: Rating
     review_id: str = ""
+    published: bool = False
 
 
 class ReturnRequested(Event, tag="return_requested"):
@@ -363,6 +384,8 @@ CustomerEvent = (
     | CouponIssued
     | CouponApplied
     | CouponDenied
+    | CouponReturned
+    | CouponEnded
     | TicketOpened
     | TicketAnswered
     | TicketClosed

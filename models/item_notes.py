@@ -12,7 +12,7 @@ import xxhash
 
 from models.clock import day_of
 from models.customer import Customer
-from models.effects import BasketLesson, ItemMet
+from models.effects import BasketLesson, ItemMet, ItemReviewed
 from models.events import (
     CustomerEvent,
     Line,
@@ -37,6 +37,7 @@ from models.item_memory import (
     mark,
     unmark,
 )
+from models.item_reviews import QUOTED, WELL_RATED, Quote
 from models.view import View
 
 BAD_RATING = 2.0
@@ -44,7 +45,7 @@ NAME_CHARS = 80
 LINES_AT_MOST = 200
 ONE_ORDER_IN = 4
 
-Notes = list[BasketLesson | ItemMet]
+Notes = list[BasketLesson | ItemMet | ItemReviewed]
 
 
 def is_lesson(order_id: str) -> bool:
@@ -132,9 +133,29 @@ def _on_trouble(customer: Customer, event: TicketOpened | ReturnRequested, view:
 
 
 def _on_review(customer: Customer, event: ProductReviewed, view: View) -> Notes:
-    if event.rating > BAD_RATING:
-        return []
-    return _spoil(customer, event.product_id, event.occurred_at_ms)
+    at_ms = event.occurred_at_ms
+    if event.rating <= BAD_RATING:
+        _spoil(customer, event.product_id, at_ms)
+    return [
+        ItemReviewed(
+            partition=view.partition,
+            day=day_of(view.now_ms),
+            customer=event.customer,
+            at_ms=at_ms,
+            product_id=event.product_id,
+            rating=event.rating,
+            quote=_quote(event),
+        )
+    ]
+
+
+def _quote(event: ProductReviewed) -> Quote | None:
+    sealed = (event.sealed or {}).get(QUOTED, "")
+    if not sealed or not event.published or event.rating < WELL_RATED:
+        return None
+    # Through merges it keeps the seal of the name that it came in under.
+    author = event.via[0] if event.via else event.customer
+    return Quote(event.occurred_at_ms, author, sealed, event.rating, event.review_id)
 
 
 def _on_refund(customer: Customer, event: OrderRefunded, view: View) -> Notes:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from models import daybook, decay, hazard_question
+from models import daybook, decay, hazard_question, held_coupons
 from models.customer import (
     ID_BYTES,
     KEPT_EVENT_IDS,
@@ -115,6 +115,7 @@ def absorb(customer: Customer, other: Customer) -> None:
     _add_preferences(customer, other)
     _add_service(customer, other)
     _add_timers(customer, other)
+    customer.held_coupons = held_coupons.merged(customer.held_coupons, other.held_coupons)
     join(customer.items, other.items)
     mine = customer.event_ids
     ids = [other.event_ids[i : i + ID_BYTES] for i in range(0, len(other.event_ids), ID_BYTES)]

@@ -408,10 +408,19 @@ def _reviewed(track: Track) -> list[Made]:
         "product_id": reader.identifier("product_id", "productId", "sku"),
         "rating": reader.rating("rating"),
         "review_id": reader.optional_identifier("review_id", "reviewId"),
+        "published": _is_published(track),
     }
     track.free_text("review_title", "review_title", "title")
     track.free_text("review_body", "review_body", "body", "text", "comment")
     return [(events.ProductReviewed, fields)]
+
+
+def _is_published(track: Track) -> bool:
+    """Whether the shop says so in as many words; anything but a yes or a no is kept aside."""
+    name, said = track.reader.find("published", "is_published", "isPublished")
+    if said is not None and type(said) is not bool:
+        track.extra[name] = said
+    return said is True
 
 
 def _return_requested(track: Track) -> list[Made]:

@@ -50,6 +50,7 @@ from models.events import (
     TicketOpened,
 )
 from models.hazard import outdate, settle
+from models.held_coupons import OURS
 from models.tier import PLAYBOOK_EDGES, tier_of
 from models.triggers import changes, engine, notes, runs
 from models.triggers.standing import OWN_TIMERS
@@ -95,7 +96,7 @@ def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> li
         passed_on = _pass_on(customer, event, view)
         if passed_on is not None:
             return passed_on
-    if is_told_receipt(customer, event):
+    if is_told_receipt(customer, event) or _outlives(customer, event):
         return []
     at_ms = event.occurred_at_ms
     was = changes.standing(customer)
@@ -194,6 +195,11 @@ def _pass_on(customer: Customer, event: CustomerEvent, view: View) -> list[Effec
         return None
     taught = standing_notes.changed(event.customer, customer, before, view)
     return [*(ForLog(one) for one in moved.for_log), *moved.facts, *taught]
+
+
+def _outlives(customer: Customer, event: CustomerEvent) -> bool:
+    """Whether a coupon is there longer than its owner: an erased one must not come back by it."""
+    return event.source == OURS and not customer.events
 
 
 def _arrival_of(event: CustomerEvent) -> str:

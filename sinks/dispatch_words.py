@@ -11,7 +11,8 @@ from sinks.editions import Editions, NoEdition, OpenEdition
 from sinks.recommended import Recommended
 from sinks.templates import UNSUBSCRIBE_URL, Rendered, TemplateBook
 
-RECOMMENDED = "recommended"
+RECOMMENDED, REVIEWS, PRODUCT = "recommended", "reviews", "product"
+_OF_REVIEWS = frozenset({REVIEWS, "product_rating", "product_reviews"})
 SHORT_AFTER = frozenset(MessageChannel) - {MessageChannel.EMAIL}
 WaysOut = Callable[[Action], str]
 """Address of the page by which a customer ends an action's channel; empty where there is none."""
@@ -44,16 +45,27 @@ class Wording:
         }
         if action.coupon:
             variables["coupon"] = action.coupon
-        if (
-            action.recommend
-            and self.recommended
-            and RECOMMENDED in book.lists_named(action.template)
-        ):
-            variables[RECOMMENDED] = await self.recommended.of(
-                action.customer, action.recommend, at_ms
-            )
+        variables |= await self._of_the_shop(action, book.names_used(action.template), at_ms)
         short = action.message_channel in SHORT_AFTER
         return book.render(action.template, action.locale, variables, short=short)
+
+    async def _of_the_shop(
+        self, action: Action, named: frozenset[str], at_ms: int
+    ) -> dict[str, Any]:
+        """What the shop knows that these words speak of: items to recommend, the product itself."""
+        found: dict[str, Any] = {}
+        if self.recommended is None:
+            return found
+        if action.recommend and RECOMMENDED in named:
+            found[RECOMMENDED] = await self.recommended.of(action.customer, action.recommend, at_ms)
+        product_id = action.variables.get("product_id")
+        wants_name = PRODUCT in named and action.variables.get(PRODUCT) in (None, "", product_id)
+        if product_id and (wants_name or not named.isdisjoint(_OF_REVIEWS)):
+            about = await self.recommended.about(str(product_id), action.reviews)
+            if not wants_name:
+                about.pop(PRODUCT, None)
+            found |= about
+        return found
 
     async def channel(self, action: Action) -> Channel:
         """How the action's edition uses its channel; raises NoEdition or EditionAwaited."""

@@ -118,8 +118,8 @@ async def run_dispatcher(
     shelf = ModelShelf(
         config.bootstrap, config.learner_topic, config.snapshots_topic, config.control_topic
     )
-    recommended = Recommended(redis, config.namespace, shelf)
     sealer = Sealer(store)
+    recommended = Recommended(redis, config.namespace, shelf, sealer.unseal)
     chosen = senders(Mailbox(redis, sealer, config.namespace))
     tools = Tools(
         ledger=Ledger(redis, config.namespace, uuid4().hex, config.lease_ms),

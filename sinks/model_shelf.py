@@ -14,10 +14,11 @@ import structlog
 from numpy.typing import NDArray
 
 from models import ranking, segments
-from models.effects import BasketLesson, ItemMet, Taught
+from models.effects import BasketLesson, ItemMet, ItemReviewed, Taught
 from models.item_knowledge import ItemKnowledge
 from models.item_memory import item_ref
-from models.item_rows import LESSON_PREFIX, put_row
+from models.item_reviews import ItemReviews
+from models.item_rows import LESSON_PREFIX, put_reviews, put_row
 from models.snapshot import AdoptedWord, adopted_key, read_record, refusal
 from sinks.follower import Follower
 
@@ -42,6 +43,7 @@ class ModelShelf(Follower):
             control_topic: self._take_word,
         }
         self._knowledge = ItemKnowledge()
+        self.reviews = ItemReviews()
         self._versions: dict[tuple[str, int], Any] = {}
         self._adopted: dict[str, int] = {}
         self.ranking = ranking.NOTHING_LEARNED
@@ -55,6 +57,12 @@ class ModelShelf(Follower):
             self._knowledge.rank_popular()
             self._unranked = 0
         return self._knowledge
+
+    def name_of(self, product_id: str) -> str:
+        """Name of an item, "" where nobody told it."""
+        place = self._knowledge.index.get(item_ref(product_id))
+        facts = None if place is None else self._knowledge.facts[place]
+        return facts.name if facts is not None and facts.product_id == product_id else ""
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -75,6 +83,8 @@ class ModelShelf(Follower):
             return
         if key.startswith(LESSON_PREFIX):
             self._learn(msgspec.json.decode(value, type=Taught))
+        elif put_reviews(self.reviews, key, value):
+            self.reviews.forget()
         elif put_row(self._knowledge, key, value):
             self._unranked += RANKED_AT_MOST
 
@@ -86,6 +96,10 @@ class ModelShelf(Follower):
         elif isinstance(lesson, ItemMet):
             item = lesson.item
             knowledge.wanted(knowledge.meet(item_ref(item.product_id), item), lesson.at_ms)
+        elif isinstance(lesson, ItemReviewed):
+            self.reviews.add(lesson.product_id, lesson.at_ms, lesson.rating, lesson.quote)
+            self.reviews.forget()
+            return
         else:
             return
         self._unranked += 1

@@ -1,4 +1,4 @@
-"""What a message recommends: the items a customer is most likely to want, as words show them.
+"""What a message recommends, and what the shop knows of the product that it is about.
 
 The customer's memory of items comes from the profile in Redis, the shop's knowledge from the
 learner's table, which is as large as the shop's assortment: who never asks does not read it. Where
@@ -7,6 +7,7 @@ anything is away there is nothing to recommend, and the message goes out without
 
 import asyncio
 from base64 import b64decode
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,10 +17,14 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from models.item_memory import ItemMemory
+from models.item_reviews import QUOTED, Quote, words_about
 from models.recommendation import recommend
 from models.segment_values import exponent_of
+from sinks.keys import KeyDestroyed, KeyMissing
 from sinks.model_shelf import ModelShelf
+from sinks.sealing import SealBroken
 
+Unseal = Callable[[str, str, str], str]
 MUTED_TRAIT = "muted_categories"
 SHELF_LIMIT_S = 5.0
 _HOPS_MAX = 8
@@ -38,10 +43,14 @@ def money(cents: int, currency: str) -> str:
 
 
 class Recommended:
-    """Recommends for messages; begins to follow the learner's table when it is first asked."""
+    """Recommends for messages; begins to follow the learner's table when it is first asked.
 
-    def __init__(self, redis: Redis, namespace: str, shelf: ModelShelf) -> None:
+    `unseal` opens words of a review by their author, field and ciphertext.
+    """
+
+    def __init__(self, redis: Redis, namespace: str, shelf: ModelShelf, unseal: Unseal) -> None:
         self._redis = redis
+        self._unseal = unseal
         self._prefix = f"{namespace}profile:"
         self._shelf = shelf
         self._starting: asyncio.Task[None] | None = None
@@ -75,6 +84,24 @@ class Recommended:
             }
             for one in found
         ]
+
+    async def about(self, product_id: str, quotes: int) -> dict[str, Any]:
+        """Give a product's name, rating and up to so many words of reviews, as far as known."""
+        if not await self._is_ready():
+            _log.warning("nothing_said_of_a_product", reason="the learner's table is not read yet")
+            return {}
+        name = self._shelf.name_of(product_id)
+        row = self._shelf.reviews.of(product_id)
+        # The keys of authors lie on the disk.
+        said = await asyncio.to_thread(words_about, row, quotes, self._opened)
+        return {"product": name, **said} if name else said
+
+    def _opened(self, quote: Quote) -> str:
+        try:
+            return self._unseal(quote.author, QUOTED, quote.sealed)
+        except (KeyDestroyed, KeyMissing, SealBroken) as error:
+            _log.info("review_left_out", reason=type(error).__name__)
+            return ""
 
     async def stop(self) -> None:
         """Stop following."""

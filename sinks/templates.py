@@ -84,19 +84,22 @@ class TemplateBook:
         self._locale = locale
         self._tiers = tiers or {}
         self._copies: dict[tuple[str, str], _Copy] = {}
+        self._names: dict[str, frozenset[str]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of all messages."""
         return tuple(self._messages)
 
-    def lists_named(self, template: str) -> frozenset[str]:
-        """Lists (`recommended`, `reviews`) that a message speaks of in any language."""
-        named: set[str] = set()
-        for words in self._messages.get(template, {}).values():
-            for _, text in texts_of(words):
-                named |= names_in(text) & LISTS.keys()
-        return frozenset(named)
+    def names_used(self, template: str) -> frozenset[str]:
+        """Variables and lists that a message speaks of in any language."""
+        if template not in self._names:
+            named: set[str] = set()
+            for words in self._messages.get(template, {}).values():
+                for _, text in texts_of(words):
+                    named |= names_in(text)
+            self._names[template] = frozenset(named)
+        return self._names[template]
 
     def render(
         self, template: str, locale: str, variables: Mapping[str, Any], *, short: bool = False
@@ -108,7 +111,11 @@ class TemplateBook:
         and WordsBroken for words that can't be filled in.
         """
         copy = self._copy(template, locale)
-        values = {"shop": self._shop, **copy.defaults, **self._known(copy.locale, variables)}
+        known = self._known(copy.locale, variables)
+        if "product" in copy.defaults and known.get("product") == known.get("product_id", ""):
+            # A number is no name: better the words' own for what it is about.
+            known.pop("product", None)
+        values = {"shop": self._shop, **copy.defaults, **known}
         subject = _line(copy.plain["subject"].fill(values))
         if short:
             return Rendered(subject, copy.plain["short"].fill(values).strip(), "")

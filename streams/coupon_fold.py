@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from models import coupon_desk, coupon_orders, coupon_words, purse_desk
+from models import coupon_desk, coupon_news, coupon_orders, coupon_words, purse_desk
 from models.clock import HOUR_MS
 from models.coupon_desk import DeskEvent, Heard
 from models.coupon_orders import OrderRow
@@ -41,8 +41,9 @@ from models.coupons import (
 )
 from models.effects import DeadLetter, encode
 from models.events import ClockMark
-from models.events import encode as encode_record
+from models.events import encode as encode_event
 from models.purse_desk import PurseRow
+from models.tokens import partition_of
 from streams import topics
 from streams.fold import Interval, Output, PoisonError, placed
 
@@ -192,7 +193,7 @@ class CouponFold:
         self._is_awaited = self._is_awaited or bool(said)
         events = self._topic_of(topics.EVENTS)
         self._outputs += [
-            Output(events, None, encode_record(one.record), one.partition) for one in said
+            Output(events, None, encode_event(one.record), one.partition) for one in said
         ]
 
     def _tell(
@@ -235,9 +236,22 @@ class CouponFold:
         self._outputs.append(
             Output(self._topic_of(topics.COUPON_VERDICTS), key, coupon_words.encode(judged))
         )
+        self._tell_owner(judged, heard)
         if verdict.outcome is Outcome.REDEEMED and not verdict.repeated:
             has = OrderHas(event.at_ms, order_id, heard.key)
             self._say(CouponWord(key=order_key(order_id), event=has))
+
+    def _tell_owner(self, judged: CouponJudged, heard: Heard) -> None:
+        event = coupon_news.news(judged, heard.before, heard.after)
+        if event is not None:
+            self._outputs.append(
+                Output(
+                    self._topic_of(topics.EVENTS),
+                    event.customer.encode(),
+                    encode_event(event),  # type: ignore[arg-type]
+                    partition_of(event.customer, self._partitions),
+                )
+            )
 
     def _say(self, word: CouponWord) -> None:
         self._outputs.append(

@@ -11,13 +11,14 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 import models.playbook
+from models.playbook.check import check
 from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.topics import TOPICS, Topic
 
 DYNAMIC_TOPIC_CONFIG = 1
 VISIBLE_WITHIN_S = 20.0
-STARTER = Path(models.playbook.__file__).with_name("starter.yaml")
+DEMO = Path(models.playbook.__file__).with_name("demo.yaml")
 
 
 class TopicTrouble(ServerError):
@@ -43,17 +44,31 @@ def prepare(settings: Settings) -> list[str]:
 
 
 async def begin_playbook(settings: Settings) -> list[str]:
-    """Where no edition of the playbook is, make the starter the first, so that a demo shows one."""
+    """Where no edition of the playbook is, make the demo's the first, with its packs."""
     from streams.playbook_editions import apply_files, read_editions  # noqa: PLC0415  (as above)
 
     if (await read_editions(settings)).known:
         return []
-    text = STARTER.read_text("utf-8")
-    note = "the starter of this release"
-    await apply_files(
-        settings, STARTER.name, {STARTER.name: text}, by="demo", note=note, based_on=0
-    )
-    return ["the starter playbook applied as edition 1"]
+    note = "the demo's cases, of this release"
+    await apply_files(settings, DEMO.name, demo_files(), by="demo", note=note, based_on=0)
+    return ["the demo's playbook applied as edition 1"]
+
+
+def demo_files() -> dict[str, str]:
+    """Read the demo's playbook: its first file and the ready packs that it includes."""
+    read: dict[str, str] = {}
+
+    def fetch(name: str) -> bytes | None:
+        path = DEMO.parent / name
+        if not path.is_file():
+            return None
+        read[name] = path.read_text("utf-8")
+        return read[name].encode()
+
+    main = fetch(DEMO.name)
+    assert main is not None  # noqa: S101
+    check(DEMO.name, main, fetch)
+    return read
 
 
 async def ensure_topics(settings: Settings) -> list[str]:

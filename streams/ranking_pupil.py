@@ -1,6 +1,7 @@
 """The ranking's learner, and the shop's knowledge of its items, as a pupil of the lessons' fold.
 
-Each item is a row of the learner's table, `item:REF`, the sums over all of them another, `shop`.
+Each item is a row of the learner's table, `item:REF`, the sums over all of them another, `shop`;
+what customers say of an item is `review:REF`.
 Whoever recommends reads these rows there (`sinks/model_shelf.py`).
 """
 
@@ -8,25 +9,38 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from models.effects import BasketLesson, ItemMet
+from models.effects import BasketLesson, ItemMet, ItemReviewed
 from models.events import ModelName
 from models.item_knowledge import ItemKnowledge
 from models.item_memory import item_ref
-from models.item_rows import ITEM_PREFIX, SHOP_KEY, item_key, put_row
+from models.item_reviews import ItemReviews
+from models.item_rows import (
+    ITEM_PREFIX,
+    REVIEW_PREFIX,
+    SHOP_KEY,
+    item_key,
+    put_reviews,
+    put_row,
+    review_key,
+)
 from models.ranking import RankingSnapshot, board
 from models.ranking_learner import LESSONS_BEFORE_USE, LearnedRanking, RankingLearner
+
+ItemLesson = BasketLesson | ItemMet | ItemReviewed
 
 
 class RankingPupil:
     """Implements streams.pupil.Pupil."""
 
     model: ModelName = "ranking"
-    lesson_types = frozenset({BasketLesson, ItemMet})
-    prefixes = (ITEM_PREFIX, SHOP_KEY)
+    lesson_types = frozenset({BasketLesson, ItemMet, ItemReviewed})
+    prefixes = (ITEM_PREFIX, REVIEW_PREFIX, SHOP_KEY)
 
     def __init__(self) -> None:
         self.learner = RankingLearner()
         self.knowledge = ItemKnowledge()
+        self.reviews = ItemReviews()
+        self._reviewed: dict[int, None] = {}
         self._touched: dict[int, None] = {}
         self._forgotten: set[int] = set()
 
@@ -41,20 +55,23 @@ class RankingPupil:
         learned = self.learner.lessons
         return learned if learned >= LESSONS_BEFORE_USE else 0
 
-    def examine(self, lesson: BasketLesson | ItemMet) -> None:
+    def examine(self, lesson: ItemLesson) -> None:
         """Raise ValueError for an order without a gap for each item."""
         if type(lesson) is BasketLesson and len(lesson.gaps) != len(lesson.items):
             raise ValueError(f"{len(lesson.gaps)} gaps for {len(lesson.items)} items")
 
-    def learn(self, lessons: list[BasketLesson | ItemMet]) -> None:
-        """Learn one day's orders and sights of items, in the order in which they happened."""
+    def learn(self, lessons: list[ItemLesson]) -> None:
+        """Learn one day's orders, sights and reviews of items, in the order in which they came."""
         self._forget(self.knowledge.rank_popular())
+        self._reviewed |= dict.fromkeys(self.reviews.forget())
         for lesson in sorted(lessons, key=_order):
             if type(lesson) is BasketLesson:
                 self._learn_basket(lesson)
             elif type(lesson) is ItemMet:
                 place = self._meet(lesson.item.product_id, lesson)
                 self.knowledge.wanted(place, lesson.at_ms)
+            elif type(lesson) is ItemReviewed:
+                self._reviewed[_review(self.reviews, lesson)] = None
 
     def _forget(self, refs: list[int]) -> None:
         if refs:
@@ -89,9 +106,11 @@ class RankingPupil:
         known = None if learned is None else msgspec.msgpack.decode(learned, type=LearnedRanking)
         self.learner = RankingLearner(known)
         self.knowledge = ItemKnowledge()
+        self.reviews, self._reviewed = ItemReviews(), {}
         self._touched, self._forgotten = {}, set()
         for key, row in rows.items():
-            put_row(self.knowledge, key, row)
+            if not put_reviews(self.reviews, key, row):
+                put_row(self.knowledge, key, row)
 
     def rows(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Give the items that were sold or met since this was asked last, and the shop's sums.
@@ -100,6 +119,10 @@ class RankingPupil:
         """
         touched, self._touched = self._touched, {}
         forgotten, self._forgotten = self._forgotten, set()
+        reviewed, self._reviewed = self._reviewed, {}
+        for ref in reviewed:
+            of_item = self.reviews.row(ref)
+            yield review_key(ref), None if of_item is None else msgspec.msgpack.encode(of_item)
         knowledge = self.knowledge
         for ref in sorted(forgotten - knowledge.index.keys()):
             yield item_key(ref), None
@@ -109,6 +132,16 @@ class RankingPupil:
             yield SHOP_KEY, msgspec.msgpack.encode(knowledge.shop)
 
 
-def _order(lesson: BasketLesson | ItemMet) -> tuple[int, str, str]:
-    name = lesson.order_id if type(lesson) is BasketLesson else lesson.item.product_id  # type: ignore[union-attr]
+def _review(reviews: ItemReviews, lesson: ItemReviewed) -> int:
+    return reviews.add(lesson.product_id, lesson.at_ms, lesson.rating, lesson.quote)
+
+
+def _order(lesson: ItemLesson) -> tuple[int, str, str]:
+    match lesson:
+        case BasketLesson():
+            name = lesson.order_id
+        case ItemMet():
+            name = lesson.item.product_id
+        case ItemReviewed():
+            name = lesson.product_id
     return lesson.at_ms, lesson.customer, name

@@ -12,8 +12,7 @@ from models.customer import Customer, decode_row
 from models.tokens import is_customer_key, token_of
 from sinks.patience import Opened
 from streams import topics
-from streams.replay.complete_journey import NAME as COMPLETE_JOURNEY
-from streams.replay.complete_journey import CompleteJourney
+from streams.replay.demo import year_of
 from streams.settings import Settings
 
 _FETCH_BYTES = 8_000_000
@@ -85,12 +84,12 @@ async def read_log(settings: Settings) -> LogTally:
 
 def read_source(name: str, token_key: bytes) -> SourceTally | None:
     """Read the ids of a replayed source again from the source; None where it cannot be found."""
-    source, _, days = name.partition(":")
-    if source != COMPLETE_JOURNEY:
+    year = year_of(name)
+    if year is None:
         return None
-    tally = SourceTally(source, defaultdict(set), defaultdict(set))
+    tally = SourceTally(name.partition(":")[0], defaultdict(set), defaultdict(set))
     tokens: dict[str, str] = {}
-    for one in CompleteJourney(int(days.removesuffix("-days")) if days else None).named():
+    for one in year.named():
         token = tokens.get(one.customer_id)
         if token is None:
             token = tokens[one.customer_id] = token_of(token_key, "customer", one.customer_id)

@@ -46,6 +46,8 @@ SAID = {
     "coupon_issued": "a coupon was given",
     "coupon_applied": "a coupon was redeemed",
     "coupon_denied": "a coupon was refused",
+    "coupon_returned": "a coupon of ours is good again, its order was undone",
+    "coupon_ended": "a coupon of ours expired or was revoked unused",
     "ticket_opened": "the customer complained or asked",
     "ticket_answered": "the service desk answered",
     "ticket_closed": "a complaint was solved",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models import daybook
+from models import daybook, held_coupons
 from models.clock import DAY_MS, day_of
 from models.customer import Customer, Service, Tier, mean_gap_days
 from models.dormancy import Dormancy, silence_days
@@ -162,6 +162,23 @@ def _reachable(scope: Scope) -> list[str]:
     ]
 
 
+def _open_coupons(scope: Scope) -> list[held_coupons.HeldCoupon]:
+    held, now_ms = scope.customer.held_coupons, scope.now_ms
+    return [one for one in held if held_coupons.is_open(one, now_ms)]
+
+
+def _coupon_days_left(scope: Scope) -> int:
+    ends = [one.until_ms for one in _open_coupons(scope) if one.until_ms]
+    if not ends:
+        raise Unanswerable
+    return (min(ends) - scope.now_ms) // DAY_MS
+
+
+def _standing_perks(scope: Scope) -> list[str]:
+    perks = scope.customer.playbook.perks
+    return sorted(name for name, until_ms in perks.items() if not 0 < until_ms <= scope.now_ms)
+
+
 CHANNELS = tuple(one.value for one in Channel)
 MESSAGE_CHANNELS = tuple(one.value for one in MessageChannel)
 TIERS = tuple(one.value for one in Tier)
@@ -270,6 +287,13 @@ CUSTOMER_FIELDS: Mapping[str, FieldKind] = {
         "coupons_issued": _count("coupons given", lambda scope: scope.customer.coupons_issued),
         "coupons_applied": _count("coupons redeemed", lambda scope: scope.customer.coupons_applied),
         "coupons_denied": _count("coupons refused", lambda scope: scope.customer.coupons_denied),
+        "coupons_open": _count(
+            "coupons given and not yet redeemed or ended, of the last few",
+            lambda scope: len(_open_coupons(scope)),
+        ),
+        "coupon_days_left": FieldKind(
+            INT, "whole days until the first of them ends", _coupon_days_left, True, low=0
+        ),
         "messages_sent": _count("messages sent", lambda scope: scope.customer.messages_sent),
         "messages_opened": _count("messages opened", lambda scope: scope.customer.messages_opened),
         "messages_clicked": _count(
@@ -300,6 +324,12 @@ CUSTOMER_FIELDS: Mapping[str, FieldKind] = {
             "mean rating of products, 1 to 5",
             lambda service: service.review_sum,
             lambda service: service.reviews,
+        ),
+        "tags": FieldKind(
+            STRINGS, "tags that rules gave", lambda scope: scope.customer.playbook.tags
+        ),
+        "perks": FieldKind(
+            STRINGS, "perks the customer has now, by tier or by a rule", _standing_perks
         ),
         "traits": FieldKind(
             MAP, "what the shop told of the customer", lambda scope: scope.customer.traits

@@ -26,9 +26,9 @@ from models.playbook.fields import (
     Scope,
 )
 from models.playbook.playbook import Playbook, Trigger
-from models.playbook.program import Program, compile_steps, fingerprint
+from models.playbook.program import Do, Program, compile_steps, fingerprint
 from models.playbook.shop import Cap
-from models.playbook.then import Branch, steps_in
+from models.playbook.then import Branch, Give, Send, steps_in
 from models.playbook.when import (
     OnCadence,
     OnEnteringSegment,
@@ -71,6 +71,15 @@ class Rule:
     def priority(self) -> int:
         """Of two rules at the same moment the higher goes first."""
         return self.trigger.guard.priority
+
+    @property
+    def gives_coupons(self) -> bool:
+        """Whether a step gives one."""
+        steps = [op.step for op in self.program.ops if isinstance(op, Do)]
+        return any(
+            isinstance(step, Give) or (isinstance(step, Send) and bool(step.offer))
+            for step in steps
+        )
 
     @property
     def needs_foretelling(self) -> bool:

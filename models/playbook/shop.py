@@ -79,7 +79,10 @@ class Shop(Part, frozen=True):
     locales: Annotated[
         tuple[str, ...], Key("Languages in which every message must be written.", LOCALE)
     ] = ()
-    country: Annotated[str, Key("Country whose holidays are kept, as TW or DE.", COUNTRY)] = ""
+    country: Annotated[
+        str,
+        Key("Country whose holidays are kept where the customer's is not known, as TW.", COUNTRY),
+    ] = ""
     calendars: Annotated[
         dict[str, Calendar], Key("Calendars by name, for triggers on a holiday.", names=NAME)
     ] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import field
 
+from models.clock import DAY_MS
 from models.playbook.event_fields import EVENTS
 from models.playbook.fields import DORMANCIES, TIERS
 from models.playbook.keys import Key, Part
@@ -137,13 +138,20 @@ class OnCustomerDate(Part, frozen=True):
 
 
 class OnHoliday(Part, frozen=True):
-    """A holiday comes; in the customer's time zone."""
+    """A holiday comes; in the customer's country, as far as it is known, and time zone."""
 
     holiday: Annotated[
         tuple[str, ...],
         Key("The holiday, a calendar of the shop, or several.", reference("calendars", HOLIDAYS)),
     ]
-    country: Annotated[str, Key("As kept there; the shop's own when left out.", COUNTRY)] = ""
+    country: Annotated[
+        str,
+        Key(
+            "For everybody as kept there; as kept in the customer's country (trait country) when"
+            " left out, or in the shop's where that is not known.",
+            COUNTRY,
+        ),
+    ] = ""
     before_ms: Annotated[int, Key("How long before it: 1d is its eve.", OFFSET)] = field(
         name="before", default=0
     )
@@ -158,6 +166,20 @@ class OnReplenishment(Part, frozen=True):
     replenishment: Annotated[tuple[str, ...], Key("Categories of the products, or all.", TEXT)]
     before_ms: Annotated[int, Key("How long before it is used up.", OFFSET)] = field(
         name="before", default=0
+    )
+
+
+class OnCouponEnding(Part, frozen=True):
+    """A coupon the customer holds is about to end, and is not redeemed."""
+
+    coupon_expires: Annotated[
+        tuple[str, ...], Key("Offers (or the shop's campaigns) of the coupons, or all.", TEXT)
+    ]
+    before_ms: Annotated[int, Key("How long before it ends.", DURATION)] = field(
+        name="before", default=3 * DAY_MS
+    )
+    good_for_ms: Annotated[int, Key("Only coupons that are good for so long at least.", OFFSET)] = (
+        field(name="good_for", default=0)
     )
 
 
@@ -186,5 +208,6 @@ When = (
     | OnCustomerDate
     | OnHoliday
     | OnReplenishment
+    | OnCouponEnding
     | OnCadence
 )

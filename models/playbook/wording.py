@@ -32,6 +32,8 @@ VARIABLES: Mapping[str, str] = {
     "category": "the product's category",
     "brand": "the product's brand",
     "price": "what the product costs",
+    "product_rating": "its mean rating by customers, 1 to 5",
+    "product_reviews": "how many reviews it has",
     "order_id": "the order it is about",
     "offer": "the offer's name in the playbook",
     "offer_percent": "percent off",

@@ -40,7 +40,7 @@ LINES = (
     "short",
 )
 """Texts of a message that are one line each; beside them stand its paragraphs."""
-NUMBERS = ("orders", "days_silent", "offer_percent")
+NUMBERS = ("orders", "days_silent", "offer_percent", "product_rating", "product_reviews")
 """Variables that are numbers whenever they are known."""
 ALWAYS_KNOWN = frozenset({"shop", "tier", "tier_name", "unsubscribe_url"})
 OF_AN_OFFER = frozenset(

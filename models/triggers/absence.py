@@ -36,6 +36,7 @@ _MOMENTS = {
     "OnCustomerDate": "the customer's day",
     "OnHoliday": "the holiday",
     "OnReplenishment": "a product being used up",
+    "OnCouponEnding": "a coupon running out",
     "OnCadence": "the next beat",
 }
 

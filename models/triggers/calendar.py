@@ -13,12 +13,14 @@ from models.anniversary import LeapDay, Origin, Unread, birthday_of, next_annive
 from models.clock import DAY_MS, MINUTE_MS
 from models.customer import Customer
 from models.events import Line
-from models.holidays import Absent, next_before
+from models.held_coupons import HeldCoupon, is_open
+from models.holidays import Absent, market_of, next_before
 from models.item_memory import SPOILT, Bought, bought, item_ref
 from models.local_time import Zone, date_of, local_day, moment_of
 from models.playbook.when import (
     MORNING_MINUTES,
     OnCadence,
+    OnCouponEnding,
     OnCustomerDate,
     OnHoliday,
     OnReplenishment,
@@ -58,7 +60,7 @@ def next_due(
     if isinstance(when, OnCustomerDate):
         return _customer_date(when, customer, shop, after_ms)
     if isinstance(when, OnHoliday):
-        return _holiday(when, shop.of(customer).zone, shop, after_ms)
+        return _holiday(when, customer, shop, after_ms)
     if isinstance(when, OnCadence):
         return _beat(when, shop.of(customer).zone, after_ms, since_ms) if since_ms else None
     if isinstance(when, OnSilence):
@@ -114,10 +116,16 @@ def _time_in(value: object) -> datetime | None:
         return None
 
 
-def _holiday(when: OnHoliday, zone: Zone, shop: ShopPlace, after_ms: int) -> Due | None:
-    """Give the first of several; two that fall on one day are one occasion."""
+def _holiday(when: OnHoliday, customer: Customer, shop: ShopPlace, after_ms: int) -> Due | None:
+    """Give the first of several; two that fall on one day are one occasion.
+
+    A holiday is on the day on which the customer's own country keeps it, unless the rule names
+    one; who lives where it is not kept has none. The shop's own calendars are everybody's.
+    """
+    zone = shop.of(customer).zone
     days, rest_ms = divmod(when.before_ms, DAY_MS)
-    market, asked_ms = when.country or shop.country, after_ms + rest_ms
+    market = when.country or market_of(customer.traits.get("country"), shop.country)
+    asked_ms = after_ms + rest_ms
     coming: list[tuple[int, int]] = []
     for name in when.holiday:
         own = shop.calendars.get(name)
@@ -210,6 +218,21 @@ def refill_due(
     if at_ms <= after_ms:
         return None
     return Due(at_ms, f"refill@{product_id}@{record.last_day}", product_id)
+
+
+def coupon_due(when: OnCouponEnding, coupon: HeldCoupon, after_ms: int) -> Due | None:
+    """When a coupon is to be reminded of; None for others than are asked for, and once it is over.
+
+    Its occasion is "CODE@" and its end: one that was given again is reminded of again.
+    """
+    at_ms = coupon.until_ms - when.before_ms
+    if not coupon.until_ms or at_ms <= after_ms or not is_open(coupon, at_ms):
+        return None
+    if _ALL not in when.coupon_expires and coupon.offer not in when.coupon_expires:
+        return None
+    if coupon.until_ms - coupon.given_ms < when.good_for_ms:
+        return None
+    return Due(at_ms, f"{coupon.code}@{coupon.until_ms}", coupon.code)
 
 
 def _interval_days(record: Bought) -> int:

@@ -14,13 +14,18 @@ from models.effects import EventFolded
 from models.events import (
     TYPES,
     Absorbed,
+    CouponApplied,
+    CouponEnded,
+    CouponIssued,
+    CouponReturned,
     CustomerIdentified,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
 )
-from models.playbook.rulebook import Rulebook
-from models.playbook.when import OnCadence
+from models.held_coupons import OURS
+from models.playbook.rulebook import Rule, Rulebook
+from models.playbook.when import OnCadence, OnCouponEnding
 from models.triggers import changes, standing
 from models.triggers.changes import Was
 from models.triggers.moment import Moment, moment_of
@@ -30,6 +35,7 @@ from models.view import View
 
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
 _MOVES_MOMENTS = _MOVES_ORDERS | {CustomerIdentified}
+_MOVES_COUPONS = frozenset({CouponIssued, CouponApplied, CouponReturned, CouponEnded, Absorbed})
 _UNCOUNTED = frozenset({"repeated", "cancelled"})
 
 
@@ -61,7 +67,7 @@ def on_event(
     ready: list[Run] = []
     if folded is None or folded.order_state not in _UNCOUNTED:
         for rule in book.candidates(kind, moment.scope):
-            if moment.holds(rule, rule.begins):
+            if not _would_go_on(rule, event) and moment.holds(rule, rule.begins):
                 run = begin_at_event(moment, rule, event, at_ms)
                 if run is not None:
                     ready.append(run)
@@ -77,8 +83,14 @@ def _concerns(book: Rulebook, event: Any, kind: str, customer: Customer, was: Wa
         book.is_about(kind)
         or book.is_watched
         or type(event) in _MOVES_MOMENTS
+        or (type(event) in _MOVES_COUPONS and bool(book.at(OnCouponEnding)))
         or was != changes.standing(customer)
     )
+
+
+def _would_go_on(rule: Rule, event: Any) -> bool:
+    """Whether a coupon that a rule gives would have a rule give the next, and so for ever."""
+    return type(event) is CouponIssued and event.source == OURS and rule.gives_coupons
 
 
 def _wind(moment: Moment, event: Any) -> None:
@@ -91,6 +103,8 @@ def _wind(moment: Moment, event: Any) -> None:
             standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:
         standing.wind(moment, standing.OF_TRAITS, anew=True)
+    if kind in _MOVES_COUPONS:
+        standing.wind_coupons(moment)
     standing.wind(moment, (OnCadence,))
 
 

@@ -15,6 +15,8 @@ MOMENT = "moment"
 RUNS_AT_MOST = 24
 SAID_AT_MOST = 96
 TAGS_AT_MOST = 32
+PERKS_AT_MOST = 32
+_FOR_GOOD_MS = 10**15
 
 
 class Run(msgspec.Struct, array_like=True, gc=False):
@@ -83,6 +85,14 @@ def remember_said(notes: Notes, name: str, at_ms: int) -> None:
         del notes.said[min(notes.said, key=lambda one: (notes.said[one], one))]
 
 
+def remember_perk(notes: Notes, name: str, until_ms: int) -> None:
+    """Note that a perk was granted, for good with 0; of too many the one that ends first goes."""
+    perks = {**notes.perks, name: until_ms}
+    while len(perks) > PERKS_AT_MOST:
+        del perks[min(perks, key=lambda one: (perks[one] or _FOR_GOOD_MS, one))]
+    notes.perks = perks
+
+
 def merged(mine: Notes, theirs: Notes, limits: Caps | None) -> Notes:
     """What is remembered of two names of one person; the row is armed again when next looked at."""
     runs = {run.key: run for run in [*theirs.runs, *mine.runs]}
@@ -93,9 +103,10 @@ def merged(mine: Notes, theirs: Notes, limits: Caps | None) -> Notes:
         segments=sorted({*mine.segments, *theirs.segments}),
         beyond=sorted({*mine.beyond, *theirs.beyond}),
         tags=sorted({*mine.tags, *theirs.tags})[:TAGS_AT_MOST],
-        perks={**theirs.perks, **mine.perks},
         subject=_subject(mine.subject, theirs.subject),
     )
+    for perk, until_ms in {**theirs.perks, **mine.perks}.items():
+        remember_perk(both, perk, until_ms)
     for said in (theirs.said, mine.said):
         for name, at_ms in said.items():
             remember_said(both, name, max(at_ms, both.said.get(name, 0)))

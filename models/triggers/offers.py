@@ -2,7 +2,9 @@
 
 from models import partition_budgets
 from models.budget import Spending
+from models.coupon_codes import read_code, spelled
 from models.coupon_issue import Given, Issue, issue
+from models.held_coupons import HeldCoupon
 from models.local_time import date_of, local_day
 from models.partition_budgets import Outcome
 from models.partition_clock import next_coupon
@@ -65,6 +67,18 @@ def told(moment: Moment, offer: Offer, coupon: str) -> dict[str, str | int | flo
             pass
     if shop:
         variables["currency"] = shop.currency
+    return variables
+
+
+def told_of(moment: Moment, coupon: HeldCoupon) -> dict[str, str | int | float]:
+    """Put a coupon that the customer holds into words; its terms, where the playbook has them."""
+    code = spelled(coupon.code) if read_code(coupon.code) else coupon.code
+    offer = moment.book.book.offers.get(coupon.offer)
+    variables: dict[str, str | int | float] = {"coupon": code}
+    if offer is not None:
+        variables = told(moment, offer, code)
+    until_day = local_day(moment.book.place.of(moment.customer).zone, coupon.until_ms)
+    variables["coupon_until"] = date_of(until_day).isoformat()
     return variables
 
 

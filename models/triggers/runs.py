@@ -6,6 +6,7 @@ when its time comes is decided anew, as the customer is then.
 
 from typing import Any
 
+from models import held_coupons
 from models.assignment import arm_of
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, find_timer, ref_of
@@ -23,7 +24,7 @@ from models.events import (
 from models.playbook.program import Choose, Do, Draw, Jump, Pause
 from models.playbook.rulebook import Rule
 from models.playbook.then import Send
-from models.playbook.when import OnCadence, OnEvent
+from models.playbook.when import OnCadence, OnCouponEnding, OnEvent
 from models.triggers.guards import is_due_once, is_left_alone, once_name
 from models.triggers.moment import Moment, receipt
 from models.triggers.notes import RUNS_AT_MOST, Run, key_of, remember_said, run_of
@@ -336,6 +337,10 @@ def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
         reason = f"{' or '.join(when.unless)} in the meantime"
         moment.effects.append(receipt(moment, run, "cancelled", reason))
         return False
+    if isinstance(when, OnCouponEnding) and not _is_still_good(moment, run):
+        reason = "the coupon is redeemed or over in the meantime"
+        moment.effects.append(receipt(moment, run, "cancelled", reason))
+        return False
     if not moment.holds(rule, rule.may_act):
         if waited:
             reason = "its condition does not hold any more"
@@ -355,6 +360,11 @@ def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
     if holdout is not None and rule.trigger.guard.holdout and not run.arm:
         run.propensity = 1.0 - holdout.share
     return True
+
+
+def _is_still_good(moment: Moment, run: Run) -> bool:
+    coupon = held_coupons.find(moment.customer.held_coupons, run.item)
+    return coupon is not None and held_coupons.is_open(coupon, moment.now_ms)
 
 
 def _first(rule: Rule) -> str:

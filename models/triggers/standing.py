@@ -8,18 +8,20 @@ again when it comes due (rearming a silence costs no write per event, however ma
 from bisect import bisect_left, bisect_right
 from typing import Any
 
+from models import held_coupons
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, find_timer, ref_of
 from models.events import Line
 from models.playbook.rulebook import Rule
 from models.playbook.when import (
     OnCadence,
+    OnCouponEnding,
     OnCustomerDate,
     OnHoliday,
     OnReplenishment,
 )
-from models.triggers import changes
-from models.triggers.calendar import Due, next_due, refill_due, refills
+from models.triggers import changes, offers
+from models.triggers.calendar import Due, coupon_due, next_due, refill_due, refills
 from models.triggers.moment import Moment
 from models.triggers.notes import MOMENT, Run, remember_said
 from models.triggers.runs import RUN, begin, cancel
@@ -55,6 +57,7 @@ def arm(moment: Moment, *, is_new: bool) -> None:
     notes.beyond = [one for one in notes.beyond if one.removeprefix(changes.ENDED) in rules]
     wind(moment, _ALL, anew=True)
     wind_silences(moment, anew=True)
+    wind_coupons(moment)
     if moment.book.is_watched:
         _look_again(moment)
     else:
@@ -150,6 +153,19 @@ def wind_refills(moment: Moment, lines: tuple[Line, ...]) -> None:
             customer.timers.remove(timer)
 
 
+def wind_coupons(moment: Moment) -> None:
+    """Wind a timer for each coupon that is to be reminded of, and none for what is over."""
+    customer = moment.customer
+    for rule in moment.book.at(OnCouponEnding):
+        when: Any = rule.trigger.when
+        dues = [coupon_due(when, one, moment.now_ms) for one in customer.held_coupons]
+        wanted = {f"{rule.name}{ABOUT}{due.item}": due for due in dues if due is not None}
+        for timer in [one for one in customer.timers if _rule_name(one) == rule.name]:
+            _set(customer, timer.item, timer, wanted.pop(timer.item, None))
+        for name, due in wanted.items():
+            _set(customer, name, None, due)
+
+
 def _rule_name(timer: Timer) -> str:
     return timer.item.partition(ABOUT)[0] if timer.rule == MOMENT else ""
 
@@ -189,6 +205,11 @@ def come(moment: Moment, timer: Timer) -> list[Run]:
             found = _begun(moment, rule, still, {"product_id": product})
         elif still is not None:
             _set(customer, timer.item, None, still)
+    elif isinstance(when, OnCouponEnding):
+        coupon = held_coupons.find(customer.held_coupons, product)
+        still = coupon_due(when, coupon, timer.due_ms - 1) if coupon is not None else None
+        if coupon is not None and still is not None and still.at_ms == timer.due_ms:
+            found = _begun(moment, rule, still, offers.told_of(moment, coupon))
     else:
         still = next_due(when, customer, place, timer.due_ms - 1)
         if still is not None and still.at_ms == timer.due_ms:

@@ -16,7 +16,7 @@ from models.playbook.then import Call, Give, Grant, Send, Tag, Task, Untag
 from models.triggers import offers
 from models.triggers.guards import Obstacle, obstacle
 from models.triggers.moment import Moment, asked_for, occasion_of, receipt
-from models.triggers.notes import TAGS_AT_MOST, Run
+from models.triggers.notes import TAGS_AT_MOST, Run, remember_perk
 
 SENT, HELD, ASKS = "sent", "held", "asks"
 DAY_MS = 86_400_000
@@ -180,7 +180,7 @@ def grant(moment: Moment, run: Run, perk: str) -> str:
     until_ms = 0
     if granted is not None and granted.valid_ms is not None:
         until_ms = moment.now_ms + granted.valid_ms
-    moment.notes.perks = {**moment.notes.perks, perk: until_ms}
+    remember_perk(moment.notes, perk, until_ms)
     said = receipt(moment, run, SENT, action="perk", offer=perk)
     moment.effects += [_unsent(moment, said, {"perk": perk, "perk_until_ms": until_ms}), said]
     return SENT

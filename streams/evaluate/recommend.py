@@ -20,7 +20,6 @@ import numpy as np
 import pandas as pd
 
 from models.clock import DAY_MS
-from models.effects import BasketLesson, ItemMet
 from models.events import Line
 from models.item_memory import ItemMemory
 from models.recommendation import recommend
@@ -28,7 +27,7 @@ from streams.evaluate.drive import Drive
 from streams.evaluate.history import Column, read
 from streams.evaluate.outcome import BadQuestion, Outcome, Plot, Say, Series
 from streams.loop import COLLECT_AFTER
-from streams.ranking_pupil import RankingPupil
+from streams.ranking_pupil import ItemLesson, RankingPupil
 
 WARM_SHARE = 0.25
 # Without times baskets of a customer are taken to lie so far apart, and to end on one day.
@@ -99,7 +98,7 @@ class TimedPupil(RankingPupil):
         super().__init__()
         self.learned_s = 0.0
 
-    def learn(self, lessons: list[BasketLesson | ItemMet]) -> None:
+    def learn(self, lessons: list[ItemLesson]) -> None:
         """Learn one day's lessons."""
         began_s = time.perf_counter()
         super().learn(lessons)

@@ -2,7 +2,8 @@
 
 Its partitions are read side by side and put into one order of time; a little of each is held. Left
 out are records of the whole partition, what merges passed on (the rehearsal passes it on anew) and
-what the dispatcher said of messages, which were another playbook's. What is sealed stays sealed.
+what the dispatcher said of messages and the coupons' fold of coupons, which were another
+playbook's. What is sealed stays sealed.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from models.events import Absorbed, Adopted, BudgetAnswered, ClockMark, CustomerEvent, decode
+from models.held_coupons import OURS as COUPONS
 from sinks.dispatch_receipts import SOURCE as DISPATCHER
 from streams import topics
 from streams.replay.history import BadHistory
@@ -22,6 +24,7 @@ from streams.settings import Settings
 
 LIVE = "live"
 _POLL_MS = 500
+_OWN = frozenset({DISPATCHER, COUPONS})
 
 
 class OwnLog:
@@ -80,7 +83,7 @@ class OwnLog:
             self.last_ms = max(self.last_ms, event.at_ms)
         if isinstance(event, ClockMark | Adopted | Absorbed | BudgetAnswered):
             return None
-        return None if event.via or event.source == DISPATCHER else event
+        return None if event.via or event.source in _OWN else event
 
     async def _opened(
         self, place: TopicPartition, consumers: list[AIOKafkaConsumer]

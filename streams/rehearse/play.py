@@ -7,10 +7,12 @@ from typing import Any
 
 from models.effects import Action
 from models.events import Event
+from models.item_reviews import QUOTED
 from models.playbook.rulebook import Rulebook
 from models.segment import ANONYMOUS, Door, Rejected, finish, parse
 from models.tokens import token_of
 from streams.rehearse.scenario import SOURCE, Happening, Scenario
+from streams.rehearse.sights import Sights
 from streams.rehearse.stage import Stage
 from streams.rehearse.told import MESSAGE, SHOWN, told
 
@@ -47,13 +49,14 @@ def play(
     scenario: Scenario, rulebook: Rulebook | None, *, currency: str, locale: str = ""
 ) -> Rehearsal:
     """Play a scenario from its first event to its end."""
-    stage, rehearsal = Stage(rulebook), Rehearsal(locale)
+    sights, rehearsal = Sights(), Rehearsal(locale)
+    stage = Stage(rulebook, learn=sights)
     names: dict[str, str] = {}
     for event in _events(scenario, currency, locale, names):
         stage.take(event)  # type: ignore[arg-type]
-        _note(stage, scenario, names, rehearsal)
+        _note(stage, scenario, names, rehearsal, sights)
     stage.advance(scenario.until_ms)
-    _note(stage, scenario, names, rehearsal)
+    _note(stage, scenario, names, rehearsal, sights)
     for customer, name in names.items():
         row = stage.customer(customer)
         if row is not None and row.tier and not row.merged_into:
@@ -61,10 +64,15 @@ def play(
     return rehearsal
 
 
-def _note(stage: Stage, scenario: Scenario, names: dict[str, str], rehearsal: Rehearsal) -> None:
+def _note(
+    stage: Stage, scenario: Scenario, names: dict[str, str], rehearsal: Rehearsal, sights: Sights
+) -> None:
     decided, stage.decided = stage.decided, []
     asked, stage.actions = stage.actions, []
-    rehearsal.messages += [one for one in asked if one.kind == MESSAGE]
+    messages = [one for one in asked if one.kind == MESSAGE]
+    for action in messages:
+        sights.fill_in(action)
+    rehearsal.messages += messages
     for one in decided:
         row = stage.customer(one.customer)
         said = told(one, names.get(one.customer, one.customer), row, scenario.time_zone)
@@ -86,7 +94,8 @@ def events_of(
 ) -> list[Event]:
     """Events of the log that a body becomes; `names` learns whose they are.
 
-    Nothing is sealed, since nothing is kept; what the gateway would refuse becomes nothing.
+    Nothing is sealed, since nothing is kept, and nothing personal stays but the words of reviews;
+    what the gateway would refuse becomes nothing.
     """
     drafts = parse(body, Door(received_at_ms=at_ms, currency=currency, source=SOURCE))
     if isinstance(drafts, Rejected):
@@ -110,5 +119,5 @@ def _speaking(one: Happening, locale: str, spoken: set[str]) -> dict[str, Any]:
     return {**body, "context": context}
 
 
-def _hidden(_customer: str, _field: str, _text: str) -> str:
-    return "…"
+def _hidden(_customer: str, field: str, text: str) -> str:
+    return text if field == QUOTED else "…"

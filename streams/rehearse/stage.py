@@ -21,6 +21,7 @@ from sinks.dispatch_receipts import receipts_of
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import PoisonError
+from streams.rehearse.coupon_booth import CouponBooth
 
 PLAYBOOK = ("playbook", 1)
 EVENTS_AT_ONCE = 500
@@ -81,6 +82,7 @@ class Stage:
             seal_raw=bytes.hex,
             coupon_key=bytes(32),
         )
+        self._coupons = CouponBooth(self._record)
 
     async def _load(self, model: str, version: int) -> Any:
         return self._snapshots.get((model, version))
@@ -97,7 +99,7 @@ class Stage:
         """Let time pass, up to and with this moment."""
         if not self.now_ms:
             self._open(to_ms)
-        while (due_ms := self._fold.due_ms()) is not None:
+        while (due_ms := self._due_ms()) is not None:
             stop_ms = max(-(-due_ms // self._grain_ms) * self._grain_ms, self.now_ms + 1)
             if stop_ms > to_ms:
                 break
@@ -116,6 +118,10 @@ class Stage:
         """State of a customer, not to be changed; None: never seen."""
         return self._fold.customer(token.encode())
 
+    def _due_ms(self) -> int | None:
+        dues = [one for one in (self._fold.due_ms(), self._coupons.due_ms) if one is not None]
+        return min(dues, default=None)
+
     def _open(self, at_ms: int) -> None:
         self._mark(at_ms)
         if self._has_playbook:
@@ -129,6 +135,7 @@ class Stage:
         self.now_ms = at_ms
         self._fold_one(encode(ClockMark(at_ms=at_ms)))
         self._seal()
+        self._follow(self._coupons.mark(at_ms))
 
     def _follow(self, records: list[tuple[bytes | None, bytes]]) -> None:
         for key, value in records:
@@ -137,7 +144,7 @@ class Stage:
             self._seal()
 
     def _fold_one(self, value: bytes, key: bytes | None = None) -> None:
-        record = Record(value, next(self._numbers), self.now_ms, key)
+        record = self._record(value, key)
         try:
             if key is None:
                 finished(self._fold.prepare([record]))
@@ -147,6 +154,9 @@ class Stage:
                 raise Broken("an event was taken for a mark")
         except PoisonError as poison:
             raise Broken(poison.reason) from poison
+
+    def _record(self, value: bytes, key: bytes | None = None) -> Record:
+        return Record(value, next(self._numbers), self.now_ms, key)
 
     def _seal(self) -> None:
         self._unsealed = 0
@@ -159,6 +169,8 @@ class Stage:
                 ]
             elif topic == topics.EVENTS:
                 following += pairs
+            elif topic == topics.COUPONS:
+                following += self._coupons.hear([value for _, value in pairs])
             elif topic == topics.ACTIONS:
                 asked = [_decode_action(value) for _, value in pairs]
                 self.actions += asked

@@ -14,8 +14,8 @@ import structlog
 from aiokafka.errors import KafkaError, ProducerFenced
 from rich.console import Console
 
-from streams.replay.complete_journey import CompleteJourney
 from streams.replay.contract import Contract
+from streams.replay.demo import DemoYear
 from streams.replay.history import BadHistory, History
 from streams.replay.history_log import HistoryLog
 from streams.replay.mapped_file import MappedFile
@@ -73,7 +73,7 @@ def find_history(
 ) -> History:
     """Open the history that was asked for; BadHistory says why it can't be."""
     if demo:
-        return CompleteJourney(days)
+        return DemoYear(days)
     if file is None:
         raise BadHistory("name a FILE or give --demo")
     if mapping is None:
@@ -114,6 +114,7 @@ def play(settings: Settings, history: History, *, speed: float | None, live: boo
             speed=speed,
             goes_live=live,
             watch=watch,
+            formerly=history.formerly if isinstance(history, DemoYear) else None,
         )
         try:
             end = asyncio.run(_play(settings, replayer))

@@ -52,7 +52,8 @@ class Replayer:
     """Plays one history; after a broken log `play` may be called again with a new one.
 
     `speed` is log days per second, None: as fast as it goes. `goes_live` False leaves the log's
-    clock at the history's end instead of letting it run on with the wall's.
+    clock at the history's end instead of letting it run on with the wall's. `formerly` is what an
+    older release played in its place: a log that was begun with it goes on with it.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Replayer:
         speed: float | None = None,
         goes_live: bool = True,
         watch: Watcher = lambda _: None,
+        formerly: History | None = None,
     ) -> None:
         self._history = history
+        self._formerly = formerly
         self._contract = contract
         self._adopt_every_days = adopt_every_days
         self._speed = speed
@@ -103,6 +106,8 @@ class Replayer:
 
     async def _begin(self, log: HistoryLog) -> ReplayProgress:
         last = log.progress
+        if last is not None and self._formerly is not None and last.source == self._formerly.name:
+            self._history = self._formerly
         if last is not None and last.source == self._history.name:
             return last
         if last is not None and not last.is_done:

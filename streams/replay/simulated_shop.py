@@ -20,6 +20,13 @@ SOURCE = "simulate"
 CURRENCY = "USD"
 _HOURS = (1, 1, 1, 1, 1, 2, 4, 7, 9, 10, 11, 12, 13, 11, 10, 10, 11, 13, 16, 19, 20, 16, 9, 4)
 _WEEKDAYS = (0.9, 0.85, 0.9, 0.95, 1.1, 1.3, 1.2)
+_REVIEWS = {
+    5: "just what I was looking for",
+    4: "good, and it came in time",
+    3: "it does what it should",
+    2: "I had hoped for more",
+    1: "not for me",
+}
 _COMPLAINTS = ("delivery late", "parcel damaged", "wrong article", "does not work", "invoice")
 _RETURNS = ("too small", "not as shown", "broken", "changed my mind")
 _SEARCHES = ("gift", "sale", "new", "refill", "birthday", "set")
@@ -262,7 +269,8 @@ class _Life:
             {
                 "product_id": product.product_id,
                 "review_id": f"review-{self._who.user_id}-{next(self._numbers)}",
-                "review_body": "A simulated review.",
+                "review_body": f"Simulated review: {_REVIEWS[rating]}.",
+                "published": True,
                 "rating": str(rating),
             },
         )

@@ -16,6 +16,8 @@ from models.decay import DecayedCounts
 from models.effects import EventFolded
 from models.events import (
     CouponApplied,
+    CouponEnded,
+    CouponIssued,
     CustomerIdentified,
     Erased,
     Line,
@@ -134,6 +136,8 @@ def told_event(chance: Random, moment: Moment) -> Any:
         TicketClosed: {"ticket_id": f"{world}t{number + chance.randrange(-4, 4)}"},
         MessageSent: {"action_id": f"{world}a{number}", "message_channel": email, "rule": "r"},
         MessageOpened: {"action_id": f"{world}a{number - 1}", "message_channel": email},
+        CouponIssued: {"coupon": f"{world}coupon{number}", "campaign": f"{world}offer"},
+        CouponEnded: {"coupon": f"{world}coupon{number - 1}"},
         CouponApplied: {"coupon": f"{world}coupon{number}", "discount_cents": 5},
         Tracked: {"name": f"{world}tracked{number}"},
         CustomerIdentified: {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from models.customer import Customer
-from models.effects import BasketLesson, ItemMet
+from models.effects import BasketLesson, ItemMet, ItemReviewed
 from models.events import (
     CustomerEvent,
     Line,
@@ -20,8 +20,10 @@ from models.events import (
 from models.item_knowledge import ItemFacts
 from models.item_memory import CARTED, SPOILT, VIEWED, WISHED, columns, item_ref
 from models.item_notes import LINES_AT_MOST, ONE_ORDER_IN, facts_of, is_lesson
+from models.item_reviews import Quote
 from models.step import Effect
 from tests.builders import (
+    ANNA,
     DAY,
     START_MS,
     cancelled,
@@ -177,3 +179,34 @@ def test_what_has_no_name_of_its_own_is_not_remembered() -> None:
     customer = Customer()
     assert lessons(step_all(customer, viewed(""), make(ProductWished, line=Line("")))) == []
     assert marks(customer) == {}
+
+
+def review(rating: float, **more: Any) -> ProductReviewed:
+    sealed = {"review_body": "ciphertext"}
+    fields = {"product_id": "bread", "rating": rating, "sealed": sealed, "published": True}
+    event: ProductReviewed = make(ProductReviewed, **(fields | more))
+    return event
+
+
+def reviewed(event: ProductReviewed) -> ItemReviewed:
+    (lesson,) = [one for one in step_all(Customer(), event) if type(one) is ItemReviewed]
+    return lesson
+
+
+def test_a_review_teaches_its_rating_and_published_words_of_a_good_one() -> None:
+    lesson = reviewed(review(4.0))
+    assert (lesson.product_id, lesson.rating) == ("bread", 4.0)
+    assert lesson.quote == Quote(START_MS, ANNA, "ciphertext", 4.0)
+
+
+@pytest.mark.parametrize(
+    "event", [review(3.9), review(5.0, published=False), review(5.0, sealed=None)]
+)
+def test_other_words_are_not_quoted(event: ProductReviewed) -> None:
+    assert reviewed(event).quote is None
+
+
+def test_words_that_came_through_a_merge_keep_their_authors_seal() -> None:
+    quote = reviewed(review(5.0, via=("first", "second"))).quote
+    assert quote is not None
+    assert quote.author == "first"

@@ -148,7 +148,19 @@ EVENTS: list[tuple[str, dict[str, Any], type, dict[str, Any]]] = [
         "Product Reviewed",
         {"product_id": "p", "review_id": "r", "rating": "5.0"},
         events.ProductReviewed,
-        {"rating": 5.0, "review_id": "r"},
+        {"rating": 5.0, "review_id": "r", "published": False},
+    ),
+    (
+        "Product Reviewed",
+        {"product_id": "p", "rating": 5, "review_body": "Good", "published": True},
+        events.ProductReviewed,
+        {"rating": 5.0, "published": True},
+    ),
+    (
+        "Product Reviewed",
+        {"product_id": "p", "rating": 5, "published": "perhaps"},
+        events.ProductReviewed,
+        {"published": False, "extra": {"published": "perhaps"}},
     ),
     (
         "Return Requested",

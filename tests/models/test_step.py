@@ -13,7 +13,7 @@ from models.effects import (
     Taught,
     TierChanged,
 )
-from models.events import Erased, encode
+from models.events import CouponEnded, Erased, encode
 from models.hazard import closed_form, features_of
 from models.step import RULES, TIMER_RULES, fire, step
 from tests.builders import (
@@ -177,3 +177,11 @@ def test_who_is_erased_stays_merged() -> None:
     customer = Customer()
     step_all(customer, released(named("other")), make(Erased))
     assert customer.merged_into == named("other")
+
+
+def test_a_coupon_that_is_there_longer_than_its_owner_does_not_bring_an_erased_one_back() -> None:
+    customer = Customer()
+    step_all(customer, order("o1"), make(Erased, at_ms=START_MS + 1))
+    ended = make(CouponEnded, coupon="C", source="coupons", at_ms=START_MS + 2)
+    assert step_all(customer, ended) == []
+    assert (customer.events, customer.held_coupons) == (0, [])

@@ -9,6 +9,7 @@ import pytest
 
 import models.playbook
 from models.events import Adopted, decode
+from models.playbook.edition import opened as opened_edition
 from models.snapshot import read_record
 from streams import topics
 from streams.model_versions import ModelTrouble, put_back, read_versions
@@ -214,11 +215,21 @@ def test_without_a_broker_it_is_said_that_there_is_none(settings: Settings) -> N
         history(away, as_json=False)
 
 
-async def test_a_demo_begins_with_the_starter_and_keeps_what_was_applied(
+async def test_a_demo_begins_with_its_own_cases_and_keeps_what_was_applied(
     settings: Settings,
 ) -> None:
     await opened(settings)
-    assert await begin_playbook(settings) == ["the starter playbook applied as edition 1"]
+    assert await begin_playbook(settings) == ["the demo's playbook applied as edition 1"]
+    book = opened_edition((await read_editions(settings)).known[0]).book
+    assert {*book.triggers} == {
+        "first_order_care",
+        "browse_24h",
+        "silence_30d",
+        "win_back_ladder",
+        "birthday",
+        "christmas",
+        "moon_festivals",
+    }
     await apply_files(settings, "a.yaml", {"a.yaml": CHANGED}, by="ann", based_on=1)
     assert await begin_playbook(settings) == []
     assert (await read_editions(settings)).in_use == 2

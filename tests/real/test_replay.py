@@ -19,8 +19,8 @@ from models.effects import DeadLetter
 from models.events import Adopted, ClockMark, LogRecord, decode
 from models.tokens import partition_of
 from streams import topics
-from streams.replay.complete_journey import CompleteJourney
 from streams.replay.contract import Contract
+from streams.replay.demo import DemoYear
 from streams.replay.progress import Considered
 from streams.replay.slices import slices_of
 from streams.secrets import load_secrets, open_key_store
@@ -46,7 +46,7 @@ def planned(settings: Settings, days: int) -> dict[int, list[str]]:
         currency="USD",
     )
     places: dict[int, list[str]] = {partition: [] for partition in range(settings.partitions)}
-    for part in slices_of(CompleteJourney(days)):
+    for part in slices_of(DemoYear(days)):
         for arrival in part.arrivals:
             for event in contract.outline(arrival):
                 places[partition_of(event.customer, settings.partitions)].append(event.id)
@@ -119,7 +119,7 @@ async def test_a_day_waits_for_the_worker_and_then_for_the_learner(settings: Set
             await until(lambda: is_past(log, 0.1), "the first day to be played")
             first = await progress_of(log)
             assert first is not None
-            assert first.until_ms == CompleteJourney(1).last_ms + 1
+            assert first.until_ms == DemoYear(1).last_ms + 1
             crew.start("worker")
             await until(lambda: _is_ended(log, every_day), "the day to be folded")
             assert await progress_of(log) == first

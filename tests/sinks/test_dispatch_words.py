@@ -18,6 +18,7 @@ shop: {time_zone: UTC, currency: EUR, name: Tea House, locale: zh-TW}
 channels: {email: {sender: Tea}, sms: {rate_per_minute: 9}}
 triggers:
   hello: {when: {event: order_completed}, then: [{message: hello, recommend: 2}]}
+  look: {when: {event: product_viewed}, then: [{message: look, reviews: 1}]}
 messages:
   hello:
     consent: marketing
@@ -25,13 +26,25 @@ messages:
       en: {subject: "Hi", paragraphs: ["{{ shop }} {{ recommended | join(', ') }}{{ coupon }}"],
            short: "Short {{ first_name }}", unsubscribe: "Stop?"}
       zh-TW: {subject: "您好", paragraphs: ["{{ shop }}"]}
+  look:
+    consent: marketing
+    words:
+      en: {subject: "{{ product }} {{ product_rating }}", signature: "Us", unsubscribe: "Stop?",
+           paragraphs: ["{% for one in reviews %}{{ one.text }}{% endfor %}"]}
 """
 
 
 class Asked:
-    """Recommends two items, and knows how often it was asked."""
+    """Recommends two items, knows a product, and how often it was asked."""
 
     times = 0
+
+    async def about(self, product_id: str, quotes: int) -> dict[str, Any]:
+        self.times += 1
+        said = [{"text": "Fine", "rating": 5.0, "product_id": product_id}]
+        return {"product": "Pot", "product_rating": 4.5, "product_reviews": 2} | {
+            "reviews": said[:quotes]
+        }
 
     async def of(self, customer: str, n: int, at_ms: int) -> list[dict[str, Any]]:
         self.times += 1
@@ -68,6 +81,29 @@ async def test_an_editions_words_are_filled_with_all_that_is_known(
 
 async def test_what_the_words_do_not_show_is_not_asked_for(wording: Wording, asked: Asked) -> None:
     await wording.written(action(playbook_version=3), {}, 5)
+    assert asked.times == 0
+
+
+async def test_the_name_rating_and_words_about_a_product_are_filled_in(
+    wording: Wording, asked: Asked
+) -> None:
+    one = action(playbook_version=3, template="look", reviews=1, variables={"product_id": "p1"})
+    words = await wording.written(one, {}, 5)
+    assert words.subject == "Pot 4.5"
+    assert "Fine" in words.text
+    assert asked.times == 1
+
+
+async def test_the_name_that_the_event_told_stands(wording: Wording) -> None:
+    known = {"product_id": "p1", "product": "Blue pot"}
+    one = action(playbook_version=3, template="look", variables=known)
+    assert (await wording.written(one, {}, 5)).subject == "Blue pot 4.5"
+
+
+async def test_about_no_product_in_particular_nothing_is_asked(
+    wording: Wording, asked: Asked
+) -> None:
+    await wording.written(action(playbook_version=3, template="look", variables={}), {}, 5)
     assert asked.times == 0
 
 

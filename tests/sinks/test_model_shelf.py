@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from models.clock import DAY_MS
-from models.effects import BasketLesson, HazardLesson, ItemMet
+from models.effects import BasketLesson, HazardLesson, ItemMet, ItemReviewed
 from models.item_knowledge import POPULARITY, ItemFacts, ItemKnowledge
 from models.item_memory import item_ref
-from models.item_rows import SHOP_KEY, item_key
+from models.item_reviews import ReviewRow
+from models.item_rows import SHOP_KEY, item_key, review_key
 from models.ranking import FEATURES, NOTHING_LEARNED, RankingSnapshot
 from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, recorded
 from sinks.model_shelf import ModelShelf
@@ -156,3 +157,23 @@ def test_what_cannot_be_read_changes_nothing(topic: str, key: bytes) -> None:
     for garbage in (b"", b"{", b"\xff", b'{"model":"moods"}'):
         say(one, topic, key, garbage)
     assert (len(one.knowledge), one.ranking.version) == (0, 0)
+
+
+def test_reviews_are_known_at_once_and_the_learners_rows_take_their_place() -> None:
+    one = shelf()
+    said = ItemReviewed(partition=0, day=1, customer="c", at_ms=AT_MS, product_id="tea", rating=4.0)
+    lesson(one, 1, said)
+    row = one.reviews.of("tea")
+    assert row is not None
+    assert (row.reviews, row.mean) == (1, 4.0)
+    packed = msgspec.msgpack.encode(ReviewRow("tea", 7, 21.0))
+    say(one, LEARNER, review_key(item_ref("tea")), packed)
+    row = one.reviews.of("tea")
+    assert row is not None
+    assert (row.reviews, row.mean) == (7, 3.0)
+
+
+def test_an_items_name_is_known_by_its_number() -> None:
+    one = shelf()
+    lesson(one, 1, basket("tea"))
+    assert (one.name_of("tea"), one.name_of("pot")) == ("Tea", "")

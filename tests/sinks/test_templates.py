@@ -324,6 +324,13 @@ def test_a_subject_stays_one_line_whatever_the_words() -> None:
     assert book.render("hello", "en", {"first_name": "b\nc"}).subject == "a Bcc: b c x"
 
 
-def test_the_lists_of_a_message_are_known_before_it_is_filled_in() -> None:
-    assert editions_book().lists_named("hello") == {"recommended"}
-    assert editions_book().lists_named("nothing") == frozenset()
+def test_what_a_message_speaks_of_is_known_before_it_is_filled_in() -> None:
+    assert "recommended" in editions_book().names_used("hello")
+    assert editions_book().names_used("nothing") == frozenset()
+
+
+def test_a_products_number_is_not_said_for_its_name_where_the_words_have_another() -> None:
+    book = released_book()
+    numbered = {"product": "sku1", "product_id": "sku1"}
+    assert "sku1" not in book.render("browse_reminder", "en", numbered).subject
+    assert "Tea" in book.render("browse_reminder", "en", numbered | {"product": "Tea"}).subject

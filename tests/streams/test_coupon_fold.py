@@ -29,12 +29,12 @@ from models.coupons import (
 )
 from models.discounts import Amount, Basket
 from models.effects import DeadLetter
-from models.events import BudgetAnswered, ClockMark, encode
-from models.events import decode as decode_record
+from models.events import BudgetAnswered, ClockMark, CouponApplied, CouponIssued, decode, encode
+from models.tokens import partition_of
 from streams import topics
 from streams.coupon_fold import EXPIRED_PER_MARK, LATE_MS, UNHEARD_VOIDS_AT_MOST, CouponFold
 from streams.fold import Interval, PoisonError
-from tests.builders import Record, listed
+from tests.builders import Record, listed, named
 
 NOBODY: frozenset[bytes] = frozenset()
 TERMS = Terms("welcome", Amount(500))
@@ -111,7 +111,7 @@ def test_a_purse_answers_in_the_log_of_whoever_asked() -> None:
     [answer] = listed(interval.outputs)
     assert (answer.topic, answer.key, answer.partition) == (topics.EVENTS, None, 3)
     told = BudgetAnswered("$coupons:ten", granted=1, number=1, adoption=1)
-    assert decode_record(answer.value) == told
+    assert decode(answer.value) == told
     again = coupon_fold(partitions=4)
     for key, row in interval.rows:
         again.restore(key, row)
@@ -122,7 +122,7 @@ def test_a_purse_answers_in_the_log_of_whoever_asked() -> None:
     again.rollback()
     list(again.fold(record_of(word("$coupons:ten", asks)), NOBODY))
     [answer] = listed(again.seal().outputs)
-    assert (answer.partition, decode_record(answer.value).granted) == (0, 1)  # type: ignore[union-attr]
+    assert (answer.partition, decode(answer.value).granted) == (0, 1)  # type: ignore[union-attr]
 
 
 def test_what_is_nothing_for_a_purse_is_left_out_and_what_is_for_one_changes_no_coupon() -> None:
@@ -345,3 +345,16 @@ def test_a_coupons_row_is_what_the_changelog_says() -> None:
     ((key, row),) = interval.rows
     assert key == b"CODE"
     assert msgspec.msgpack.decode(row or b"", type=Coupon).status is Status.ISSUED
+
+
+def test_the_owners_row_is_told_of_each_change_in_the_owners_partition() -> None:
+    owner = named("anna")
+    terms = Terms("welcome", Amount(500), owner=owner, expires_ms=100)
+    told = RedemptionAsked(10, "r1", "o1", Basket(5_000), names=(owner,))
+    fold = coupon_fold(partitions=4)
+    interval = folded(fold, word("CODE", Issued(1, terms)), word("CODE", told), word("CODE", told))
+    outputs = [one for one in listed(interval.outputs) if one.topic == topics.EVENTS]
+    assert [type(decode(one.value)) for one in outputs] == [CouponIssued, CouponApplied]
+    assert {(one.key, one.partition) for one in outputs} == {
+        (owner.encode(), partition_of(owner, 4))
+    }

@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from models.clock import DAY_MS, HOUR_MS
-from models.effects import BasketLesson, ItemMet
+from models.effects import BasketLesson, ItemMet, ItemReviewed
 from models.hazard import BadSnapshot
 from models.item_knowledge import ItemFacts, ItemRow
 from models.item_memory import ItemMemory, buy, item_ref
+from models.item_reviews import Quote
+from models.item_rows import review_key
 from models.ranking_learner import LESSONS_BEFORE_USE
 from streams.ranking_pupil import RankingPupil
 
@@ -133,3 +135,28 @@ def test_what_was_forgotten_is_gone_from_the_table_too() -> None:
     again = RankingPupil()
     again.load(msgspec.msgpack.encode(pupil.dump()), kept)
     assert items_of(again) == items_of(pupil)
+
+
+def test_reviews_are_kept_as_rows_and_found_again() -> None:
+    pupil = RankingPupil()
+    said = [
+        ItemReviewed(
+            partition=0,
+            day=FIRST_DAY,
+            customer="c",
+            at_ms=at_ms,
+            product_id="tea",
+            rating=rating,
+            quote=Quote(at_ms, "c", "sealed", rating) if rating > 4 else None,
+        )
+        for at_ms, rating in ((1, 5.0), (2, 2.0))
+    ]
+    pupil.learn(said)
+    rows = {key: row for key, row in pupil.rows() if row is not None}
+    assert list(rows) == [review_key(item_ref("tea"))]
+    assert all(key.startswith(pupil.prefixes) for key in rows)
+    assert list(pupil.rows()) == []
+    again = RankingPupil()
+    again.load(None, rows)
+    assert again.reviews.of("tea") == pupil.reviews.of("tea")
+    assert again.lessons == 0

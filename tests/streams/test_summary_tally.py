@@ -4,7 +4,7 @@ import pytest
 
 from models.customer import Customer
 from models.tokens import token_of
-from streams.replay.complete_journey import CompleteJourney
+from streams.replay.demo import DemoYear
 from streams.summary_tally import LogTally, SourceTally, missing_and_surplus, read_source
 
 KEY = b"k" * 32
@@ -80,9 +80,9 @@ def test_nothing_is_expected_of_who_was_erased() -> None:
 
 
 def test_the_demo_is_read_again_from_its_own_files() -> None:
-    tally = read_source("complete-journey:2-days", KEY)
+    tally = read_source("complete-journey:2-days:personas", KEY)
     assert tally is not None
-    named = list(CompleteJourney(2).named())
+    named = list(DemoYear(2).named())
     ids: dict[str, set[str]] = defaultdict(set)
     for one in named:
         ids[token_of(KEY, "customer", one.customer_id)].add(one.message_id)

@@ -10,11 +10,11 @@ import pytest
 import models.playbook
 from models.playbook.check import Checked, check
 from models.playbook.copy import Message, Words
-from models.playbook.offer import Terms
 from models.playbook.packs import check_part, in_locales, is_part, part_text, whole_text
 from models.playbook.playbook import Playbook
 from models.playbook.scalars import LOCALES
 from models.playbook.then import Send, steps_in
+from models.playbook.when import OnCouponEnding
 from models.playbook.wording import LISTS, bare_names_in, line_of
 from models.playbook.words import number_or_text, texts_of
 from tests.models.playbook.scripts import SIMPLIFIED, TO_SIMPLIFIED, TRADITIONAL
@@ -235,14 +235,11 @@ def test_a_pack_is_guarded(name: str) -> None:
         assert trigger.guard.once != "occasion" or hasattr(trigger.when, "silence_ms")
 
 
-def test_the_reminder_of_coupons_leaves_out_those_of_another_life() -> None:
-    offers: dict[str, Terms] = {}
-    for name in NAMES:
-        offers |= book_of(name).offers
-    other = [name for name, one in offers.items() if one.valid_ms != 30 * 86_400_000]
-    left_out = re.search(r"event\.campaign in \[([^\]]*)\]", text_of("expiring_coupon"))
-    assert left_out is not None
-    assert sorted(re.findall(r"\w+", left_out[1])) == sorted(other)
+def test_the_reminder_of_coupons_comes_well_after_they_are_given() -> None:
+    when = book_of("expiring_coupon").triggers["expiring_coupon"].when
+    assert isinstance(when, OnCouponEnding)
+    assert when.coupon_expires == ("all",)
+    assert when.good_for_ms >= 4 * when.before_ms
 
 
 def test_packs_put_together_are_one_playbook_with_each_section_once() -> None:

@@ -184,6 +184,38 @@ def test_the_eve_of_a_holiday_comes_at_two_moments_in_two_zones() -> None:
 
 
 @pytest.mark.parametrize(
+    ("country", "when", "day"),
+    [
+        ("TW", holiday("national_day"), "2026-10-10"),
+        ("cn", holiday("national_day"), "2026-10-01"),
+        ("GB", holiday("mothers_day"), "2026-03-15"),
+        ("US", holiday("mothers_day"), "2026-05-10"),
+        # The shop's own where the country is not known, or no country of two letters.
+        ("Atlantis", holiday("national_day"), "2026-10-10"),
+        (None, holiday("national_day"), "2026-10-10"),
+        # A rule may keep one country's day for everybody.
+        ("CN", holiday("national_day", country="TW"), "2026-10-10"),
+        # The moon's days are each country's own.
+        ("KR", holiday("spring_festival"), "2026-02-17"),
+    ],
+)
+def test_holidays_come_as_they_are_kept_in_the_customers_country(
+    country: str | None, when: OnHoliday, day: str
+) -> None:
+    customer = Customer(traits={"country": country} if country else {})
+    found = next_due(when, customer, shop(), on(TAIPEI, "2026-01-01"))
+    assert found == Due(on(TAIPEI, day, 10), day)
+
+
+def test_who_lives_where_a_holiday_is_not_kept_has_none_but_the_shops_own_days() -> None:
+    customer = Customer(traits={"country": "US", "timezone": "America/New_York"})
+    after_ms = on(TAIPEI, "2026-01-01")
+    assert next_due(holiday("mid_autumn"), customer, shop(), after_ms) is None
+    both = next_due(holiday("mid_autumn", next(iter(OWN))), customer, shop(), after_ms)
+    assert both is not None
+
+
+@pytest.mark.parametrize(
     ("when", "country", "after", "expected", "day"),
     [
         (holiday("mid_autumn"), "TW", "2026-01-01", "2026-09-25", "2026-09-25"),

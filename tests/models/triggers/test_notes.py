@@ -4,12 +4,14 @@ from models.assignment import Subject
 from models.caps import Cap, Caps, Sent, note
 from models.customer import Customer, decode_row, encode_row
 from models.triggers.notes import (
+    PERKS_AT_MOST,
     RUNS_AT_MOST,
     SAID_AT_MOST,
     Notes,
     Run,
     key_of,
     merged,
+    remember_perk,
     remember_said,
     run_of,
 )
@@ -40,6 +42,15 @@ def test_what_was_said_longest_ago_is_forgotten_first() -> None:
     assert "rule2" not in notes.said
     remember_said(notes, "rule9", 1)
     assert notes.said["rule9"] == 9
+
+
+def test_of_too_many_perks_the_one_that_ends_first_is_forgotten() -> None:
+    notes = Notes()
+    for number in range(PERKS_AT_MOST + 1):
+        remember_perk(notes, f"perk{number}", number)
+    assert len(notes.perks) == PERKS_AT_MOST
+    assert "perk0" in notes.perks
+    assert "perk1" not in notes.perks
 
 
 def test_two_names_of_one_person_have_one_memory() -> None:

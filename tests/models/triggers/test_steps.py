@@ -34,3 +34,27 @@ triggers:
     play.happens(order("o1"))
     assert play.happens(viewed("p1")) == ["one sent"]
     assert play.told[-1].offer == offer
+
+
+TAGGED = """
+perks: {lounge: {description: The lounge, valid_for: 2d}}
+segments: {guests: {if: '"lounge" in customer.perks'}}
+triggers:
+  mark:
+    when: {event: tracked, if: 'event.name == "Mark"'}
+    then: [{tag: vip}, {grant: lounge}]
+  greet:
+    when: {event: tracked, if: 'event.name == "Greet" && "vip" in customer.tags'}
+    then: [{tag: greeted}]
+    guard: {segments: guests}
+"""
+
+
+def test_what_rules_gave_can_be_asked_by_other_rules_and_segments() -> None:
+    play = Play(TAGGED)
+    greet = {"name": "Greet"}
+    assert play.happens(make(Tracked, **greet)) == []
+    assert play.happens(make(Tracked, name="Mark")) == ["mark sent", "mark sent"]
+    assert play.happens(make(Tracked, **greet)) == ["greet sent"]
+    play.passes_to(START_MS + 2 * DAY_MS)
+    assert play.happens(make(Tracked, at_ms=START_MS + 2 * DAY_MS, **greet)) == []

@@ -4,7 +4,7 @@ import pytest
 
 from streams.replay import command
 from streams.replay.command import ReplayTrouble, find_history, only_one, run
-from streams.replay.complete_journey import CompleteJourney
+from streams.replay.demo import DemoYear
 from streams.replay.history import BadHistory
 from streams.replay.mapped_file import MappedFile
 from streams.servers.ports import free_port
@@ -20,10 +20,10 @@ def shop(tmp_path: Path, *rows: str) -> tuple[Path, Path]:
     return file, mapping
 
 
-def test_the_demo_is_the_complete_journey() -> None:
+def test_the_demo_is_the_complete_journey_with_personas() -> None:
     history = find_history(None, demo=True, mapping=None, days=3)
-    assert isinstance(history, CompleteJourney)
-    assert history.name == "complete-journey:3-days"
+    assert isinstance(history, DemoYear)
+    assert history.name == "complete-journey:3-days:personas"
 
 
 def test_a_file_is_read_by_its_mapping(tmp_path: Path) -> None:
