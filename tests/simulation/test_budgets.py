@@ -45,7 +45,8 @@ GIVE = "  give: {when: {event: product_viewed}, then: [{give: won}]}\n"
 
 def by_the_desk(value: bytes) -> bool:
     """Whether a record of the log is an answer of a purse, or what becomes of a coupon."""
-    return b'"budget_answered"' in value or b'"source":"coupons"' in value
+    is_news = b'"source":"coupons"' in value and b'"via"' not in value
+    return is_news or b'"budget_answered"' in value
 
 
 class Side(Broker):
