@@ -33,7 +33,8 @@ def hear(row: PurseRow, key: str, asked: BudgetAsked, partitions: int) -> list[S
     if asked.adoption > row.adoption:
         row.adoption = asked.adoption
         if asked.budget != row.budget:
-            row.opening = budget.opening(asked.budget, partitions)
+            # Who was not heard of yet may have begun under a former edition.
+            row.opening = max(row.opening, budget.opening(asked.budget, partitions))
             before = budget.refill(row, asked.budget)
     after = budget.answer(row, _totals(asked))
     told = [

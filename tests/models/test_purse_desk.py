@@ -64,6 +64,20 @@ def test_what_nobody_can_be_given_is_called_back_from_all_and_then_refused() -> 
     assert (refused.partition, refused.record.granted, refused.record.short) == (1, 0, 1)
 
 
+def test_what_others_may_have_begun_with_before_a_cut_is_counted_until_they_are_heard() -> None:
+    row = PurseRow()
+    asks(row, 0, opened=12)
+    said = asks(row, 0, 13, budget=20, adoption=2, opened=12)
+    assert [one.record.recall for one in said] == [0, 1, 1, 1, 1]
+    assert asks(row, 0, 13, budget=20, adoption=2, opened=12, recall=1) == []
+    for partition in (1, 2):
+        more = {"budget": 20, "adoption": 2, "opened": 12, "returned": 12}
+        assert asks(row, partition, recall=1, **more) == []
+    # The last one has spent four of its twelve; one more makes thirteen and four.
+    [granted] = asks(row, 3, budget=20, adoption=2, opened=12, returned=8, recall=1)
+    assert (granted.partition, granted.record.granted) == (0, 13)
+
+
 def test_nothing_is_refused_before_all_have_given_back_what_they_began_with() -> None:
     row = PurseRow()
     called = asks(row, 0, 70, opened=12)
