@@ -53,6 +53,7 @@ bench: bench-setup  ## measure everything beside its rivals and write the table 
 lock: setup  ## resolve pyproject.toml anew into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --extra demo --extra dev pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 --constraint requirements.lock requirements-apprise.in --output-file requirements-apprise.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --python-version 3.11 tests/bench/rivals/requirements.in --output-file tests/bench/rivals/requirements.lock
 
 clean:  ## remove the environments (data stays)

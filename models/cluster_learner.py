@@ -18,6 +18,7 @@ from models.clusters import (
     CLUSTERS,
     FEATURES,
     LEAST_SPREAD,
+    NOBODY,
     NOTHING_LEARNED,
     Cluster,
     ClusterSnapshot,
@@ -28,6 +29,7 @@ from models.clusters import (
     Trait,
     centres_of,
     check,
+    labels_of,
     log_days_of,
     points_of,
 )
@@ -45,6 +47,7 @@ SETS_APART = 0.4
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Columns = tuple[Integers, Integers, Integers]
 
 
 class LearnedClusters(msgspec.Struct, kw_only=True):
@@ -67,6 +70,8 @@ class ClusterLearner:
     ) -> None:
         learned = learned or LearnedClusters()
         self.last = learned.last
+        # Share of the customers whom the last fit gave another label; the first one, all.
+        self.moved = 0.0
         self._sample = CustomerSample(learned.sample, kept=kept)
         self._clusters = clusters
         self._seed = seed
@@ -103,8 +108,17 @@ class ClusterLearner:
             clusters=described(found, raw, np.maximum(now_ms - last_orders_ms, 0) / DAY_MS),
         )
         check(made)
+        self.moved = self._moved(found.labels, (last_orders_ms, orders, values_cents), now_ms)
         self.last = made
         return made
+
+    def _moved(self, labels: Labels, columns: Columns, now_ms: int) -> float:
+        before = self.last
+        if not before.clusters:
+            return 1.0
+        points = points_of(*columns, now_ms, before.scale)
+        was = labels_of(points, centres_of(before), np.full(len(points), NOBODY))
+        return float((was != labels).mean())
 
     def _fit(self, points: Points, day: int) -> kmeans.Found:
         if len(self.last.clusters) != self._clusters:

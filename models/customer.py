@@ -50,7 +50,7 @@ from models.events import (
     Tracked,
     Unsubscribed,
 )
-from models.held_coupons import ENDED, OURS, REDEEMED, HeldCoupon
+from models.held_coupons import OURS, HeldCoupon
 from models.item_memory import ItemMemory
 from models.triggers.notes import Notes
 
@@ -668,7 +668,7 @@ def _coupon_issued(customer: Customer, event: CouponIssued, at_ms: int) -> Appli
     if held_coupons.is_told_already(event.source, event.coupon):
         return Applied("repeated")
     customer.coupons_issued += 1
-    _hold(customer, event, at_ms, given_ms=at_ms, until_ms=event.expires_at_ms)
+    _hold(customer, event, at_ms, at_ms)
     return NOTHING
 
 
@@ -679,27 +679,50 @@ def _coupon_applied(customer: Customer, event: CouponApplied, at_ms: int) -> App
     if event.source != OURS:
         # What a coupon of ours takes off, its order tells.
         customer.discount_cents += event.discount_cents
-    _hold(customer, event, at_ms, status=REDEEMED)
+    held_coupons.take(customer.held_coupons, held_coupons.name_of(event.coupon), at_ms)
     _remember(customer, event, at_ms, event.coupon, event.discount_cents)
     return NOTHING
 
 
 def _coupon_returned(customer: Customer, event: CouponReturned, at_ms: int) -> Applied:
-    _hold(customer, event, at_ms, until_ms=event.expires_at_ms)
+    # When it was first given is forgotten: long ago, as far as anybody asks.
+    _hold(customer, event, at_ms, 0)
     _remember(customer, event, at_ms, event.coupon)
     return NOTHING
 
 
 def _coupon_ended(customer: Customer, event: CouponEnded, at_ms: int) -> Applied:
-    _hold(customer, event, at_ms, status=ENDED)
+    held_coupons.take(customer.held_coupons, held_coupons.name_of(event.coupon), at_ms)
     _remember(customer, event, at_ms, event.coupon)
     return NOTHING
 
 
-def _hold(customer: Customer, event: Any, at_ms: int, **said: Any) -> None:
+def _hold(
+    customer: Customer, event: CouponIssued | CouponReturned, at_ms: int, given_ms: int
+) -> None:
     code = held_coupons.name_of(event.coupon)
-    told = HeldCoupon(code, event.campaign, moved_ms=at_ms, **said)
-    held_coupons.tell(customer.held_coupons, told)
+    if not _is_gone_since(customer, code, at_ms):
+        coupon = HeldCoupon(code, event.campaign, given_ms, event.expires_at_ms)
+        held_coupons.give(customer.held_coupons, coupon)
+
+
+def _is_gone_since(customer: Customer, code: str, at_ms: int) -> bool:
+    """Whether the word that a coupon is redeemed or over overtook the one that it was given."""
+    return any(
+        one.at_ms >= at_ms and one.type in _ENDS_COUPON and held_coupons.name_of(one.what) == code
+        for one in customer.recent
+    )
+
+
+def settle_coupons(customer: Customer) -> None:
+    """Let coupons be gone that the recent story tells are, as after a merge."""
+    for one in customer.recent:
+        if one.type in _ENDS_COUPON:
+            code = held_coupons.name_of(one.what)
+            held_coupons.take(customer.held_coupons, code, one.at_ms)
+
+
+_ENDS_COUPON = frozenset({"coupon_applied", "coupon_ended"})
 
 
 def _coupon_denied(customer: Customer, event: CouponDenied, at_ms: int) -> Applied:

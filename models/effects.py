@@ -220,6 +220,17 @@ class ItemReviewed(
     quote: Quote | None = None
 
 
+class AuthorErased(
+    msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="author_erased"
+):
+    """A customer who may have written reviews was erased: none of the words are shown again."""
+
+    partition: int
+    day: int
+    customer: str
+    at_ms: int
+
+
 class CustomerStood(
     msgspec.Struct, kw_only=True, omit_defaults=True, tag_field="kind", tag="stood"
 ):
@@ -238,7 +249,7 @@ class CustomerStood(
     after: tuple[int, int, int, int] | None = None
 
 
-Taught = HazardLesson | BasketLesson | ItemMet | ItemReviewed | CustomerStood
+Taught = HazardLesson | BasketLesson | ItemMet | ItemReviewed | AuthorErased | CustomerStood
 """What customers teach the shared models."""
 Lesson = Taught | DayEnded | Pinned
 

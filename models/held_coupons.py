@@ -1,7 +1,7 @@
-"""Which coupons a customer holds, as the coupons' own fold and the shop tell of them.
+"""Which coupons a customer holds and may yet redeem, as the coupons' fold and the shop tell.
 
-A row keeps the last few; of two words about one code the later one in time holds, in whatever
-order they come in.
+A row keeps those alone: what is redeemed or over is gone from it, and the recent story of the row
+tells that it was, should the word that it was given come late.
 """
 
 import msgspec
@@ -9,20 +9,17 @@ import msgspec
 from models.coupon_codes import key_of, read_code
 
 KEPT_COUPONS = 8
-OPEN, REDEEMED, ENDED = "open", "redeemed", "ended"
 OURS = "coupons"
 """Source of what the engine's coupon fold tells a customer's row."""
 
 
 class HeldCoupon(msgspec.Struct, array_like=True, gc=False):
-    """A coupon of a customer; `until_ms` 0: it does not end. `moved_ms`: when `status` began."""
+    """A coupon of a customer; `until_ms` 0: it does not end."""
 
     code: str
     offer: str = ""
     given_ms: int = 0
     until_ms: int = 0
-    status: str = OPEN
-    moved_ms: int = 0
 
 
 def is_told_already(source: str, typed: str) -> bool:
@@ -48,29 +45,33 @@ def find(held: list[HeldCoupon], code: str) -> HeldCoupon | None:
     return next((one for one in held if one.code == code), None)
 
 
-def tell(held: list[HeldCoupon], said: HeldCoupon) -> None:
-    """Take in what is said of a coupon; of too many the one that is over longest is forgotten."""
-    known = find(held, said.code)
-    if known is None:
-        held.append(said)
-        if len(held) > KEPT_COUPONS:
-            held.remove(min(held, key=lambda one: (one.status == OPEN, one.moved_ms, one.code)))
-        return
-    newer, older = (said, known) if said.moved_ms >= known.moved_ms else (known, said)
-    known.offer = newer.offer or older.offer
-    known.given_ms = newer.given_ms or older.given_ms
-    known.until_ms = newer.until_ms or older.until_ms
-    known.status, known.moved_ms = newer.status, newer.moved_ms
+def give(held: list[HeldCoupon], coupon: HeldCoupon) -> None:
+    """Take a coupon in, or its later terms; of too many the one given first is forgotten."""
+    known = find(held, coupon.code)
+    if known is not None:
+        if known.given_ms > coupon.given_ms:
+            return
+        held.remove(known)
+    held.append(coupon)
+    if len(held) > KEPT_COUPONS:
+        held.remove(min(held, key=lambda one: (one.given_ms, one.code)))
 
 
-def is_open(coupon: HeldCoupon, now_ms: int) -> bool:
+def take(held: list[HeldCoupon], code: str, at_ms: int) -> None:
+    """Let a coupon be gone, unless it was given again since."""
+    known = find(held, code)
+    if known is not None and at_ms >= known.given_ms:
+        held.remove(known)
+
+
+def is_good(coupon: HeldCoupon, now_ms: int) -> bool:
     """Whether it may yet be redeemed."""
-    return coupon.status == OPEN and (not coupon.until_ms or now_ms < coupon.until_ms)
+    return not coupon.until_ms or now_ms < coupon.until_ms
 
 
 def merged(mine: list[HeldCoupon], theirs: list[HeldCoupon]) -> list[HeldCoupon]:
     """Coupons of two names of one person."""
     both: list[HeldCoupon] = []
-    for one in sorted([*theirs, *mine], key=lambda one: (one.moved_ms, one.code)):
-        tell(both, one)
+    for one in sorted([*theirs, *mine], key=lambda one: (one.given_ms, one.code)):
+        give(both, one)
     return both

@@ -1,13 +1,14 @@
 """What a shop knows of its items together: popularity, trend, what goes with what, intervals.
 
-Columns over items, so that a ranking reads hundreds of them at once; learned basket by basket in
-O(lines), forward-decayed as the customers' memories are (models/item_memory.py).
+Learned basket by basket in O(lines), forward-decayed as the customers' memories are
+(models/item_memory.py): plain columns of sums, which are changed one by one. A ranking reads a
+hundred items at once from a table made of them whenever best sellers are looked for.
 """
 
-from itertools import chain, islice
+from array import array
 from math import exp, log
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -39,20 +40,24 @@ _SLOTS_AN_ITEM = 16
 
 
 COLUMNS = (
-    "popularity",
-    "lately",
+    "share",
+    "log_share",
+    "trend",
     "interval_days",
-    "log_price",
     "regular",
-    "buyers",
-    "repeats",
-    "gap_days",
+    "log_price",
+    "category",
+    "seller",
 )
 """What is known of each item, side by side, so that a ranking fetches it in one go.
 
-`regular`: logarithm of how many times a buyer has bought it again.
+`share`: of the baskets, `trend`: logarithm of the share of late over it, `regular`: logarithm of
+how many times a buyer has bought it again, `seller`: its place among the best sellers,
+POPULAR_ITEMS where it is none of them.
 """
-POPULARITY, LATELY, INTERVAL, LOG_PRICE, REGULAR, BUYERS, REPEATS, GAP_DAYS = range(len(COLUMNS))
+SHARE, LOG_SHARE, TREND, INTERVAL, REGULAR, LOG_PRICE, CATEGORY, SELLER = range(len(COLUMNS))
+# Added before a logarithm: what is as good as nothing.
+LEAST_SHARE = 1e-5
 
 
 class ItemFacts(msgspec.Struct, array_like=True, gc=False):
@@ -92,10 +97,25 @@ class ShopRow(msgspec.Struct, array_like=True, gc=False):
     lines: int = 0
 
 
+class BestSellers(NamedTuple):
+    """Places of the best sellers of old and of late, best first, and their rows of the table."""
+
+    places: NDArray[np.intp]
+    rows: NDArray[np.float64]
+
+
+# Never sold: how it stands in the table; its interval is the usual one.
+_UNSOLD = np.zeros(len(COLUMNS))
+_UNSOLD[LOG_SHARE] = log(LEAST_SHARE)
+_UNSOLD[REGULAR] = log(_REPEATS_PRIOR / _BUYERS_PRIOR)
+_UNSOLD[SELLER] = POPULAR_ITEMS
+
+
 class ItemKnowledge:
     """The columns; item `i` of each is the item whose ref is `refs[i]`.
 
-    Of more than `items_at_most` the least popular are forgotten (`rank_popular`).
+    `table` is as of the last `rank_popular`; there an item met since was never sold. Of more than
+    `items_at_most` the least popular are forgotten (`rank_popular`).
     """
 
     def __init__(self, items_at_most: int = ITEMS_AT_MOST) -> None:
@@ -108,8 +128,16 @@ class ItemKnowledge:
         self.facts: list[ItemFacts] = []
         self.categories: dict[str, int] = {"": 0}
         self._partners: list[dict[int, float]] = []
+        # Of those that change with a line, numpy's own would cost ten times as much to change.
+        self._popularity = array("d")
+        self._lately = array("d")
+        self._buyers = array("d")
+        self._repeats = array("d")
+        self._gap_days = array("d")
+        self._interval_days = array("d")
         self._room(1024)
-        self._popular = np.zeros(0, np.intp)
+        nowhere = np.zeros(0, np.intp)
+        self.best_sellers = BestSellers(nowhere, self.table[nowhere])
         self.is_priced = False
 
     def _room(self, size: int) -> None:
@@ -123,9 +151,6 @@ class ItemKnowledge:
 
         longer("refs", np.uint32)
         longer("table", np.float64, len(COLUMNS))
-        longer("category", np.intp)
-        self.scratch = np.zeros(size)
-        self.places = np.zeros(size, np.intp)
         self.marked = np.zeros(size, np.bool_)
         self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.int32)
         # Backwards: of two items of one slot, the one that was met first has it.
@@ -133,14 +158,16 @@ class ItemKnowledge:
 
     refs: NDArray[np.uint32]
     table: NDArray[np.float64]
-    category: NDArray[np.intp]
-    scratch: NDArray[np.float64]
-    places: NDArray[np.intp]
     marked: NDArray[np.bool_]
     _slots: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.facts)
+
+    @property
+    def _counts(self) -> "tuple[array[float], ...]":
+        """Columns that begin at nothing."""
+        return self._popularity, self._lately, self._buyers, self._repeats, self._gap_days
 
     def meet(self, ref: int, facts: ItemFacts) -> int:
         """Give the item's place, a new one if it was unknown; what is said of it is kept."""
@@ -156,8 +183,11 @@ class ItemKnowledge:
                 self._slots[slot] = at
             self.facts.append(facts)
             self._partners.append({})
-            self.table[at, INTERVAL] = self.usual_days
-            self.table[at, REGULAR] = _regular(0.0, 0.0)
+            for column in self._counts:
+                column.append(0.0)
+            self._interval_days.append(self.usual_days)
+            self.table[at] = _UNSOLD
+            self.table[at, INTERVAL] = self._interval_days[at]
             self._describe(at, facts)
         else:
             known = self.facts[at]
@@ -194,7 +224,8 @@ class ItemKnowledge:
         return found
 
     def _describe(self, at: int, facts: ItemFacts) -> None:
-        self.category[at] = self.categories.setdefault(facts.category, len(self.categories))
+        category = self.categories.setdefault(facts.category, len(self.categories))
+        self.table[at, CATEGORY] = category
         if facts.price_cents > 0:
             self.table[at, LOG_PRICE] = log(facts.price_cents)
             self.is_priced = True
@@ -203,11 +234,6 @@ class ItemKnowledge:
         """What one basket of that time weighs, in popularity and lately."""
         days = min(at_ms / DAY_MS - self.shop.landmark_day, REACH_DAYS)
         return exp(_RATE * days), exp(_TREND_RATE * days)
-
-    def shares(self, at_ms: int) -> tuple[float, float]:
-        """Popularity and lately times these are shares of the baskets, as of that time."""
-        slow, fast = self.scales(at_ms)
-        return 1.0 / max(self.shop.baskets, slow), 1.0 / max(self.shop.baskets_lately, fast)
 
     def sold(self, places: list[int], gaps: list[int], at_ms: int, seed: str) -> None:
         """Learn one basket of different items; `gaps` as models.item_memory.buy gave them."""
@@ -219,23 +245,27 @@ class ItemKnowledge:
         shop.baskets += slow
         shop.baskets_lately += fast
         shop.lines += len(places)
-        usual_days = _INTERVAL_PRIOR * self.usual_days
-        rows = self.table.take(places, axis=0).tolist()
-        for row, gap in zip(rows, gaps, strict=True):
-            row[POPULARITY] += slow
-            row[LATELY] += fast
-            if gap < 0:
-                row[BUYERS] += 1.0
-            else:
-                row[REPEATS] += 1.0
-                row[GAP_DAYS] += gap
-                row[INTERVAL] = (row[GAP_DAYS] + usual_days) / (row[REPEATS] + _INTERVAL_PRIOR)
-                shop.repeats += 1
-                shop.gap_days += gap
-            row[REGULAR] = _regular(row[BUYERS], row[REPEATS])
-        self.table[places] = rows
+        self._count(places, gaps, slow, fast)
         if len(places) > 1:
             self._go_together(places, slow, seed)
+
+    def _count(self, places: list[int], gaps: list[int], slow: float, fast: float) -> None:
+        popularity, lately, buyers = self._popularity, self._lately, self._buyers
+        repeats, gap_days, interval_days = self._repeats, self._gap_days, self._interval_days
+        usual_days, again, again_days = _INTERVAL_PRIOR * self.usual_days, 0, 0
+        for place, gap in zip(places, gaps, strict=True):
+            popularity[place] += slow
+            lately[place] += fast
+            if gap < 0:
+                buyers[place] += 1.0
+                continue
+            repeats[place] = times = repeats[place] + 1.0
+            gap_days[place] = days = gap_days[place] + gap
+            interval_days[place] = (days + usual_days) / (times + _INTERVAL_PRIOR)
+            again += 1
+            again_days += gap
+        self.shop.repeats += again
+        self.shop.gap_days += again_days
 
     @property
     def usual_days(self) -> float:
@@ -249,8 +279,8 @@ class ItemKnowledge:
         """Learn that somebody looked at an item or wished for it: a little of a sale."""
         self._move_landmark(at_ms)
         slow, fast = self.scales(at_ms)
-        self.table[place, POPULARITY] += _WANTED_WEIGHT * slow
-        self.table[place, LATELY] += _WANTED_WEIGHT * fast
+        self._popularity[place] += _WANTED_WEIGHT * slow
+        self._lately[place] += _WANTED_WEIGHT * fast
 
     def _go_together(self, places: list[int], weight: float, seed: str) -> None:
         """Count pairs; in a large basket each item meets some others, drawn by the seed."""
@@ -265,32 +295,28 @@ class ItemKnowledge:
         for start, place in enumerate(places, 1):
             known = self._partners[place]
             for other in ring[start : start + partners]:
-                known[other] = known.get(other, 0.0) + weight
+                if other in known:
+                    known[other] += weight
+                else:
+                    known[other] = weight
             if len(known) > COMPETING_NEIGHBOURS:
                 self._partners[place] = _strongest(known)
 
-    def neighbours(
-        self, places: list[int], most: int = COMPETING_NEIGHBOURS
-    ) -> tuple[NDArray[np.intp], NDArray[np.float64], list[int]]:
-        """What goes with these items, one item's after the other's, how heavily, how many each.
+    def goes_with(self, place: int) -> dict[int, float]:
+        """What goes with an item and how heavily, not to be changed.
 
-        Of each `most`: the strongest of when they were last sifted, then who came since.
+        First the strongest of when they were last sifted, then who came since.
         """
-        known = [self._partners[place] for place in places]
-        near = np.fromiter(chain.from_iterable(islice(one, most) for one in known), np.intp)
-        weights = chain.from_iterable(islice(one.values(), most) for one in known)
-        counts = [min(len(one), most) for one in known]
-        return near, np.fromiter(weights, np.float64, len(near)), counts
+        return self._partners[place]
+
+    def popularity(self, place: int) -> float:
+        """What the baskets with the item weigh."""
+        return self._popularity[place]
 
     def share_together(self, place: int, other: int) -> float:
         """Share of the orders with an item that held the other too; 0 for too few to be kept."""
         weight = self._partners[place].get(other, 0.0)
-        return weight / float(self.table.item(place, POPULARITY)) if weight else 0.0
-
-    @property
-    def popular(self) -> NDArray[np.intp]:
-        """The best sellers of old and of late as of the last `rank_popular`, best first."""
-        return self._popular
+        return weight / self._popularity[place] if weight else 0.0
 
     def rank_popular(self) -> list[int]:
         """Look for the best sellers anew: once after many baskets, it reads every item.
@@ -301,12 +327,28 @@ class ItemKnowledge:
         forgotten = self._forget_least()
         size, half = len(self), POPULAR_ITEMS // 2
         best: dict[int, None] = {}
-        for column in (POPULARITY, LATELY):
-            worth = -self.table[:size, column]
+        for column in (self._popularity, self._lately):
+            worth = -np.frombuffer(column)
             few = np.argpartition(worth, half)[:half] if size > half else np.arange(size)
             best |= dict.fromkeys(few[np.lexsort((self.refs[few], worth[few]))].tolist())
-        self._popular = np.array(list(best), np.intp)
+        self._tabulate()
+        places = np.array(list(best), np.intp)
+        self.table[places, SELLER] = np.arange(len(places))
+        self.best_sellers = BestSellers(places, self.table[places])
         return forgotten
+
+    def _tabulate(self) -> None:
+        """Make the table anew of what was learned."""
+        shop, table = self.shop, self.table[: len(self)]
+        shares = np.frombuffer(self._popularity) / max(shop.baskets, 1.0)
+        lately = np.frombuffer(self._lately) / max(shop.baskets_lately, 1.0)
+        table[:, SHARE] = shares
+        table[:, LOG_SHARE] = np.log(shares + LEAST_SHARE)
+        table[:, TREND] = np.log(lately + LEAST_SHARE) - table[:, LOG_SHARE]
+        table[:, INTERVAL] = self._interval_days
+        repeats, buyers = np.frombuffer(self._repeats), np.frombuffer(self._buyers)
+        table[:, REGULAR] = np.log((repeats + _REPEATS_PRIOR) / (buyers + _BUYERS_PRIOR))
+        table[:, SELLER] = POPULAR_ITEMS
 
     def _forget_least(self) -> list[int]:
         """Keep KEPT_SHARE of too many items, and the categories of those alone."""
@@ -314,7 +356,7 @@ class ItemKnowledge:
         if size <= most and len(self.categories) <= most:
             return []
         count = min(size, int(KEPT_SHARE * most))
-        order = np.lexsort((self.refs[:size], -self.table[:size, POPULARITY]))
+        order = np.lexsort((self.refs[:size], -np.frombuffer(self._popularity)))
         kept = np.sort(order[:count]).tolist()
         refs = [int(self.refs[place]) for place in kept]
         rows = [self.row(place) for place in kept]
@@ -330,22 +372,21 @@ class ItemKnowledge:
 
     def is_durable(self, place: int) -> bool:
         """Whether hardly anybody buys the item twice, though many bought it."""
-        item, buyers = self.table.item, self.table.item(place, BUYERS)
-        return bool(buyers >= _DURABLE_BUYERS and item(place, REPEATS) < _DURABLE_SHARE * buyers)
+        buyers = self._buyers[place]
+        return buyers >= _DURABLE_BUYERS and self._repeats[place] < _DURABLE_SHARE * buyers
 
     def row(self, place: int) -> ItemRow:
         """Write down one item."""
-        item = self.table[place].tolist()
         near = [(int(self.refs[one]), weight) for one, weight in self._partners[place].items()]
         return ItemRow(
             self.facts[place],
             self.shop.landmark_day,
-            item[POPULARITY],
-            item[LATELY],
-            int(item[BUYERS]),
-            int(item[REPEATS]),
-            item[GAP_DAYS],
-            item[INTERVAL],
+            self._popularity[place],
+            self._lately[place],
+            int(self._buyers[place]),
+            int(self._repeats[place]),
+            self._gap_days[place],
+            self._interval_days[place],
             near,
         )
 
@@ -356,15 +397,14 @@ class ItemKnowledge:
         self.facts[at] = row.facts
         self._describe(at, row.facts)
         near = {self._place_of(one): weight for one, weight in row.neighbours}
-        item = self.table[at]
-        item[[POPULARITY, LATELY]] = row.popularity, row.lately
-        item[[BUYERS, REPEATS]] = row.buyers, row.repeats
-        item[[GAP_DAYS, INTERVAL]] = row.gap_days, row.interval_days
-        item[REGULAR] = _regular(row.buyers, row.repeats)
+        popularity, lately = row.popularity, row.lately
         for factor, trend_factor in _factors(row.landmark_day, self.shop.landmark_day):
-            item[POPULARITY] *= factor
-            item[LATELY] *= trend_factor
+            popularity *= factor
+            lately *= trend_factor
             near = {one: weight * factor for one, weight in near.items()}
+        self._popularity[at], self._lately[at] = popularity, lately
+        self._buyers[at], self._repeats[at] = row.buyers, row.repeats
+        self._gap_days[at], self._interval_days[at] = row.gap_days, row.interval_days
         self._partners[at] = near
 
     def _place_of(self, ref: int) -> int:
@@ -392,8 +432,8 @@ class ItemKnowledge:
         for factor, trend_factor in _factors(shop.landmark_day, landmark_day):
             shop.baskets *= factor
             shop.baskets_lately *= trend_factor
-            self.table[:, POPULARITY] *= factor
-            self.table[:, LATELY] *= trend_factor
+            np.frombuffer(self._popularity)[:] *= factor
+            np.frombuffer(self._lately)[:] *= trend_factor
             for known in self._partners:
                 for ref in known:
                     known[ref] *= factor
@@ -414,7 +454,3 @@ def _factors(from_day: int, to_day: int) -> list[tuple[float, float]]:
 def _strongest(known: dict[int, float]) -> dict[int, float]:
     """Keep KEPT_NEIGHBOURS of more; of equals those that were met first."""
     return dict(sorted(known.items(), key=itemgetter(1), reverse=True)[:KEPT_NEIGHBOURS])
-
-
-def _regular(buyers: float, repeats: float) -> float:
-    return log((repeats + _REPEATS_PRIOR) / (buyers + _BUYERS_PRIOR))

@@ -46,10 +46,9 @@ _RECORD = Struct("<IeHHBB")
 _BYTES = _RECORD.size
 _LAST_DAY, _LAST_DAY_AT = Struct("<H"), 6
 _TIMES_AT, _MARKS_AT = _BYTES - 2, _BYTES - 1
-_HALF = np.dtype("<u2")
+_REF, _HALF, _WEIGHT = np.dtype("<u4"), np.dtype("<u2"), np.dtype("<f2")
 # Room to grow in, so that the least is looked for once in several orders.
 _MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
-_UNMARKED = np.zeros(KEPT_ITEMS + SPARE_ITEMS, np.uint8)
 _MOST_TIMES = 255
 # Beyond what two bytes of a float hold, and never reached by a person.
 _MOST_WEIGHT = 60_000.0
@@ -99,7 +98,7 @@ class Sheet(NamedTuple):
     last_day: NDArray[np.float64]
     first_day: NDArray[np.float64]
     times: NDArray[np.float64]
-    marks: NDArray[np.uint8]
+    marks: bytes
     all_bought: bool
     any_marked: bool
 
@@ -111,7 +110,7 @@ class Sheet(NamedTuple):
             self.last_day[kept],
             self.first_day[kept],
             self.times[kept],
-            self.marks[kept],
+            np.frombuffer(self.marks, np.uint8)[kept].tobytes(),
             self.all_bought,
             self.any_marked,
         )
@@ -120,19 +119,19 @@ class Sheet(NamedTuple):
 def sheet_of(memory: ItemMemory) -> Sheet:
     """Give the records as they are now."""
     raw = bytes(memory.records)
-    records = np.frombuffer(raw, RECORD)
     # All two-byte columns at once, some of them meaningless: one by one they take longer.
-    halves = np.frombuffer(raw, _HALF).reshape(-1, _BYTES // 2).T.astype(np.float64)
-    marks = raw[_MARKS_AT::_BYTES]
+    halves = np.frombuffer(raw, _HALF).reshape(-1, _BYTES // 2).T
+    numbers = halves.astype(np.float64)
+    times, marks = raw[_TIMES_AT::_BYTES], raw[_MARKS_AT::_BYTES]
     any_marked = bool(marks.strip(b"\0"))
     return Sheet(
-        records["ref"],
-        records["weight"].astype(np.float64),
-        halves[3],
-        halves[4],
-        records["times"].astype(np.float64) if any_marked else halves[5],
-        np.frombuffer(marks, np.uint8) if any_marked else _UNMARKED[: len(records)],
-        0 not in raw[_TIMES_AT::_BYTES],
+        np.frombuffer(raw, _REF)[:: _BYTES // 4],
+        halves[2].view(_WEIGHT).astype(np.float64),
+        numbers[3],
+        numbers[4],
+        np.frombuffer(times, np.uint8).astype(np.float64) if any_marked else numbers[5],
+        marks,
+        0 not in times,
         any_marked,
     )
 

@@ -12,9 +12,10 @@ import xxhash
 
 from models.clock import day_of
 from models.customer import Customer
-from models.effects import BasketLesson, ItemMet, ItemReviewed
+from models.effects import AuthorErased, BasketLesson, ItemMet, ItemReviewed
 from models.events import (
     CustomerEvent,
+    Erased,
     Line,
     OrderCompleted,
     OrderRefunded,
@@ -145,6 +146,20 @@ def _on_review(customer: Customer, event: ProductReviewed, view: View) -> Notes:
             product_id=event.product_id,
             rating=event.rating,
             quote=_quote(event),
+        )
+    ]
+
+
+def on_erasure(customer: Customer, event: Erased, view: View) -> list[AuthorErased]:
+    """Have the words be forgotten of whoever may have written some, under this or a merged name."""
+    if not customer.service.reviews and not customer.merged_into:
+        return []
+    return [
+        AuthorErased(
+            partition=view.partition,
+            day=day_of(view.now_ms),
+            customer=event.customer,
+            at_ms=event.occurred_at_ms,
         )
     ]
 

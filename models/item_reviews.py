@@ -5,7 +5,7 @@ them, and of an author who was erased nothing opens any more. Only words that th
 published are kept, of good reviews, the newest few.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -60,6 +60,10 @@ class ItemReviews:
         row = self._rows.get(item_ref(product_id))
         return row if row is not None and row.product_id == product_id else None
 
+    def refs(self) -> Iterable[int]:
+        """Refs of all items that have a row."""
+        return self._rows.keys()
+
     def row(self, ref: int) -> ReviewRow | None:
         """Give a row for its changelog; None: it is gone."""
         return self._rows.get(ref)
@@ -84,6 +88,16 @@ class ItemReviews:
             max(known.last_ms, at_ms),
         )
         return ref
+
+    def forget_author(self, author: str) -> list[int]:
+        """Forget an author's words, whose ratings stay; gives the refs of their items."""
+        changed = []
+        for ref, row in self._rows.items():
+            others = [one for one in row.quotes if one.author != author]
+            if len(others) < len(row.quotes):
+                row.quotes = others
+                changed.append(ref)
+        return changed
 
     def forget(self) -> list[int]:
         """Forget a tenth and what is too much; gives the refs of what was forgotten."""

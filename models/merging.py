@@ -23,6 +23,7 @@ from models.customer import (
     drop_timers,
     encode_row,
     find_timer,
+    settle_coupons,
     void_or_wait,
     void_order,
 )
@@ -116,6 +117,7 @@ def absorb(customer: Customer, other: Customer) -> None:
     _add_service(customer, other)
     _add_timers(customer, other)
     customer.held_coupons = held_coupons.merged(customer.held_coupons, other.held_coupons)
+    settle_coupons(customer)
     join(customer.items, other.items)
     mine = customer.event_ids
     ids = [other.event_ids[i : i + ID_BYTES] for i in range(0, len(other.event_ids), ID_BYTES)]

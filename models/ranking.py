@@ -4,6 +4,7 @@ The score is linear in features that a shop's own learner weighs (models/ranking
 it has learned, PRIOR does. Which features, and what each is worth: ARCHITECTURE.md.
 """
 
+from itertools import islice
 from math import isfinite, log
 from typing import NamedTuple
 
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 from models.clock import DAY_MS
 from models.hazard import BadSnapshot
 from models.item_knowledge import (
+    CATEGORY,
     COMPETING_NEIGHBOURS,
     INTERVAL,
-    LATELY,
     LOG_PRICE,
-    POPULARITY,
+    LOG_SHARE,
+    POPULAR_ITEMS,
     REGULAR,
+    SELLER,
+    SHARE,
+    TREND,
     ItemKnowledge,
 )
 from models.item_memory import CARTED, VIEWED, WISHED, ItemMemory, Sheet, scale, sheet_of
@@ -53,19 +58,24 @@ _TOGETHER_PRIOR = 20.0
 _HABIT_PRIOR = 10.0
 _LEAST_ORDERS = 1e-9
 _WISH_RATE = 0.1
-# Added to the first features before their logarithm: what is as good as nothing.
-_LEAST = np.array([[1e-4], [1e-5], [1e-5]])
-_LEAST_SHARE = 1e-2
+# Added to the first feature before its logarithm: what is as good as nothing.
+_LEAST_MIXTURE = 1e-4
+_LEAST_TOGETHER = 1e-2
 # What nothing is bought with, of no category and without a price.
-_NEUTRAL = np.array([[log(_LEAST_SHARE)], [log(_LEAST_SHARE)], [0.0]])
-_LOGGED = len(_LEAST)
-# Records, neighbours and best sellers together are fewer.
-_ORDER = np.arange(1024)
-_NOTHING_NEAR: tuple[list[int], NDArray[np.intp], NDArray[np.float64]] = (
-    [],
-    np.empty(0, np.intp),
-    np.empty(0),
-)
+_NEUTRAL = np.array([[log(_LEAST_TOGETHER)], [log(_LEAST_TOGETHER)], [0.0]])
+# Items are bought again after a day at least, and were bought today at the latest.
+_LEAST_DAYS = np.array([[1.0], [0.0]])
+_ALL_SELLERS = np.ones(POPULAR_ITEMS + 1, np.bool_)
+
+
+class Pull(NamedTuple):
+    """What a customer's favourites draw in: their places, and how strongly each item is drawn."""
+
+    anchors: list[int]
+    strengths: dict[int, float]
+
+
+_NO_PULL = Pull([], {})
 
 
 class RankingSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +108,8 @@ class Board(NamedTuple):
     """Candidates, each once; the first are the customer's own records, in their order.
 
     `shared` has a row for each of the first SHARED of FEATURES and a column a candidate; `own` a
-    row for each of the others and a column a record. `sheet` are those records, `anchors` the
-    places of what others were drawn in by, where it was looked up.
+    row for each of the others and a column a record. `sheet` are those records, `anchors`
+    the places of what others were drawn in by, where it was looked up.
     """
 
     places: NDArray[np.intp]
@@ -110,8 +120,8 @@ class Board(NamedTuple):
 
     def scores(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """Weigh the candidates, by weights that go with FEATURES."""
-        scores: NDArray[np.float64] = weights[:SHARED] @ self.shared
-        scores[: self.own.shape[1]] += weights[SHARED:] @ self.own
+        scores: NDArray[np.float64] = np.dot(weights[:SHARED], self.shared)
+        scores[: self.own.shape[1]] += np.dot(weights[SHARED:], self.own)
         return scores
 
 
@@ -129,60 +139,71 @@ def board(
     mine, met = knowledge.find(sheet.refs)
     if met is not None:
         mine, sheet = mine[met], sheet.only(met)
-    weights, own_count = sheet.weights, len(mine)
-    anchors, near, pulls = _NOTHING_NEAR
+    rows, own_count = knowledge.table.take(mine, axis=0), len(mine)
+    pull = _NO_PULL
     if own_count and (exploring or own_count < FEW_ITEMS):
-        anchors, near, pulls = _pulled(
-            memory,
-            weights,
-            mine,
-            knowledge,
-            at_ms,
-            COMPETING_NEIGHBOURS if exploring else NEAR_AN_ANCHOR,
-        )
-    others = _others(mine, near, knowledge)
+        neighbours = COMPETING_NEIGHBOURS if exploring else NEAR_AN_ANCHOR
+        pull = _pull(scale(memory, at_ms), sheet.weights, mine, knowledge, at_ms, neighbours)
+    others, other_rows = _others(mine, rows, pull, knowledge)
     places = np.concatenate((mine, others))
-    table = knowledge.table.take(places, axis=0)
 
     shared = np.empty((SHARED, len(places)))
+    mixture = shared[0]
+    np.multiply(sheet.weights, 1.0 / max(memory.orders, _LEAST_ORDERS), out=mixture[:own_count])
+    mixture[:own_count] += rows[:, SHARE]
+    mixture[own_count:] = other_rows[:, SHARE]
+    shared[1:3, :own_count] = rows.T[LOG_SHARE : TREND + 1]
+    shared[1:3, own_count:] = other_rows.T[LOG_SHARE : TREND + 1]
     shared[3:] = _NEUTRAL
-    slow, fast = knowledge.shares(at_ms)
-    mixture, popularity, trend = shared[0], shared[1], shared[2]
-    np.multiply(table[:, POPULARITY], slow, out=popularity)
-    np.multiply(table[:, LATELY], fast, out=trend)
-    mixture[:] = popularity
-    mixture[:own_count] += weights * (1.0 / max(memory.orders, _LEAST_ORDERS))
-    if len(near):
-        together = _gathered(places, near, pulls, knowledge.scratch)
+    if pull.strengths:
+        strength = pull.strengths.get
+        together = np.array([strength(one, 0.0) for one in places.tolist()])
         mixture += together * _TOGETHER_SHARE
-        np.log(together + _LEAST_SHARE, out=shared[3])
-    if len(knowledge.categories) > 1:
-        shared[4] = _category_shares(weights, places, knowledge)
-    if knowledge.is_priced:
-        shared[5] = _price_distances(weights, table, own_count)
-    logged = shared[:_LOGGED]
-    logged += _LEAST
-    trend /= popularity
-    np.log(logged, out=logged)
+        np.log(together + _LEAST_TOGETHER, out=shared[3])
+    mixture += _LEAST_MIXTURE
+    np.log(mixture, out=mixture)
+    if len(knowledge.categories) > 1 or knowledge.is_priced:
+        _take_to(shared, sheet.weights, np.concatenate((rows, other_rows)), knowledge)
+    own = _own_features(memory, sheet, rows, at_ms // DAY_MS)
+    return Board(places, shared, own, sheet, pull.anchors)
 
-    today, last, times = at_ms // DAY_MS, sheet.last_day, sheet.times
-    own = np.empty((len(FEATURES) - SHARED, own_count))
+
+def _take_to(
+    shared: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    knowledge: ItemKnowledge,
+) -> None:
+    """Fill in how near the candidates are to what the customer buys, by category and by price."""
+    if len(knowledge.categories) > 1:
+        shared[4] = _category_shares(weights, rows, len(knowledge.categories))
+    if knowledge.is_priced:
+        shared[5] = _price_distances(weights, rows)
+
+
+def _own_features(
+    memory: ItemMemory, sheet: Sheet, rows: NDArray[np.float64], today: int
+) -> NDArray[np.float64]:
+    """Give what speaks for each record: a row for each of the FEATURES after the shared."""
+    last, times = sheet.last_day, sheet.times
+    own = np.empty((len(FEATURES) - SHARED, len(rows)))
     own[0] = 1.0
     own[1] = _habit(memory)
-    due = last - sheet.first_day
-    due += table[:own_count, INTERVAL]
+    due, days, silence = own[2], own[2:4], own[3]
+    np.subtract(last, sheet.first_day, out=due)
+    due += rows[:, INTERVAL]
     due /= times if sheet.all_bought else np.maximum(times, 1.0)
-    np.maximum(due, 1.0, out=own[2])
-    np.maximum(today - last, 0.0, out=own[3])
+    np.subtract(today, last, out=silence)
+    np.maximum(days, _LEAST_DAYS, out=days)
     own[4] = times
     np.log1p(own[2:5], out=own[2:5])
-    np.subtract(own[3], own[2], out=own[2])
-    np.multiply(own[2], own[2], out=own[5])
-    own[6] = table[:own_count, REGULAR]
+    np.subtract(silence, due, out=due)
+    np.multiply(due, due, out=own[5])
+    own[6] = rows[:, REGULAR]
     if not sheet.all_bought:
         own[:7] *= times > 0.0
     own[7] = _wishes(sheet, today) if sheet.any_marked else 0.0
-    return Board(places, shared, own, sheet, anchors)
+    return own
 
 
 def _within_reach(at_ms: int, memory: ItemMemory, knowledge: ItemKnowledge) -> int:
@@ -191,82 +212,74 @@ def _within_reach(at_ms: int, memory: ItemMemory, knowledge: ItemKnowledge) -> i
     return min(max(at_ms, latest_day * DAY_MS), (latest_day + FORESIGHT_DAYS) * DAY_MS)
 
 
-def _pulled(
-    memory: ItemMemory,
+def _pull(
+    order_weight: float,
     weights: NDArray[np.float64],
     mine: NDArray[np.intp],
     knowledge: ItemKnowledge,
     at_ms: int,
     neighbours: int,
-) -> tuple[list[int], NDArray[np.intp], NDArray[np.float64]]:
-    """The items that the customer bought most of late, what goes with them, and how strongly."""
-    anchors = mine
+) -> Pull:
+    """Look up what goes with the items that the customer bought most of late."""
     if len(mine) > ANCHORS:
         most = np.argpartition(weights, -ANCHORS)[-ANCHORS:]
-        anchors, weights = mine[most], weights[most]
-    names = anchors.tolist()
-    near, pulls, counts = knowledge.neighbours(names, neighbours)
-    met = knowledge.table[anchors, POPULARITY] + _TOGETHER_PRIOR * knowledge.scales(at_ms)[0]
-    pulls *= np.repeat(weights / (met * scale(memory, at_ms)), counts)
-    return names, near, pulls
+        mine, weights = mine[most], weights[most]
+    anchors, strengths = mine.tolist(), dict[int, float]()
+    known_of = strengths.get
+    prior = _TOGETHER_PRIOR * knowledge.scales(at_ms)[0]
+    for anchor, weight in zip(anchors, weights.tolist(), strict=True):
+        share = weight / ((knowledge.popularity(anchor) + prior) * order_weight)
+        for other, together in islice(knowledge.goes_with(anchor).items(), neighbours):
+            strengths[other] = known_of(other, 0.0) + together * share
+    return Pull(anchors, strengths)
 
 
 def _others(
-    mine: NDArray[np.intp], near: NDArray[np.intp], knowledge: ItemKnowledge
-) -> NDArray[np.intp]:
-    """Candidates that the customer does not remember, each where it comes first."""
-    others = knowledge.popular
-    if len(near):
-        together = np.concatenate((near, others))
-        order = _ORDER[: len(together)]
-        knowledge.places[together[::-1]] = order[::-1]
-        others = together[knowledge.places.take(together) == order]
-    is_mine = knowledge.marked
-    is_mine[mine] = True
-    others = others[~is_mine.take(others)]
-    is_mine[mine] = False
-    return others
-
-
-def _gathered(
-    places: NDArray[np.intp],
-    near: NDArray[np.intp],
-    pulls: NDArray[np.float64],
-    scratch: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """How strongly the anchors together pull at each place; the scratch is left as it was, zero."""
-    np.add.at(scratch, near, pulls)
-    pulled: NDArray[np.float64] = scratch.take(places)
-    scratch[near] = 0.0
-    return pulled
+    mine: NDArray[np.intp], rows: NDArray[np.float64], pull: Pull, knowledge: ItemKnowledge
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Places and rows of the best sellers, then of what is pulled, each that is not remembered."""
+    sellers = knowledge.best_sellers
+    kept = _ALL_SELLERS.copy()
+    kept[rows[:, SELLER].astype(np.intp)] = False
+    kept = kept[: len(sellers.places)]
+    others, other_rows = sellers.places.compress(kept), sellers.rows.compress(kept, axis=0)
+    if not pull.strengths:
+        return others, other_rows
+    known = {*mine.tolist(), *others.tolist()}
+    near = np.array([one for one in pull.strengths if one not in known], np.intp)
+    near_rows = knowledge.table.take(near, axis=0)
+    return np.concatenate((others, near)), np.concatenate((other_rows, near_rows))
 
 
 def _category_shares(
-    weights: NDArray[np.float64], places: NDArray[np.intp], knowledge: ItemKnowledge
+    weights: NDArray[np.float64], rows: NDArray[np.float64], categories: int
 ) -> NDArray[np.float64]:
     """Share of the customer's purchases that each candidate's category has, as a logarithm."""
-    categories = knowledge.category.take(places)
-    bought = np.bincount(categories[: len(weights)], weights, len(knowledge.categories)) * (
-        1.0 / max(float(weights.sum()), _LEAST_ORDERS)
-    )
-    bought[0] = 0.0
-    shares: NDArray[np.float64] = np.log(bought + _LEAST_SHARE).take(categories)
-    return shares
+    category = rows[:, CATEGORY].astype(np.intp)
+    bought = np.bincount(category[: len(weights)], weights)
+    whole = float(weights.sum())
+    shares = np.zeros(categories)
+    shares[: len(bought)] = bought * (1.0 / max(whole, _LEAST_ORDERS))
+    shares[0] = 0.0
+    found: NDArray[np.float64] = shares.take(category)
+    found += _LEAST_TOGETHER
+    return np.log(found, out=found)
 
 
 def _wishes(sheet: Sheet, today: int) -> NDArray[np.float64]:
     """How much each item is wanted: as long as a wish or cart is open, a look for some days."""
-    held = (sheet.marks & (CARTED | WISHED)) > 0
-    looked = np.exp((sheet.last_day - today) * _WISH_RATE) * ((sheet.marks & VIEWED) > 0)
+    marks = np.frombuffer(sheet.marks, np.uint8)
+    held = (marks & (CARTED | WISHED)) > 0
+    looked = np.exp((sheet.last_day - today) * _WISH_RATE) * ((marks & VIEWED) > 0)
     return np.where(sheet.times == 0.0, np.maximum(held, looked), held)
 
 
 def _price_distances(
-    weights: NDArray[np.float64], table: NDArray[np.float64], mine: int
+    weights: NDArray[np.float64], rows: NDArray[np.float64]
 ) -> NDArray[np.float64] | float:
     """How many times dearer or cheaper than usual for the customer, as a logarithm."""
-    prices = table[:, LOG_PRICE]
-    paid = prices[:mine]
+    prices = rows[:, LOG_PRICE]
+    paid = prices[: len(weights)]
     whole = float(weights @ (paid > 0.0))
     if whole <= 0.0:
         return 0.0

@@ -5,6 +5,7 @@ example is the mean features of what was bought less those that the scores expec
 all candidates): the gradient of the list-wise likelihood, in one step of the regression.
 """
 
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -54,19 +55,20 @@ class RankingLearner:
 
         An order of nothing or of everything among the candidates says nothing about their order.
         """
-        count = int(bought.sum())
+        count = np.count_nonzero(bought)
         if not 0 < count < len(bought):
             return
-        if not (np.isfinite(board.shared).all() and np.isfinite(board.own).all()):
-            # It would be in every weight from then on.
+        chances = board.scores(self.weights)
+        chances -= np.maximum.reduce(chances)
+        np.exp(chances, out=chances)
+        chances *= -1.0 / np.add.reduce(chances)
+        chances[bought] += 1.0 / count
+        example = np.dot(board.shared, chances).tolist()
+        example += np.dot(board.own, chances[: board.own.shape[1]]).tolist()
+        if not isfinite(sum(example)):
+            # It came of what is no number, and would be in every weight from then on.
             return
-        scores = board.scores(self.weights)
-        chances = np.exp(scores - scores.max())
-        surprise = bought / count - chances / chances.sum()
-        mine = surprise[: board.own.shape[1]]
-        example = np.concatenate((board.shared @ surprise, board.own @ mine))
-        named = dict(zip(FEATURES, example.tolist(), strict=True))
-        self._regression.learn_one(named, True)
+        self._regression.learn_one(dict(zip(FEATURES, example, strict=True)), True)
         self.lessons += 1
 
     def snapshot(self, day: int) -> RankingSnapshot:

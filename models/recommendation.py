@@ -5,6 +5,7 @@ what is had and hardly anybody buys twice, what is out of stock, and what is of 
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from math import exp, log
 from typing import Literal
 
@@ -92,19 +93,19 @@ def recommend(
         chosen = _mixed(allowed, n, n - explore_slots(memory, n))
     else:
         wanted = slot == "repeat"
-        chosen = [at for at, is_repeat in allowed if is_repeat is wanted][:n]
-    places, today = candidates.places[chosen].tolist(), at_ms // DAY_MS
-    found = []
-    for at, place, score in zip(chosen, places, scores[chosen].tolist(), strict=True):
-        facts = knowledge.facts[place]
+        chosen = list(islice((at for at, is_repeat in allowed if is_repeat is wanted), n))
+    place_of, score_of, found = candidates.places.item, scores.item, []
+    reasons = _reasons(chosen, candidates, knowledge, at_ms // DAY_MS)
+    for at, reason in zip(chosen, reasons, strict=True):
+        facts = knowledge.facts[place_of(at)]
         found.append(
             Recommended(
                 facts.product_id,
                 facts.name,
                 facts.category,
                 facts.price_cents,
-                score,
-                _reason(at, candidates, knowledge, today),
+                score_of(at),
+                reason,
             )
         )
     return found
@@ -124,19 +125,21 @@ def _allowed(
     out_of_stock: frozenset[str],
 ) -> Iterator[tuple[int, bool]]:
     """Candidates that may be shown, best first, and whether each was bought before."""
-    places, sheet = candidates.places, candidates.sheet
-    mine = len(sheet.refs)
+    place_of, facts_of, is_durable = candidates.places.item, knowledge.facts, knowledge.is_durable
+    sheet = candidates.sheet
+    marks, any_marked, all_bought = sheet.marks, sheet.any_marked, sheet.all_bought
+    mine, times_of, barred = len(marks), sheet.times.item, muted_categories or out_of_stock
     for at in (-scores).argsort(kind="stable").tolist():
-        is_repeat = at < mine and (sheet.all_bought or sheet.times.item(at) > 0.0)
-        if is_repeat and knowledge.is_durable(places.item(at)):
-            continue
-        if sheet.any_marked and at < mine and sheet.marks.item(at) & SPOILT:
-            continue
-        facts = knowledge.facts[places.item(at)]
+        place, is_repeat = place_of(at), False
+        if at < mine:
+            is_repeat = all_bought or times_of(at) > 0.0
+            if (any_marked and marks[at] & SPOILT) or (is_repeat and is_durable(place)):
+                continue
+        facts = facts_of[place]
         if not facts.product_id:
             # Known as another's neighbour alone: its own row is still to come, or was forgotten.
             continue
-        if facts.category in muted_categories or facts.product_id in out_of_stock:
+        if barred and (facts.category in muted_categories or facts.product_id in out_of_stock):
             continue
         yield at, is_repeat
 
@@ -157,27 +160,32 @@ def _mixed(allowed: Iterator[tuple[int, bool]], n: int, most_repeats: int) -> li
     return chosen + passed[: n - len(chosen)]
 
 
-def _reason(at: int, candidates: Board, knowledge: ItemKnowledge, today: int) -> Reason:
-    sheet = candidates.sheet
-    if at >= len(sheet.refs):
-        return _reason_to_explore(at, candidates, knowledge)
-    days_ago = max(0.0, today - sheet.last_day.item(at))
-    marks, times = sheet.marks.item(at), sheet.times.item(at)
-    if marks & (WISHED | CARTED):
-        return Reason("wished", {} if times else {"days_ago": days_ago})
-    if not times:
-        return Reason("viewed", {"days_ago": days_ago})
-    numbers = {"times": times, "days_ago": days_ago}
-    due = candidates.own.item(_DUE, at)
-    if not _DUE_FROM <= due <= _DUE_TO:
-        return Reason("bought_often", numbers)
-    numbers["interval_days"] = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
-    return Reason("due_again", numbers)
+def _reasons(
+    chosen: list[int], candidates: Board, knowledge: ItemKnowledge, today: int
+) -> Iterator[Reason]:
+    sheet, due_of = candidates.sheet, candidates.own[_DUE].item
+    marks, last_day_of, times_of = sheet.marks, sheet.last_day.item, sheet.times.item
+    mine = len(marks)
+    for at in chosen:
+        if at >= mine:
+            yield _reason_to_explore(at, candidates, knowledge)
+            continue
+        days_ago, times, due = max(today - last_day_of(at), 0.0), times_of(at), due_of(at)
+        if marks[at] & (WISHED | CARTED):
+            yield Reason("wished", {} if times else {"days_ago": days_ago})
+        elif not times:
+            yield Reason("viewed", {"days_ago": days_ago})
+        elif _DUE_FROM <= due <= _DUE_TO:
+            days = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
+            numbers = {"times": times, "days_ago": days_ago, "interval_days": days}
+            yield Reason("due_again", numbers)
+        else:
+            yield Reason("bought_often", {"times": times, "days_ago": days_ago})
 
 
 def _reason_to_explore(at: int, candidates: Board, knowledge: ItemKnowledge) -> Reason:
     """What is of this customer goes before what is of everybody."""
-    place, shared = int(candidates.places[at]), candidates.shared
+    place, shared = candidates.places.item(at), candidates.shared
     share, trend = exp(shared.item(_POPULARITY, at)), shared.item(_TREND, at)
     liked = exp(shared.item(_CATEGORY, at))
     together = [(knowledge.share_together(one, place), one) for one in candidates.anchors]

@@ -1,7 +1,7 @@
 """What the shop learned of how its customers divide: clusters, and edges of the tiers.
 
 One snapshot holds both, since the same lessons teach them (`models/standing_notes.py`). Edges are
-empty where the shop keeps its own.
+empty where the shop keeps its own, clusters while they do not hold still (`models/settling.py`).
 """
 
 import msgspec
@@ -27,7 +27,8 @@ NOTHING_LEARNED = SegmentsSnapshot()
 
 def check(snapshot: SegmentsSnapshot) -> None:
     """Raise BadSnapshot for clusters without meaning, or edges that are none."""
-    clusters.check(snapshot.clusters)
+    if snapshot.clusters != clusters.NOTHING_LEARNED:
+        clusters.check(snapshot.clusters)
     edges = snapshot.edges
     if edges is None:
         return

@@ -291,6 +291,7 @@ def _change_tier(
 def _erase(customer: Customer, event: Erased, view: View) -> list[Effect]:
     """Forget everything but the ids that keep a repeat from bringing it back."""
     before = standing_notes.stand(customer)
+    forgotten = item_notes.on_erasure(customer, event, view)
     empty = Customer(event_ids=customer.event_ids, merged_into=customer.merged_into)
     for field in empty.__struct_fields__:
         setattr(customer, field, getattr(empty, field))
@@ -304,4 +305,5 @@ def _erase(customer: Customer, event: Erased, view: View) -> list[Effect]:
             at_ms=event.occurred_at_ms,
         ),
         *standing_notes.changed(event.customer, customer, before, view),
+        *forgotten,
     ]

@@ -14,7 +14,7 @@ import structlog
 from numpy.typing import NDArray
 
 from models import ranking, segments
-from models.effects import BasketLesson, ItemMet, ItemReviewed, Taught
+from models.effects import AuthorErased, BasketLesson, ItemMet, ItemReviewed, Taught
 from models.item_knowledge import ItemKnowledge
 from models.item_memory import item_ref
 from models.item_reviews import ItemReviews
@@ -99,6 +99,9 @@ class ModelShelf(Follower):
         elif isinstance(lesson, ItemReviewed):
             self.reviews.add(lesson.product_id, lesson.at_ms, lesson.rating, lesson.quote)
             self.reviews.forget()
+            return
+        elif isinstance(lesson, AuthorErased):
+            self.reviews.forget_author(lesson.customer)
             return
         else:
             return

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from models.events import MessageChannel
 from sinks.mailbox import Mailbox, MailboxSender, mailbox_for_all
+from sinks.sender_apprise import AppriseSender
 from sinks.sender_email import EmailSender, SmtpServer
 from sinks.sender_webhook import WebhookSender
 from sinks.senders import TASKS, WEBHOOKS, Message, Outlet, Sender, Senders, SendResult
@@ -11,12 +12,16 @@ from sinks.senders import TASKS, WEBHOOKS, Message, Outlet, Sender, Senders, Sen
 
 @dataclass(frozen=True)
 class SenderConfig:
-    """What is set up; empty is not. `secrets` sign every webhook, parted by commas."""
+    """What is set up; empty is not. `secrets` sign every webhook, parted by commas.
+
+    `apprise` are apprise URLs by outlet, where the extra is installed.
+    """
 
     smtp: SmtpServer | None = None
     webhooks: dict[MessageChannel, str] = field(default_factory=dict)
     tasks_url: str = ""
     secrets: str = field(default="", repr=False)
+    apprise: dict[Outlet, str] = field(default_factory=dict, repr=False)
 
 
 class TaskSender:
@@ -50,6 +55,9 @@ def senders_of(config: SenderConfig, mailbox: Mailbox) -> Senders:
     if config.tasks_url:
         told = WebhookSender(config.tasks_url, config.secrets)
         chosen[TASKS] = TaskSender(MailboxSender(mailbox), told)
+    for outlet, url in config.apprise.items():
+        teller = AppriseSender(url)
+        chosen[outlet] = TaskSender(MailboxSender(mailbox), teller) if outlet == TASKS else teller
     if config.secrets:
         chosen[WEBHOOKS] = WebhookSender("", config.secrets)
     return chosen

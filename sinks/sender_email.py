@@ -1,13 +1,11 @@
 """Sending e-mail by SMTP: text and page in one message, and a way out with one click (RFC 8058).
 
-SMTP knows no idempotency keys. A key that was sent is remembered while the process lives, and
-whoever comes with it meanwhile gets the same answer; a crash between the server's word and the
+SMTP knows no idempotency keys (sinks/sent_keys.py): a crash between the server's word and the
 ledger's sends once more, under the same Message-ID. So e-mail is at least once, and says so.
 """
 
 import asyncio
 import ssl
-from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,9 +20,9 @@ from typing import Any
 import aiosmtplib
 
 from sinks.senders import Message, SendFailed, SendRefused, SendResult
+from sinks.sent_keys import SentKeys
 
 CONNECTIONS_MAX = 8
-KEYS_REMEMBERED = 20_000
 CONNECT_LIMIT_S = 8.0
 # Of our own account or settings, not of the message.
 MENDABLE = frozenset({530, 534, 535, 538})
@@ -75,34 +73,18 @@ class EmailSender:
         self._server = server
         self._idle: list[aiosmtplib.SMTP] = []
         self._gate = asyncio.Semaphore(CONNECTIONS_MAX)
-        self._sent: OrderedDict[str, asyncio.Future[SendResult]] = OrderedDict()
+        self._keys = SentKeys()
 
     async def send(self, message: Message, idempotency_key: str) -> SendResult:
         """Send one message; a key that is being sent, or was, is not sent beside it."""
-        before = self._sent.get(idempotency_key)
-        if before is not None:
-            return await asyncio.shield(before)
         written = mail_of(message, idempotency_key, self._server)
-        sending = asyncio.ensure_future(self._send(written, idempotency_key))
-        self._sent[idempotency_key] = sending
-        sending.add_done_callback(lambda done: self._heard(idempotency_key, done))
-        # Cut off by its time limit, what is under way may arrive all the same: its answer is kept.
-        return await asyncio.shield(sending)
+        return await self._keys.send(idempotency_key, lambda: self._send(written, idempotency_key))
 
     async def close(self) -> None:
         """Say goodbye on every connection."""
-        under_way = [one for one in self._sent.values() if not one.done()]
-        for sending in under_way:
-            sending.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._keys.close()
         while self._idle:
             self._idle.pop().close()
-
-    def _heard(self, key: str, sending: "asyncio.Future[SendResult]") -> None:
-        if sending.cancelled() or sending.exception() is not None:
-            self._sent.pop(key, None)
-        while len(self._sent) > KEYS_REMEMBERED and next(iter(self._sent.values())).done():
-            self._sent.popitem(last=False)
 
     async def _send(self, written: EmailMessage, key: str) -> SendResult:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from models.effects import BasketLesson, ItemMet, ItemReviewed
+from models.effects import AuthorErased, BasketLesson, ItemMet, ItemReviewed
 from models.events import ModelName
 from models.item_knowledge import ItemKnowledge
 from models.item_memory import item_ref
@@ -26,14 +26,14 @@ from models.item_rows import (
 from models.ranking import RankingSnapshot, board
 from models.ranking_learner import LESSONS_BEFORE_USE, LearnedRanking, RankingLearner
 
-ItemLesson = BasketLesson | ItemMet | ItemReviewed
+ItemLesson = BasketLesson | ItemMet | ItemReviewed | AuthorErased
 
 
 class RankingPupil:
     """Implements streams.pupil.Pupil."""
 
     model: ModelName = "ranking"
-    lesson_types = frozenset({BasketLesson, ItemMet, ItemReviewed})
+    lesson_types = frozenset({BasketLesson, ItemMet, ItemReviewed, AuthorErased})
     prefixes = (ITEM_PREFIX, REVIEW_PREFIX, SHOP_KEY)
 
     def __init__(self) -> None:
@@ -72,6 +72,9 @@ class RankingPupil:
                 self.knowledge.wanted(place, lesson.at_ms)
             elif type(lesson) is ItemReviewed:
                 self._reviewed[_review(self.reviews, lesson)] = None
+            elif type(lesson) is AuthorErased:
+                gone = self.reviews.forget_author(lesson.customer)
+                self._reviewed |= dict.fromkeys(gone)
 
     def _forget(self, refs: list[int]) -> None:
         if refs:
@@ -85,7 +88,7 @@ class RankingPupil:
             candidates = board(lesson.memory, knowledge, lesson.at_ms)
             self.learner.learn(candidates, knowledge.among(candidates.places, refs))
         places = [knowledge.meet(ref, item) for ref, item in zip(refs, lesson.items, strict=True)]
-        self._touched |= dict.fromkeys(places)
+        self._touched.update(dict.fromkeys(places))
         knowledge.sold(places, lesson.gaps, lesson.at_ms, lesson.order_id)
 
     def _meet(self, product_id: str, lesson: ItemMet) -> int:
@@ -144,4 +147,6 @@ def _order(lesson: ItemLesson) -> tuple[int, str, str]:
             name = lesson.item.product_id
         case ItemReviewed():
             name = lesson.product_id
+        case AuthorErased():
+            name = ""
     return lesson.at_ms, lesson.customer, name

@@ -6,23 +6,25 @@ import msgspec
 
 from models.clock import DAY_MS
 from models.cluster_learner import CUSTOMERS_BEFORE_USE, ClusterLearner, LearnedClusters
-from models.clusters import CLUSTERS
+from models.clusters import CLUSTERS, NOTHING_LEARNED
 from models.customer_sample import Standing
 from models.effects import CustomerStood
 from models.events import ModelName
 from models.segments import SegmentsSnapshot, check
+from models.settling import Settling
 from models.tier import TierEdges
 from models.tier_edges import Spend, SpendSketches
 
 
 class LearnedSegments(msgspec.Struct, kw_only=True):
-    """Everything the pupil is, for its changelog."""
+    """Everything the pupil is, for its changelog; clusters of a row without `settling` are used."""
 
     version: int = 0
     lessons: int = 0
     clusters: LearnedClusters = msgspec.field(default_factory=LearnedClusters)
     spend: SpendSketches = msgspec.field(default_factory=SpendSketches)
     edges: TierEdges | None = None
+    settling: Settling = msgspec.field(default_factory=lambda: Settling(is_over=True))
 
 
 class SegmentsPupil:
@@ -38,7 +40,7 @@ class SegmentsPupil:
         self._learns_edges = learns_edges
         self._number = clusters
         self._seed = seed
-        self._take(LearnedSegments())
+        self._take(LearnedSegments(settling=Settling()))
 
     def _take(self, learned: LearnedSegments) -> None:
         self._learned = learned
@@ -68,16 +70,19 @@ class SegmentsPupil:
                 None if after is None else Spend(*after),
             )
         self._learned.lessons += len(lessons)
+        self._learned.settling.learned(len(lessons))
 
     def snapshot(self, day: int) -> SegmentsSnapshot:
         """Give a new version; raises BadSnapshot when it must not be adopted."""
         learned = self._learned
         edges = self._edges()
+        clusters = self._clusters.snapshot((day + 1) * DAY_MS)
+        learned.settling.fitted(self._clusters.moved)
         made = SegmentsSnapshot(
             version=learned.version + 1,
             trained_to_day=day,
             lessons=learned.lessons,
-            clusters=self._clusters.snapshot((day + 1) * DAY_MS),
+            clusters=clusters if learned.settling.is_over else NOTHING_LEARNED,
             edges=edges,
         )
         check(made)
@@ -97,7 +102,7 @@ class SegmentsPupil:
 
     def load(self, learned: bytes | None, rows: Mapping[bytes, bytes]) -> None:
         """Stand where `dump` stands."""
-        known = LearnedSegments()
+        known = LearnedSegments(settling=Settling())
         if learned is not None:
             known = msgspec.msgpack.decode(learned, type=LearnedSegments)
         self._take(known)

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     sender_webhook_secrets: SecretStr = Field(
         SecretStr(""), description="sign what is posted, parted by commas while one is replaced"
     )
+    apprise_urls: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description="JSON object: sms, push, chat, task -> apprise URL, {to} is the address",
+    )
     sends_per_minute: dict[str, int] = Field(
         default_factory=dict, description="JSON object: email, sms, ... -> messages a minute"
     )
@@ -143,6 +147,21 @@ class Settings(BaseSettings):
             self.sender_webhook_secrets.get_secret_value()
         ):
             raise ValueError("a webhook for messages is set: set HUITOU_SENDER_WEBHOOK_SECRETS")
+        return self
+
+    @model_validator(mode="after")
+    def _one_way_out_each(self) -> Self:
+        posts = {
+            "sms": self.sms_webhook_url,
+            "push": self.push_webhook_url,
+            "chat": self.chat_webhook_url,
+            "task": self.task_webhook_url,
+        }
+        for outlet in self.apprise_urls:
+            if outlet not in posts:
+                raise ValueError(f"HUITOU_APPRISE_URLS: {outlet} is none of {', '.join(posts)}")
+            if posts[outlet]:
+                raise ValueError(f"HUITOU_APPRISE_URLS: {outlet} has a webhook, too: set one")
         return self
 
     def named(self, name: str) -> str:

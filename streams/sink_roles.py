@@ -34,6 +34,7 @@ from sinks.redis_profiles import RedisProfileSink
 from sinks.runner import Feed, SinkRunner
 from sinks.sender_choice import SenderConfig, senders_of
 from sinks.sender_email import SmtpServer
+from sinks.senders import TASKS
 from streams import topics
 from streams.exit import end_process
 from streams.secrets import key_store_path, load_secrets
@@ -216,6 +217,10 @@ def sender_config(settings: Settings) -> SenderConfig:
         },
         tasks_url=settings.task_webhook_url,
         secrets=settings.sender_webhook_secrets.get_secret_value(),
+        apprise={
+            name if name == TASKS else MessageChannel(name): url.get_secret_value()
+            for name, url in settings.apprise_urls.items()
+        },
     )
 
 

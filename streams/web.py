@@ -8,6 +8,7 @@ from sinks.web.pages import Shop
 from sinks.web.server import PageConfig, serve
 from streams.loop import run_role
 from streams.playbook_desk import LogDesk
+from streams.rehearsal_desk import AsideRehearser
 from streams.secrets import key_store_path, load_secrets
 from streams.servers.status import READY, STARTING, StatusFile
 from streams.settings import Settings, is_loopback
@@ -55,6 +56,7 @@ def config_of(settings: Settings) -> PageConfig:
         master_key=secrets.master_key,
         token_key=secrets.token_key,
         desk=LogDesk(settings),
+        rehearser=AsideRehearser(settings),
         shop=Shop(
             currency=settings.currency,
             timezone=settings.timezone,

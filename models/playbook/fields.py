@@ -164,7 +164,7 @@ def _reachable(scope: Scope) -> list[str]:
 
 def _open_coupons(scope: Scope) -> list[held_coupons.HeldCoupon]:
     held, now_ms = scope.customer.held_coupons, scope.now_ms
-    return [one for one in held if held_coupons.is_open(one, now_ms)]
+    return [one for one in held if held_coupons.is_good(one, now_ms)]
 
 
 def _coupon_days_left(scope: Scope) -> int:

@@ -13,7 +13,7 @@ from models.anniversary import LeapDay, Origin, Unread, birthday_of, next_annive
 from models.clock import DAY_MS, MINUTE_MS
 from models.customer import Customer
 from models.events import Line
-from models.held_coupons import HeldCoupon, is_open
+from models.held_coupons import HeldCoupon
 from models.holidays import Absent, market_of, next_before
 from models.item_memory import SPOILT, Bought, bought, item_ref
 from models.local_time import Zone, date_of, local_day, moment_of
@@ -226,7 +226,7 @@ def coupon_due(when: OnCouponEnding, coupon: HeldCoupon, after_ms: int) -> Due |
     Its occasion is "CODE@" and its end: one that was given again is reminded of again.
     """
     at_ms = coupon.until_ms - when.before_ms
-    if not coupon.until_ms or at_ms <= after_ms or not is_open(coupon, at_ms):
+    if not coupon.until_ms or at_ms <= after_ms:
         return None
     if _ALL not in when.coupon_expires and coupon.offer not in when.coupon_expires:
         return None

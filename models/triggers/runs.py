@@ -364,7 +364,7 @@ def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
 
 def _is_still_good(moment: Moment, run: Run) -> bool:
     coupon = held_coupons.find(moment.customer.held_coupons, run.item)
-    return coupon is not None and held_coupons.is_open(coupon, moment.now_ms)
+    return coupon is not None and held_coupons.is_good(coupon, moment.now_ms)
 
 
 def _first(rule: Rule) -> str:

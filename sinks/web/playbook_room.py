@@ -97,8 +97,8 @@ class PlaybookRoom:
     async def check(self, request: web.Request) -> web.Response:
         """Answer everything wrong or doubtful about a draft, and what it would change; no more."""
         self._forgery.refuse_foreign(request)
-        main, files = _draft(await _body(request))
-        checked = await asyncio.to_thread(_checked, main, files)
+        main, files = draft_of(await read_body(request))
+        checked = await asyncio.to_thread(checked_draft, main, files)
         told: dict[str, Any] = {
             "ok": not checked.errors,
             "problems": [one.told() for one in checked.problems],
@@ -114,12 +114,12 @@ class PlaybookRoom:
     async def apply(self, request: web.Request) -> web.Response:
         """Make a draft the next edition; 422 with its mistakes, 409 when somebody was first."""
         self._forgery.refuse_forged(request)
-        body = await _body(request)
-        main, files = _draft(body)
+        body = await read_body(request)
+        main, files = draft_of(body)
         note, based_on = _note(body), body.get("based_on")
         if not isinstance(based_on, int) or based_on < 0:
             raise web.HTTPBadRequest(text="based_on: expected the newest edition's number, or 0")
-        checked = await asyncio.to_thread(_checked, main, files)
+        checked = await asyncio.to_thread(checked_draft, main, files)
         if checked.errors:
             problems = [one.told() for one in checked.problems]
             return answer({"error": "it has mistakes", "problems": problems}, status=422)
@@ -137,7 +137,7 @@ class PlaybookRoom:
     async def roll_back(self, request: web.Request) -> web.Response:
         """Use an edition again."""
         self._forgery.refuse_forged(request)
-        body = await _body(request)
+        body = await read_body(request)
         version = body.get("version")
         if not isinstance(version, int) or version < 1:
             raise web.HTTPBadRequest(text="version: expected an edition's number")
@@ -153,7 +153,8 @@ class PlaybookRoom:
             raise web.HTTPServiceUnavailable(text=str(refused)) from None
 
 
-def _checked(main: str, files: Mapping[str, str]) -> Checked:
+def checked_draft(main: str, files: Mapping[str, str]) -> Checked:
+    """Check a draft."""
     return check(
         main,
         files[main].encode("utf-8", "replace"),
@@ -199,7 +200,7 @@ def rules_of(files: Mapping[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-async def _body(request: web.Request) -> dict[str, Any]:
+async def read_body(request: web.Request) -> dict[str, Any]:
     """Read JSON, larger than elsewhere but not endless."""
     parts, length = [], 0
     async for part in request.content.iter_any():
@@ -216,7 +217,8 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _draft(body: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+def draft_of(body: Mapping[str, Any]) -> tuple[str, dict[str, str]]:
+    """Take a draft out of what was sent; raises web.HTTPBadRequest for what is none."""
     main, files = body.get("main", MAIN), body.get("files")
     if not isinstance(files, dict) or not 1 <= len(files) <= FILES_AT_MOST:
         raise web.HTTPBadRequest(text="files: expected an object of texts by file name")

@@ -31,6 +31,7 @@ from sinks.web.playbook_room import Desk, PlaybookRoom
 from sinks.web.profiles import Forgotten, Profiles, Unknown
 from sinks.web.pulse import Pulse
 from sinks.web.recommendations import Recommendations
+from sinks.web.rehearsal_room import RehearsalRoom, Rehearser
 from sinks.web.site import Site
 from sinks.web.story import Stories
 from sinks.web.words import load_words
@@ -61,6 +62,7 @@ class PageConfig:
     token_key: bytes = field(repr=False)
     shop: Shop
     desk: Desk
+    rehearser: Rehearser
 
 
 async def serve(config: PageConfig, stop: asyncio.Event, ready: Callable[[], None]) -> None:
@@ -121,7 +123,9 @@ def build_app(config: PageConfig) -> web.Application:
     )
     pages = Pages(words, panels, config.shop, can_sign_out=access.asks_for_key)
     site = Site(pages, words, profiles, access)
-    room = PlaybookRoom(config.desk, Forgery())
+    forgery = Forgery()
+    room = PlaybookRoom(config.desk, forgery)
+    rehearsals = RehearsalRoom(config.desk, config.rehearser, forgery)
 
     async def run(app: web.Application) -> AsyncIterator[None]:
         await clock.start()
@@ -140,7 +144,7 @@ def build_app(config: PageConfig) -> web.Application:
     app = web.Application(
         middlewares=[errors_answered(meters), access.middleware], client_max_size=BODY_BYTES
     )
-    app.add_routes([*api.routes(), *room.routes(), *site.routes()])
+    app.add_routes([*api.routes(), *room.routes(), *rehearsals.routes(), *site.routes()])
     app.on_response_prepare.append(add_security_headers)
     app.on_shutdown.append(api.hang_up)
     app.cleanup_ctx.append(run)

@@ -9,7 +9,8 @@ reached. There the labels of all known customers are compared with those of batc
 anew on the customers as they stand at that moment: `ari_at` is the mean over batch seeds, the
 median over learner seeds; `batch_ari_at` how far batch seeds agree with each other.
 `ari_day_old_at` is the same just before the day's snapshot is adopted: the worst, since the one in
-use is a day old.
+use is a day old. A young shop's clusters are kept back until they hold still (models/settling.py):
+where there are none yet the agreement is 0, and `purchases_before_use` says how long that was.
 
 Flips are counted over every EVENTS purchases after the first tenth, of the customers known at
 their beginning. `flips_idle` are those who bought nothing and whose label changed because the model
@@ -139,6 +140,7 @@ def evaluate(
         "purchase_days": len(purchases),
         "clusters": clusters,
         "learner_seeds": seeds,
+        "purchases_before_use": [live.purchases_before_use for live in lives],
         "batch_seeds": list(BATCH_SEEDS),
         "described": _described(lives[0].snapshot),
     }

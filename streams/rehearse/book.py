@@ -1,10 +1,12 @@
 """A playbook for a rehearsal: read, checked, and made ready for the fold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from models.playbook.check import check
 from models.playbook.playbook import Playbook
 from models.playbook.problem import Problem
 from models.playbook.rulebook import Rulebook, compile_playbook
@@ -69,6 +71,21 @@ def read_book(file: Path | None) -> Book:
     if checked.playbook is None:
         raise BadPlaybook(checked.errors, usable=checked.usable)
     return Book(str(file), checked.playbook)
+
+
+def book_of(name: str, main: str, files: Mapping[str, str]) -> Book:
+    """Make a book of a playbook's files as they stand in memory, `main` the first of them.
+
+    Raises BadPlaybook with every mistake there is.
+    """
+    checked = check(
+        main,
+        files[main].encode("utf-8", "replace"),
+        lambda one: files[one].encode("utf-8", "replace") if one in files else None,
+    )
+    if checked.playbook is None:
+        raise BadPlaybook(checked.errors, usable=checked.usable)
+    return Book(name, checked.playbook)
 
 
 def _fetch(name: str) -> bytes | None:

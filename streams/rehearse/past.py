@@ -30,7 +30,10 @@ Watch = Callable[[int, int], None]
 
 
 class Past:
-    """One history under one playbook, or two; `comparison` is there when there are two."""
+    """One history under one playbook, or two; `comparison` is there when there are two.
+
+    What was decided before `counted_from_ms` is not counted, but remembered by once and caps.
+    """
 
     def __init__(
         self,
@@ -39,8 +42,10 @@ class Past:
         *,
         currency: str,
         examples_max: int = 20,
+        counted_from_ms: int = 0,
     ) -> None:
         self._history = history
+        self._counted_from_ms = counted_from_ms
         self._books = books
         self._currency = currency
         self._names: dict[str, str] = {}
@@ -99,7 +104,8 @@ class Past:
         said = []
         for book, stage, tally in zip(self._books, self._stages, self._tallies, strict=True):
             stage.end(at_ms - 1)
-            decided, stage.decided, stage.actions = stage.decided, [], []
+            decided = [one for one in stage.decided if one.at_ms >= self._counted_from_ms]
+            stage.decided, stage.actions = [], []
             for one in decided:
                 tally.take(one, stage.customer(one.customer))
             if self.comparison is not None:
@@ -122,7 +128,7 @@ class Past:
         return {
             "playbook": book.name,
             "source": self._history.name,
-            "from": local_time(self._first_ms, None, book.time_zone),
+            "from": local_time(max(self._first_ms, self._counted_from_ms), None, book.time_zone),
             "until": local_time(self._last_ms, None, book.time_zone),
             "events": self._events,
             "refused": self._bad,

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from models.effects import Action, BasketLesson, ItemMet, ItemReviewed, Lesson
+from models.effects import Action, AuthorErased, BasketLesson, ItemMet, ItemReviewed, Lesson
 from models.item_reviews import ItemReviews, Quote, words_about
 from streams.rehearse.stage import Snapshots
 
@@ -36,6 +36,9 @@ class Sights:
                 self._names[lesson.item.product_id] = lesson.item.name
             case ItemReviewed():
                 self._reviews.add(lesson.product_id, lesson.at_ms, lesson.rating, lesson.quote)
+
+            case AuthorErased():
+                self._reviews.forget_author(lesson.customer)
 
     def fill_in(self, action: Action) -> None:
         """Put what is known of its product into a message's variables, as the dispatcher would."""

@@ -164,7 +164,7 @@ def _viewed_at_ms(arrival: Arrival) -> int:
 
 def _view(order: Body, at_ms: int) -> Body:
     """A look at what the order's first line bought; an outline's orders have no lines."""
-    line = next(iter(order["properties"]["products"]), {})
+    line: Body = next(iter(order["properties"]["products"]), {})
     product = {key: value for key, value in line.items() if key not in ("quantity", "total")}
     return {
         "type": "track",

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 
 from models.clock import LogClock
 from models.events import Adopted, BudgetAnswered, decode
+from sinks.patience import Opened
 from streams import topics
 from streams.replay.progress import (
     CLOCK_KEY,
@@ -244,7 +245,7 @@ class HistoryLog:
 async def read_control(settings: Settings) -> dict[bytes, bytes]:
     """Read the last word under every key of the control topic."""
     place = TopicPartition(settings.named(topics.CONTROL), 0)
-    async with _control_consumer(settings) as consumer:
+    async with Opened(_control_consumer(settings)) as consumer:
         consumer.assign([place])
         await consumer.seek_to_beginning(place)
         return await _read_on(consumer, place)

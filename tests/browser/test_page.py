@@ -337,7 +337,87 @@ async def test_what_is_typed_into_the_playbook_is_checked_applied_and_put_back(
         await page.evaluate("document.querySelector('#history button').click()")
         await page.until("document.getElementById('rules').textContent.includes('30d')", 20)
         assert empty_shop.desk.in_use == 1
-    assert page.errors == []
+        assert page.errors == []
+
+
+RULE = {"messages": 7, "customers": 5, "statuses": {"sent": 7, "holdout": 2, "held": 3}}
+OVER_LOG = {
+    "found": {
+        "messages": 7,
+        "customers_reached": 5,
+        "worst_cost_cents": 0,
+        "currency": "EUR",
+        "from": "2017-08-01T00:00:00+00:00",
+        "until": "2017-08-03T00:00:00+00:00",
+        "rules": {"birthday": RULE},
+        "by_day": {"2017-08-02": {"birthday": 7}},
+        "before": {"messages": 4, "customers_reached": 4, "rules": {}},
+        "comparison": {"same": False},
+    }
+}
+DECIDED = {
+    "at": "2017-08-02T10:00:00+00:00",
+    "customer_id": f"anna {HOSTILE}",
+    "rule": "birthday",
+    "channel": "email",
+    "offer": "ten",
+    "status": "sent",
+    "reason": "",
+}
+OVER_SCENARIO = {
+    "found": {
+        "decided": [DECIDED, DECIDED | {"status": "muted", "reason": "a complaint is open"}],
+        "more": 0,
+        "differences": [],
+        "comparison": {"same": False, "examples": [{"only_in": "in use", **DECIDED}]},
+    }
+}
+
+
+async def test_what_is_typed_into_the_playbook_is_rehearsed_before_it_is_applied(
+    page: Page, empty_shop: Shop
+) -> None:
+    text = (Path(playbook.__file__).with_name("starter.yaml")).read_text("utf-8")
+    await empty_shop.desk.apply("playbook.yaml", {"playbook.yaml": text}, "first", 0)
+    rehearsed = "document.getElementById('rehearsed').innerText"
+    choose = (
+        "(() => {{ const box = document.getElementById('{}'); box.value = '{}';"
+        " box.dispatchEvent(new Event('{}')); }})()"
+    )
+    press = "document.getElementById('play').click()"
+    async with served(empty_shop.config()) as client:
+        await page.open(f"{home(client)}playbook")
+        await page.until("!document.getElementById('play').disabled", 20)
+        empty_shop.rehearser.says = [{"progress": 0.4}, OVER_LOG]
+        await page.evaluate(press)
+        await page.until(f"{rehearsed}.includes('7 messages to 5 customers')", 20)
+        said = await page.evaluate(rehearsed)
+        assert "The edition in use: 4 to 4" in said
+        assert "+7" in said
+        assert "held back 3 · comparison group 2" in said
+        assert await page.evaluate("document.querySelectorAll('.by-day rect').length") == 3
+        added = choose.format("text", "", "input").replace("box.value = ''", "box.value += ' '")
+        await page.evaluate(added)
+        await page.until("document.querySelector('.stale') && true")
+        await page.evaluate(choose.format("over", "scenario", "change"))
+        await page.until("document.querySelectorAll('#ready option').length === 2", 20)
+        await page.evaluate(choose.format("ready", "birthday", "change"))
+        empty_shop.rehearser.says = [OVER_SCENARIO]
+        await page.until("!document.getElementById('play').disabled", 20)
+        await page.evaluate(press)
+        await page.until(f"{rehearsed}.includes('a complaint is open')", 20)
+        assert "Only the edition in use would do this" in await page.evaluate(rehearsed)
+        assert "<img src=x" in await page.evaluate(rehearsed)
+        empty_shop.rehearser.says = [{"stopped": "time"}]
+        await page.evaluate(press)
+        await page.until(f"{rehearsed}.includes('took too long')", 20)
+        empty_shop.rehearser.is_busy = True
+        await page.evaluate(press)
+        await page.until(f"{rehearsed}.includes('Another rehearsal')", 20)
+        assert [one for one in page.errors if "429" not in one] == []
+    over_log, over_scenario, _ = empty_shop.rehearser.wishes
+    assert (over_log.days, over_log.scenario) == (30, "")
+    assert over_scenario.scenario == "until: 2026-01-02T00:00:00Z"
 
 
 async def test_of_two_who_edit_the_playbook_none_loses_what_was_typed(

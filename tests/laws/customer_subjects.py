@@ -201,6 +201,7 @@ CUSTOMER = Subject(
         "customer",
         "decision",
         "hazard_question",
+        "held_coupons",
         "item_notes",
         "merging",
         "profile",

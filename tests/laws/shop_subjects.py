@@ -30,6 +30,7 @@ from models.hour_rates import WEEK_HOURS, HourRates
 from models.item_knowledge import ItemFacts, ItemKnowledge, ItemRow, ShopRow
 from models.item_memory import ItemMemory, item_ref
 from models.item_notes import is_lesson
+from models.item_reviews import ItemReviews, Quote, ReviewRow, words_about
 from models.partition_clock import PartitionClock
 from models.ranking import NOTHING_LEARNED, Board, board
 from models.ranking_learner import LearnedRanking, RankingLearner
@@ -248,6 +249,58 @@ ITEM_KNOWLEDGE = Subject(
     events_in_ci=3_000,
     exempt={
         "what_is_no_number_never_gets_in": WHOLE_NUMBERS,
+        "two_joined_are_what_one_would_have_been": NOT_OF_A_CUSTOMER,
+    },
+)
+
+
+Review = tuple[str, int, float, Quote | None]
+
+
+def take_review(reviews: ItemReviews, review: Review) -> Any:
+    ref = reviews.add(*review)
+    row = reviews.row(ref)
+    return ref, sorted(reviews.forget()), row and words_about(row, 3, lambda one: one.sealed)
+
+
+def pack_reviews(reviews: ItemReviews) -> bytes:
+    """The learner's changelog: a row an item, by the items' names."""
+    return msgspec.msgpack.encode([(ref, reviews.row(ref)) for ref in sorted(reviews.refs())])
+
+
+def unpack_reviews(packed: bytes) -> ItemReviews:
+    reviews = ItemReviews(items_at_most=100)
+    for ref, row in msgspec.msgpack.decode(packed, type=list[tuple[int, ReviewRow]]):
+        reviews.put(ref, row)
+    return reviews
+
+
+def told_review(chance: Random, moment: Moment) -> Review:
+    number = max(moment.number // 10 + 1 - chance.randrange(60), 0)
+    rating = float(chance.randrange(1, 6))
+    quote = Quote(moment.at_ms, f"{moment.person}{chance.randrange(9)}", "words", rating)
+    return f"{moment.world}i{number}", moment.at_ms, rating, quote if rating > 3 else None
+
+
+RATINGS = st.floats(1.0, 5.0)
+REVIEWS = st.tuples(
+    TEXTS, WITHIN_REACH, RATINGS, st.none() | st.builds(Quote, WITHIN_REACH, TEXTS, TEXTS, RATINGS)
+)
+
+ITEM_REVIEWS = Subject(
+    name="item_reviews",
+    modules=("item_reviews",),
+    begin=lambda: ItemReviews(items_at_most=100),
+    take=take_review,
+    ask=lambda reviews, at_ms: [reviews.row(ref) for ref in sorted(reviews.refs())],
+    pack=pack_reviews,
+    unpack=unpack_reviews,
+    told=told_review,
+    valid=st.lists(REVIEWS, max_size=12),
+    events_in_ci=3_000,
+    exempt={
+        "what_is_no_number_never_gets_in": "ratings are 1 to 5 by the event's own type",
+        "the_erased_leave_nothing": "words go, a rating stays in the sum (test_item_reviews.py)",
         "two_joined_are_what_one_would_have_been": NOT_OF_A_CUSTOMER,
     },
 )
@@ -641,6 +694,7 @@ SHOP_SUBJECTS = (
     HAZARD_LEARNER,
     SHOP_HABITS,
     ITEM_KNOWLEDGE,
+    ITEM_REVIEWS,
     RANKING,
     RANKING_LEARNER,
     COUNT_ALARM,

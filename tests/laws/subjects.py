@@ -30,6 +30,7 @@ NO_MODEL: dict[str, str] = {
     "coupon_issue": "makes a code and terms from an offer, keeps nothing",
     "coupon_orders": "notes what an order has, in any sequence the same (test_coupon_orders.py)",
     "coupon_words": "names what is said of coupons: structs and their codec",
+    "coupon_news": "tells of a change as an event, keeps nothing",
     "coupons": "the life of one code, with laws of its own (test_coupons.py)",
     "discounts": "computes cents from cents, keeps nothing",
     "holidays": "a table of dates, learns nothing",

@@ -118,6 +118,19 @@ def test_labels_stay_what_they_were_when_the_centres_move() -> None:
     assert [one.traits for one in second.clusters] == [one.traits for one in first.clusters]
 
 
+def test_how_many_a_fit_moved_is_told() -> None:
+    standings = shop()
+    learner = learner_of(standings)
+    learner.snapshot(NOW_MS)
+    assert learner.moved == 1.0, "nobody had a label"
+    learner.snapshot(NOW_MS + DAY_MS)
+    assert learner.moved == 0.0
+    for number in range(60):
+        learner.learn(f"late-{number}", Standing(NOW_MS - 1_500 * DAY_MS, 1, 10))
+    learner.snapshot(NOW_MS + 2 * DAY_MS)
+    assert 0.1 < learner.moved < 0.9
+
+
 def test_a_shop_that_turns_into_another_gets_other_clusters() -> None:
     standings = shop()
     learner = learner_of(standings)

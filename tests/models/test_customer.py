@@ -1,5 +1,7 @@
 """How each kind of event moves a customer's state."""
 
+from typing import Any
+
 import msgspec
 import pytest
 import xxhash
@@ -54,6 +56,7 @@ from models.events import (
     Tracked,
     Unsubscribed,
 )
+from models.held_coupons import OURS
 from tests.builders import (
     DAY,
     HOUR,
@@ -447,3 +450,33 @@ def test_a_row_of_a_later_version_is_known_even_where_its_fields_mean_something_
 def test_what_is_no_row_is_refused(raw: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_row(raw)
+
+
+def coupon(kind: type[Any], at_ms: int, **more: Any) -> Any:
+    return make(kind, coupon="SPRING", at_ms=at_ms, **more)
+
+
+def test_a_redeemed_coupon_is_held_no_longer_in_whatever_order_that_is_told() -> None:
+    given, used = coupon(CouponIssued, START_MS), coupon(CouponApplied, START_MS + 1)
+    for told in ([given, used], [used, given]):
+        customer = Customer()
+        for event in told:
+            apply(customer, event, event.occurred_at_ms)
+        assert customer.held_coupons == []
+        assert (customer.coupons_issued, customer.coupons_applied) == (1, 1)
+    apply(customer, coupon(CouponIssued, START_MS + 2, campaign="again"), START_MS + 2)
+    assert [one.offer for one in customer.held_coupons] == ["again"]
+
+
+def test_a_coupon_of_ours_is_counted_by_its_own_fold_alone_and_is_no_visit() -> None:
+    customer = Customer()
+    for source in ("shop", OURS):
+        for kind in (CouponIssued, CouponApplied):
+            event = make(kind, coupon="87RX-FYNX-5H7C", source=source)
+            apply(customer, event, event.occurred_at_ms)
+    assert (customer.coupons_issued, customer.coupons_applied) == (1, 1)
+    assert (customer.events, customer.discount_cents) == (4, 0)
+    theirs = Customer()
+    ours = make(CouponIssued, coupon="87RX-FYNX-5H7C", source=OURS)
+    apply(theirs, ours, ours.occurred_at_ms)
+    assert (theirs.last_seen_ms, theirs.channels) == (0, {})

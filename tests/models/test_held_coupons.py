@@ -1,55 +1,43 @@
-"""What a row knows of the coupons that a customer holds."""
+"""Which coupons a row holds: those that may yet be redeemed, and a few at most."""
 
-from copy import copy
-from itertools import permutations
+from models.held_coupons import KEPT_COUPONS, HeldCoupon, find, give, is_good, merged, take
 
-from models.held_coupons import (
-    ENDED,
-    KEPT_COUPONS,
-    REDEEMED,
-    HeldCoupon,
-    find,
-    is_open,
-    merged,
-    tell,
-)
-
-GIVEN = HeldCoupon("A", "ten", given_ms=1, until_ms=100, moved_ms=1)
-USED = HeldCoupon("A", status=REDEEMED, moved_ms=5)
-BACK = HeldCoupon("A", "ten", until_ms=120, moved_ms=9)
+GIVEN = HeldCoupon("A", "ten", given_ms=5, until_ms=100)
 
 
-def held(*told: HeldCoupon) -> list[HeldCoupon]:
-    coupons: list[HeldCoupon] = []
-    for one in told:
-        tell(coupons, copy(one))
-    return coupons
+def held(*coupons: HeldCoupon) -> list[HeldCoupon]:
+    found: list[HeldCoupon] = []
+    for one in coupons:
+        give(found, one)
+    return found
 
 
-def test_the_latest_word_holds_in_whatever_order_they_come_in() -> None:
-    for told in permutations((GIVEN, USED, BACK)):
-        (one,) = held(*told)
-        assert (one.offer, one.given_ms, one.status, one.moved_ms) == ("ten", 1, "open", 9)
-        assert one.until_ms in (100, 120)
-    for told in permutations((GIVEN, USED)):
-        assert held(*told) == [HeldCoupon("A", "ten", 1, 100, REDEEMED, 5)]
+def test_a_coupon_given_again_has_its_later_terms_in_whatever_order_they_come_in() -> None:
+    again = HeldCoupon("A", "ten", given_ms=9, until_ms=200)
+    assert held(GIVEN, again) == held(again, GIVEN) == [again]
 
 
-def test_a_coupon_is_open_up_to_its_end_and_for_good_where_it_has_none() -> None:
-    assert is_open(GIVEN, 99)
-    assert not is_open(GIVEN, 100)
-    assert not is_open(USED, 6)
-    assert is_open(HeldCoupon("B"), 10**15)
+def test_what_is_redeemed_is_gone_unless_it_was_given_again_since() -> None:
+    for at_ms, left in ((5, []), (6, []), (4, [GIVEN])):
+        coupons = held(GIVEN)
+        take(coupons, "A", at_ms)
+        take(coupons, "B", at_ms)
+        assert coupons == left
 
 
-def test_of_too_many_what_is_over_goes_first_and_then_the_oldest() -> None:
-    over = HeldCoupon("over", status=ENDED, moved_ms=50)
-    many = [HeldCoupon(f"c{number}", moved_ms=number) for number in range(KEPT_COUPONS + 1)]
-    coupons = held(over, *many)
+def test_a_coupon_is_good_up_to_its_end_and_for_good_where_it_has_none() -> None:
+    assert is_good(GIVEN, 99)
+    assert not is_good(GIVEN, 100)
+    assert is_good(HeldCoupon("B"), 10**15)
+
+
+def test_of_too_many_the_one_given_first_is_forgotten() -> None:
+    coupons = held(*(HeldCoupon(f"c{at}", given_ms=at) for at in range(KEPT_COUPONS + 1)))
     assert [one.code for one in coupons] == [f"c{one}" for one in range(1, KEPT_COUPONS + 1)]
 
 
 def test_two_names_of_a_person_hold_the_coupons_of_both() -> None:
-    both = merged(held(GIVEN), held(USED, HeldCoupon("B", moved_ms=3)))
-    assert {one.code: one.status for one in both} == {"A": REDEEMED, "B": "open"}
+    both = merged(held(GIVEN), held(HeldCoupon("A", given_ms=1), HeldCoupon("B", given_ms=9)))
+    assert [one.code for one in both] == ["A", "B"]
+    assert find(both, "A") == GIVEN
     assert find(both, "C") is None

@@ -8,8 +8,9 @@ from models.item_knowledge import (
     COMPETING_NEIGHBOURS,
     INTERVAL,
     KEPT_NEIGHBOURS,
-    LATELY,
-    POPULARITY,
+    SELLER,
+    SHARE,
+    TREND,
     USUAL_INTERVAL_DAYS,
     ItemFacts,
     ItemKnowledge,
@@ -25,11 +26,8 @@ def sell(shop: ItemKnowledge, items: list[str], at_ms: int, gap: int = -1, seed:
 
 
 def near(shop: ItemKnowledge, item: str) -> dict[str, float]:
-    places, weights, _ = shop.neighbours([shop.index[item_ref(item)]])
-    return {
-        shop.facts[place].product_id: weight
-        for place, weight in zip(places.tolist(), weights.tolist(), strict=True)
-    }
+    known = shop.goes_with(shop.index[item_ref(item)])
+    return {shop.facts[place].product_id: weight for place, weight in known.items()}
 
 
 def test_what_is_bought_together_goes_together() -> None:
@@ -75,10 +73,12 @@ def test_an_interval_is_drawn_from_the_usual_to_the_items_own() -> None:
     shop = ItemKnowledge()
     sell(shop, ["milk"], AT_MS)
     milk = shop.index[item_ref("milk")]
-    assert shop.table[milk, INTERVAL] == USUAL_INTERVAL_DAYS
+    assert shop.table[milk, INTERVAL] == shop.row(milk).interval_days == USUAL_INTERVAL_DAYS
     for _ in range(200):
         sell(shop, ["milk"], AT_MS, gap=7)
-    assert shop.table[milk, INTERVAL] == pytest.approx(7, abs=0.1)
+    assert shop.row(milk).interval_days == pytest.approx(7, abs=0.1)
+    shop.rank_popular()
+    assert shop.table[milk, INTERVAL] == shop.row(milk).interval_days
 
 
 def test_what_sells_of_late_rises_above_what_sold_long_ago() -> None:
@@ -87,9 +87,27 @@ def test_what_sells_of_late_rises_above_what_sold_long_ago() -> None:
         sell(shop, ["old"], AT_MS)
     for _ in range(10):
         sell(shop, ["new"], AT_MS + 60 * DAY_MS)
-    old, new = (shop.table[shop.index[item_ref(item)]] for item in ("old", "new"))
-    assert old[POPULARITY] > new[POPULARITY]
-    assert new[LATELY] > old[LATELY]
+    rows = {item: shop.row(shop.index[item_ref(item)]) for item in ("old", "new")}
+    assert rows["old"].popularity > rows["new"].popularity
+    assert rows["new"].lately > rows["old"].lately
+
+
+def test_the_table_stands_as_of_when_best_sellers_were_looked_for() -> None:
+    shop = ItemKnowledge()
+    for _ in range(3):
+        sell(shop, ["milk", "tea"], AT_MS)
+    sell(shop, ["milk"], AT_MS + 20 * DAY_MS)
+    milk, tea = (shop.index[item_ref(item)] for item in ("milk", "tea"))
+    assert shop.table[milk, SHARE] == 0.0
+    shop.rank_popular()
+    assert shop.table[milk, SHARE] == pytest.approx(1.0)
+    assert 0.0 < shop.table[tea, SHARE] < 0.75
+    assert shop.table[milk, TREND] == pytest.approx(0.0)
+    assert shop.table[tea, TREND] < 0.0
+    sellers = shop.best_sellers
+    assert sellers.places.tolist() == [milk, tea]
+    assert sellers.rows[:, SELLER].tolist() == [0, 1]
+    assert (sellers.rows == shop.table[sellers.places]).all()
 
 
 def test_a_shop_written_down_and_read_in_another_order_is_the_same_to_the_bit() -> None:

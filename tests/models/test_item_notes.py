@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from models.customer import Customer
-from models.effects import BasketLesson, ItemMet, ItemReviewed
+from models.effects import AuthorErased, BasketLesson, ItemMet, ItemReviewed
 from models.events import (
     CustomerEvent,
+    Erased,
     Line,
     OrderCompleted,
     ProductAdded,
@@ -29,8 +30,10 @@ from tests.builders import (
     cancelled,
     copy_of,
     make,
+    named,
     order,
     refunded,
+    released,
     step_all,
     view_at,
     viewed,
@@ -204,6 +207,16 @@ def test_a_review_teaches_its_rating_and_published_words_of_a_good_one() -> None
 )
 def test_other_words_are_not_quoted(event: ProductReviewed) -> None:
     assert reviewed(event).quote is None
+
+
+def test_an_erasure_takes_back_the_words_of_whoever_may_have_written_some() -> None:
+    def gone(*events: CustomerEvent) -> list[str]:
+        told = step_all(Customer(), *events, make(Erased, at_ms=START_MS + 9))
+        return [one.customer for one in told if type(one) is AuthorErased]
+
+    assert gone(review(5.0)) == [ANNA]
+    assert gone(review(5.0), released(named("bert"), at_ms=START_MS + 5)) == [ANNA]
+    assert gone(viewed()) == []
 
 
 def test_words_that_came_through_a_merge_keep_their_authors_seal() -> None:

@@ -29,6 +29,18 @@ def test_an_author_or_a_review_is_quoted_once() -> None:
     assert [one.author for one in row.quotes] == ["bob"]
 
 
+def test_of_an_erased_author_nothing_is_left_but_the_rating() -> None:
+    reviews = ItemReviews()
+    reviews.add("tea", 1, 5.0, quote(1, "ann"))
+    reviews.add("tea", 2, 5.0, quote(2, "bob"))
+    reviews.add("pot", 2, 5.0, quote(2, "bob"))
+    assert reviews.forget_author("ann") == [item_ref("tea")]
+    row = reviews.of("tea")
+    assert row is not None
+    assert (row.reviews, [one.author for one in row.quotes]) == (2, ["bob"])
+    assert reviews.forget_author("ann") == []
+
+
 def test_of_too_many_items_those_reviewed_longest_ago_are_forgotten() -> None:
     reviews = ItemReviews(items_at_most=10)
     for number in range(12):

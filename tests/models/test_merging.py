@@ -7,6 +7,8 @@ from models.clock import MINUTE_MS
 from models.customer import KEPT_TRAITS, Customer, Timer, decode_row, find_timer
 from models.events import (
     Absorbed,
+    CouponApplied,
+    CouponIssued,
     CustomerEvent,
     Event,
     MessageChannel,
@@ -330,3 +332,9 @@ def test_a_merged_timer_is_not_there_twice() -> None:
     mine = Customer(timers=[Timer("sleep", "", 5)])
     merged(mine, Customer(timers=[Timer("sleep", "", 9), Timer("browse_reminder", "p", 1)]))
     assert mine.timers == [Timer("sleep", "", 5), Timer("browse_reminder", "p", 1)]
+
+
+def test_a_coupon_that_one_name_was_given_and_the_other_redeemed_is_gone() -> None:
+    mine = told(make(CouponIssued, coupon="A"), make(CouponIssued, coupon="B"))
+    theirs = told(make(CouponApplied, coupon="A", at_ms=START_MS + 1))
+    assert [one.code for one in merged(mine, theirs).held_coupons] == ["B"]

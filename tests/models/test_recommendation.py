@@ -153,6 +153,7 @@ def test_the_last_slot_of_a_curious_customer_is_something_new(shop: Shop) -> Non
     own = [f"own-{number}" for number in range(12)]
     for day in range(5):
         shop.sell("curious", own, NOW_MS - (6 - day) * DAY_MS)
+    shop.knowledge.rank_popular()
     steady = list(shop.shown("curious"))
     memory = shop.memories["curious"]
     memory.lines, memory.repeats = 200, 20

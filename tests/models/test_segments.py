@@ -10,7 +10,7 @@ from models.cluster_learner import ClusterLearner
 from models.clusters import ClusterSnapshot
 from models.customer_sample import Standing
 from models.hazard import BadSnapshot
-from models.segments import NOTHING_LEARNED, SegmentsSnapshot, check
+from models.segments import SegmentsSnapshot, check
 from models.tier import TierEdges
 
 NOW_MS = 19_000 * DAY_MS
@@ -56,9 +56,10 @@ def test_edges_that_nobody_or_everybody_is_above_are_refused(
         check(snapshot(**edges))
 
 
-def test_no_clusters_are_refused() -> None:
+def test_clusters_may_be_none_yet_but_not_learned_and_empty() -> None:
+    check(SegmentsSnapshot(version=1))
     with pytest.raises(BadSnapshot, match="clusters: 0"):
-        check(NOTHING_LEARNED)
+        check(SegmentsSnapshot(version=1, clusters=ClusterSnapshot(version=1)))
 
 
 def test_it_is_the_same_once_read_from_its_topic() -> None:

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from models.clock import DAY_MS
-from models.effects import BasketLesson, HazardLesson, ItemMet, ItemReviewed
-from models.item_knowledge import POPULARITY, ItemFacts, ItemKnowledge
+from models.effects import AuthorErased, BasketLesson, HazardLesson, ItemMet, ItemReviewed
+from models.item_knowledge import ItemFacts, ItemKnowledge
 from models.item_memory import item_ref
-from models.item_reviews import ReviewRow
+from models.item_reviews import Quote, ReviewRow
 from models.item_rows import SHOP_KEY, item_key, review_key
 from models.ranking import FEATURES, NOTHING_LEARNED, RankingSnapshot
 from models.snapshot import AdoptedWord, SnapshotRecord, adopted_key, recorded
@@ -47,7 +47,7 @@ def lesson(one: ModelShelf, number: int, value: Any) -> None:
 
 def popularity(one: ModelShelf, name: str) -> float:
     knowledge = one.knowledge
-    weight = float(knowledge.table[knowledge.index[item_ref(name)], POPULARITY])
+    weight = knowledge.popularity(knowledge.index[item_ref(name)])
     return weight / knowledge.scales(AT_MS)[0]
 
 
@@ -71,7 +71,9 @@ def test_an_item_is_known_from_its_first_sight_or_order() -> None:
     met = ItemMet(partition=0, day=1, customer="c", at_ms=AT_MS, item=ItemFacts("tea", "Tea"))
     lesson(one, 1, met)
     lesson(one, 2, basket("bread", "milk"))
-    names = {one.knowledge.facts[place].name for place in one.knowledge.popular.tolist()}
+    names = {
+        one.knowledge.facts[place].name for place in one.knowledge.best_sellers.places.tolist()
+    }
     assert names == {"Tea", "Bread", "Milk"}
     assert popularity(one, "bread") == pytest.approx(1.0)
     assert 0.0 < popularity(one, "tea") < 0.5
@@ -166,11 +168,14 @@ def test_reviews_are_known_at_once_and_the_learners_rows_take_their_place() -> N
     row = one.reviews.of("tea")
     assert row is not None
     assert (row.reviews, row.mean) == (1, 4.0)
-    packed = msgspec.msgpack.encode(ReviewRow("tea", 7, 21.0))
+    quote = Quote(AT_MS, "ann", "sealed", 5.0)
+    packed = msgspec.msgpack.encode(ReviewRow("tea", 7, 21.0, [quote]))
     say(one, LEARNER, review_key(item_ref("tea")), packed)
     row = one.reviews.of("tea")
     assert row is not None
-    assert (row.reviews, row.mean) == (7, 3.0)
+    assert (row.reviews, row.mean, row.quotes) == (7, 3.0, [quote])
+    lesson(one, 2, AuthorErased(partition=0, day=1, customer="ann", at_ms=AT_MS))
+    assert row.quotes == []
 
 
 def test_an_items_name_is_known_by_its_number() -> None:

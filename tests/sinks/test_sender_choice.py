@@ -9,10 +9,12 @@ from models.events import MessageChannel
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox, MailboxSender
 from sinks.sealing import Sealer
+from sinks.sender_apprise import AppriseSender
 from sinks.sender_choice import SenderConfig, TaskSender, senders_of
 from sinks.sender_email import EmailSender, SmtpServer
 from sinks.sender_webhook import WebhookSender
 from sinks.senders import TASKS, WEBHOOKS, Message, Senders, SendFailed, SendResult
+from tests.sinks.test_sender_apprise import needs_apprise
 from tests.sinks.test_sender_email import message
 
 SMTP = SmtpServer("mail.example", 587, "hello@tea.example", password="pass-word")
@@ -49,6 +51,17 @@ def test_what_is_set_up_reaches_people_and_the_rest_does_not(tmp_path: Path) -> 
         WEBHOOKS: WebhookSender,
     }
     assert not senders[TASKS].takes_history
+
+
+@needs_apprise
+def test_apprise_urls_take_the_place_of_the_mailbox(tmp_path: Path) -> None:
+    url = "json://127.0.0.1:9/{to}"
+    config = SenderConfig(apprise={MessageChannel.CHAT: url, TASKS: url})
+    senders = chosen(config, tmp_path)
+    assert type(senders[MessageChannel.CHAT]) is AppriseSender
+    assert type(senders[TASKS]) is TaskSender
+    assert type(senders[MessageChannel.SMS]) is MailboxSender
+    assert url not in repr(config)
 
 
 def test_no_secret_shows_where_it_is_printed() -> None:

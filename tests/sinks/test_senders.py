@@ -14,10 +14,13 @@ from models.events import MessageChannel
 from sinks.keys import SqliteKeyStore
 from sinks.mailbox import Mailbox, MailboxSender, mailbox_for_all
 from sinks.sealing import Sealer
+from sinks.sender_apprise import AppriseSender
 from sinks.sender_email import EmailSender
 from sinks.sender_webhook import WebhookSender
 from sinks.senders import TASKS, WEBHOOKS, Message, Sender
 from tests.sinks.provider import HttpSender, Provider
+from tests.sinks.test_sender_apprise import Told, needs_apprise
+from tests.sinks.test_sender_apprise import running as apprise
 from tests.sinks.test_sender_email import Inbox, read
 from tests.sinks.test_sender_email import running as smtp
 from tests.sinks.test_sender_webhook import SECRET, Receiver
@@ -66,10 +69,28 @@ async def by_webhook() -> AsyncIterator[Way]:
         await sender.close()
 
 
-@pytest.fixture(params=["mailbox", "http", "smtp", "webhook"])
+@asynccontextmanager
+async def by_apprise() -> AsyncIterator[Way]:
+    """Apprise's own json:// and a real HTTP server; its customers are told apart by the path."""
+    told = Told()
+
+    async def posted(customer: str) -> list[str]:
+        return [text for to, text in told.got if to == f"{customer}@example.com"]
+
+    async with apprise(told) as url:
+        sender = AppriseSender(url)
+        yield Way(sender, posted)
+        await sender.close()
+
+
+OPENED = {"smtp": by_mail, "webhook": by_webhook, "apprise": by_apprise}
+WAYS = ["mailbox", "http", "smtp", "webhook", pytest.param("apprise", marks=needs_apprise)]
+
+
+@pytest.fixture(params=WAYS)
 async def way(request: pytest.FixtureRequest, valkey: str, tmp_path: Path) -> AsyncIterator[Way]:
-    if request.param in ("smtp", "webhook"):
-        async with by_mail() if request.param == "smtp" else by_webhook() as opened:
+    if request.param in OPENED:
+        async with OPENED[request.param]() as opened:
             yield opened
         return
     if request.param == "http":

@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from models.clock import DAY_MS, HOUR_MS
-from models.effects import BasketLesson, ItemMet, ItemReviewed
+from models.effects import AuthorErased, BasketLesson, ItemMet, ItemReviewed
 from models.hazard import BadSnapshot
 from models.item_knowledge import ItemFacts, ItemRow
 from models.item_memory import ItemMemory, buy, item_ref
-from models.item_reviews import Quote
+from models.item_reviews import Quote, ReviewRow
 from models.item_rows import review_key
 from models.ranking_learner import LESSONS_BEFORE_USE
 from streams.ranking_pupil import RankingPupil
@@ -160,3 +160,7 @@ def test_reviews_are_kept_as_rows_and_found_again() -> None:
     again.load(None, rows)
     assert again.reviews.of("tea") == pupil.reviews.of("tea")
     assert again.lessons == 0
+    erased = AuthorErased(partition=0, day=FIRST_DAY, customer="c", at_ms=3)
+    again.learn([erased])
+    ((_, row),) = again.rows()
+    assert msgspec.msgpack.decode(row or b"", type=ReviewRow).quotes == []

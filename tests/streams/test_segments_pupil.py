@@ -9,6 +9,7 @@ from models.clock import DAY_MS
 from models.effects import CustomerStood
 from models.hazard import BadSnapshot
 from models.segments import check
+from models.settling import CALM_FITS
 from models.tier_edges import Spend
 from streams.segments_pupil import SegmentsPupil
 
@@ -95,3 +96,32 @@ def test_versions_count_on_and_the_same_edges_stay() -> None:
     one, two = pupil.snapshot(FIRST_DAY + 40), pupil.snapshot(FIRST_DAY + 41)
     assert (one.version, two.version, pupil.version) == (1, 2, 2)
     assert one.edges == two.edges
+
+
+def test_clusters_are_used_once_they_held_still_and_edges_before() -> None:
+    days = days_of(60)
+    pupil, again = SegmentsPupil(learns_edges=True), SegmentsPupil(learns_edges=True)
+    had_clusters, had_edges = [], []
+    for day, lessons in enumerate(days, FIRST_DAY):
+        for one in (pupil, again):
+            one.learn(lessons)
+        if not pupil.lessons:
+            continue
+        made = pupil.snapshot(day)
+        check(made)
+        assert again.snapshot(day) == made
+        again.load(bytes_of(again), {})
+        had_clusters.append(bool(made.clusters.clusters))
+        had_edges.append(made.edges is not None)
+    assert had_clusters == sorted(had_clusters), "once used, used for good"
+    assert not any(had_clusters[:CALM_FITS])
+    assert had_clusters[-1]
+    assert had_edges[had_clusters.index(True) - 1]
+
+
+def test_a_row_from_before_clusters_settled_goes_on_using_them() -> None:
+    learned = msgspec.to_builtins(taught(days_of(40)).dump(), builtin_types=(bytes,))
+    del learned["settling"]
+    pupil = SegmentsPupil()
+    pupil.load(msgspec.msgpack.encode(learned), {})
+    assert pupil.snapshot(FIRST_DAY + 40).clusters.clusters

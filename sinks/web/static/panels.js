@@ -230,7 +230,10 @@ function offers(card, rows) {
   if (!rows.length) return renew(body(card), empty("no_coupons"));
   const head = (key, more = "") => el("th", { class: `n ${more}`, scope: "col" }, say(key));
   const cell = (text, more = "") => el("td", { class: `n ${more}` }, text);
-  const cost = (row) => formatMoney(row.may_cost) + (row.unlimited ? ` + ${formatCount(row.unlimited)} ∞` : "");
+  const cost = (row) => [
+    row.may_cost || !row.unlimited ? formatMoney(row.may_cost) : null,
+    row.unlimited ? say("coupons_unlimited", { n: formatCount(row.unlimited) }) : null,
+  ].filter(Boolean).join(" + ");
   renew(body(card), el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("offer")),
     ...["coupons_open", "coupons_may_cost", "coupons_redeemed"].map((key) => head(key)),
     ...["coupons_cost", "coupons_over"].map((key) => head(key, "roomy")))),

@@ -3,6 +3,7 @@
 import "./shell.js";
 import { el } from "./dom.js";
 import { formatClock } from "./format.js";
+import { rehearsalIsOf, setUpRehearsal } from "./rehearsal.js";
 import { say, sayOr } from "./words.js";
 
 const CHECK_AFTER_MS = 250;
@@ -17,9 +18,10 @@ let waiting;
 const draft = () => ({ main: state.main, files: state.files });
 const isChanged = () => JSON.stringify(state.files) !== state.saved;
 
-async function post(path, body) {
+async function post(path, body, signal) {
   const send = () => fetch(path, {
     method: "POST",
+    signal,
     headers: { "Content-Type": "application/json", "X-Huitou-Token": state.token },
     body: JSON.stringify(body),
   });
@@ -38,7 +40,7 @@ async function post(path, body) {
 function flat(value) {
   if (Array.isArray(value)) return value.map(flat).join(", ");
   if (value && typeof value === "object") return Object.entries(value).map(([key, one]) => `${key} ${flat(one)}`).join(", ");
-  return sayOr(`event_${value}`, sayOr(`tier_${value}`, String(value ?? "")));
+  return ["event", "tier", "holiday", "value"].map((group) => sayOr(`${group}_${value}`, null)).find(Boolean) ?? String(value ?? "");
 }
 
 const part = (group, key, value) => {
@@ -144,6 +146,7 @@ function verdict(problems) {
   at("verdict").textContent = errors ? say("playbook_errors", { n: errors }) : say("playbook_fine", { n: problems.length });
   state.ok = !errors;
   at("apply").disabled = errors > 0 || !isChanged();
+  rehearsalIsOf(draft(), !errors);
 }
 
 async function check() {
@@ -166,6 +169,7 @@ async function check() {
 function typed() {
   state.files[state.open] = text.value;
   at("apply").disabled = true;
+  rehearsalIsOf(draft(), false);
   numberLines();
   clearTimeout(waiting);
   waiting = setTimeout(check, CHECK_AFTER_MS);
@@ -269,5 +273,6 @@ async function read(afresh) {
   await check();
 }
 
+setUpRehearsal(draft, post);
 addEventListener("beforeunload", (event) => { if (isChanged()) event.preventDefault(); });
 await read(true);

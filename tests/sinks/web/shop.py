@@ -38,6 +38,7 @@ from sinks.redis_profiles import RedisProfileSink
 from sinks.sealing import Sealer
 from sinks.web.pages import Shop as ShopWords
 from sinks.web.playbook_room import Conflict, Refused
+from sinks.web.rehearsal_room import Busy, Wish
 from sinks.web.server import PageConfig, build_app
 from streams.servers.ports import free_port
 from tests.builders import Record, make, view_at
@@ -50,6 +51,25 @@ NOW_MS = 17_381 * DAY_MS + 14 * HOUR_MS + 20 * 60_000
 def named(customer_id: str) -> str:
     """Token of a customer id."""
     return token_of(KEY, "customer", customer_id)
+
+
+class NotedRehearser:
+    """Says what it was told to say; the real one is tried in tests/streams."""
+
+    def __init__(self) -> None:
+        self.wishes: list[Wish] = []
+        self.says: list[dict[str, Any]] = [{"progress": 0.5}, {"stopped": "history"}]
+        self.is_busy = False
+
+    def scenarios(self) -> dict[str, str]:
+        return {"birthday": "until: 2026-01-02T00:00:00Z"}
+
+    async def play(self, wish: Wish) -> AsyncIterator[dict[str, Any]]:
+        if self.is_busy:
+            raise Busy
+        self.wishes.append(wish)
+        for said in self.says:
+            yield said
 
 
 class MemoryDesk:
@@ -95,6 +115,7 @@ class Shop:
         self.sealer = Sealer(self.store)
         self.rows: dict[str, Customer] = {}
         self.desk = MemoryDesk()
+        self.rehearser = NotedRehearser()
         self._view = view_at(NOW_MS)
         self._offset = 0
 
@@ -260,6 +281,7 @@ class Shop:
             "master_key": KEY,
             "token_key": KEY,
             "desk": self.desk,
+            "rehearser": self.rehearser,
             "shop": ShopWords("EUR", "UTC", "http://127.0.0.1:8470"),
         }
         return PageConfig(**(filled | other))
