@@ -2,7 +2,8 @@
 
 A record of `coupons` has the code as its key, so that all that is said of a code stands in one
 partition in one order. What becomes of an order, which names no code, is said under the order's own
-key; the row there knows which coupons the order has (models/coupon_orders.py).
+key; the row there knows which coupons the order has (models/coupon_orders.py). What offers may
+cost is asked under the key of a purse (models/purse_desk.py).
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from models.events import ClockMark
 
 _HOLDER = "/"
 _ORDER = "#"
+_PURSE = "$"
 
 
 class OrderHas(msgspec.Struct, frozen=True, tag_field="kind", tag="order_has"):
@@ -31,7 +33,27 @@ class LookedAt(msgspec.Struct, frozen=True, tag_field="kind", tag="looked_at"):
     at_ms: int
 
 
-CouponTold = Issued | RedemptionAsked | OrderVoided | Revoked | LookedAt | OrderHas
+class BudgetAsked(
+    msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="budget_asked"
+):
+    """A partition's totals, said to the purse of this key (models/budget.py).
+
+    `budget` is what the edition in use there allows, `adoption` how many adoptions that partition
+    has come to, `opened` what it began with. `ahead`: nobody waits for it.
+    """
+
+    at_ms: int
+    partition: int
+    budget: int
+    adoption: int
+    wanted: int
+    returned: int = 0
+    recall: int = 0
+    ahead: bool = False
+    opened: int = 0
+
+
+CouponTold = Issued | RedemptionAsked | OrderVoided | Revoked | LookedAt | OrderHas | BudgetAsked
 
 
 class CouponWord(
@@ -42,7 +64,7 @@ class CouponWord(
     tag_field="type",
     tag="coupon",
 ):
-    """One word to the coupon fold; `key` is the code, or one holder's share of it, or an order's.
+    """One word to the coupon fold; `key` is a code, a holder's share of it, an order's, a purse's.
 
     `request` names who waits for the verdict, `action_id` the action that brought the coupon.
     """
@@ -129,6 +151,16 @@ def order_key(order_id: str) -> str:
 def is_order_key(key: str) -> bool:
     """Whether a key is an order's."""
     return key.startswith(_ORDER)
+
+
+def purse_key(name: str) -> str:
+    """Key of a purse; no code has one like it."""
+    return f"{_PURSE}{name}"
+
+
+def is_purse_key(key: str) -> bool:
+    """Whether a key is a purse's."""
+    return key.startswith(_PURSE)
 
 
 def partition_of_coupon(key: str, partitions: int) -> int:

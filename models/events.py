@@ -345,6 +345,25 @@ class Adopted(msgspec.Struct, tag_field="type", tag="adopted"):
     checksum: str
 
 
+class BudgetAnswered(msgspec.Struct, tag_field="type", tag="budget_answered", omit_defaults=True):
+    """What the purse of an offer says to the partition that reads it (models/budget.py).
+
+    `granted` is all it was ever granted; `number` counts what was said to it, 0 where `short` says
+    nothing. `recall`, if any, calls for what is not spent; `scarce` says that nothing is given
+    ahead of need any more. `adoption` is the newest adoption of a playbook the purse has heard of,
+    `opening` what it has set apart for a partition it has not.
+    """
+
+    purse: str
+    granted: int
+    number: int = 0
+    short: int = 0
+    recall: int = 0
+    scarce: bool = False
+    adoption: int = 0
+    opening: int = 0
+
+
 CustomerEvent = (
     CustomerIdentified
     | OrderCompleted
@@ -378,7 +397,7 @@ CustomerEvent = (
     | Absorbed
     | Erased
 )
-LogRecord = CustomerEvent | ClockMark | Adopted
+LogRecord = CustomerEvent | ClockMark | Adopted | BudgetAnswered
 
 # The codecs' own methods: a function around them would cost each event as much as a look-up.
 decode: Callable[[bytes], LogRecord] = msgspec.json.Decoder(LogRecord).decode

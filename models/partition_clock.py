@@ -1,7 +1,10 @@
 """What a partition remembers besides its customers: its time, its adoptions, its running hour."""
 
+from copy import copy
+
 import msgspec
 
+from models.budget import Slice
 from models.clock import DAY_MS, HOUR_MS, day_of
 from models.effects import DayEnded, HourEnded
 from models.events import ClockMark
@@ -10,14 +13,27 @@ from models.hour_counts import HourCounts
 HOURS_SAID_AT_MOST = 48
 
 
+class Share(Slice, array_like=True, gc=False):
+    """A partition's slice of a purse, and what it knows of the purse.
+
+    `budget` is the whole of it in the edition that was looked at last, `scarce` whether the purse
+    gives nothing ahead of need any more, `called` its last call for what is not spent.
+    """
+
+    budget: int = 0
+    scarce: bool = False
+    called: int = 0
+
+
 class PartitionClock(msgspec.Struct, array_like=True):
     """The partition's own row, kept in the changelog beside its customers'.
 
     `versions` are the adopted ones of the models beside the hazard, `refused` the version that each
     model's newest adoption could not be given, and since when. `orders_before` and
     `revenue_before_cents` are the running hour's from a release that counted nothing else,
-    `refused_version` and `refused_at_ms` the hazard's from one that had no other model. `spent` is
-    what was given away of each offer's budget: since when, cents, coupons. `arming` names the last
+    `refused_version` and `refused_at_ms` the hazard's from one that had no other model. `slices` is
+    what this partition has of each purse (models/partition_budgets.py), `adoptions` counts those of
+    a playbook, `woken` names what customers wait for that was answered. `arming` names the last
     customer whose row was armed for an edition that was adopted, None once all are.
     `coupons_issued` numbers the coupon codes.
     """
@@ -32,9 +48,11 @@ class PartitionClock(msgspec.Struct, array_like=True):
     refused_at_ms: int = 0
     versions: dict[str, int] = {}
     refused: dict[str, tuple[int, int]] = {}
-    spent: dict[str, tuple[int, int, int]] = {}
+    slices: dict[str, Share] = {}
     arming: str | None = None
     coupons_issued: int = 0
+    adoptions: int = 0
+    woken: list[str] = []
 
 
 def restored(row: bytes) -> PartitionClock:
@@ -74,7 +92,8 @@ def copied(clock: PartitionClock) -> PartitionClock:
         running=own,
         versions=dict(clock.versions),
         refused=dict(clock.refused),
-        spent=dict(clock.spent),
+        slices={key: copy(share) for key, share in clock.slices.items()},
+        woken=list(clock.woken),
     )
 
 

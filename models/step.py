@@ -52,7 +52,7 @@ from models.events import (
 from models.hazard import outdate, settle
 from models.held_coupons import OURS
 from models.tier import PLAYBOOK_EDGES, tier_of
-from models.triggers import changes, engine, notes
+from models.triggers import changes, engine, notes, runs
 from models.triggers.standing import OWN_TIMERS
 from models.view import View
 
@@ -158,6 +158,22 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     return effects
 
 
+def wake(token: str, customer: Customer, name: str, view: View) -> list[Effect]:
+    """Have everything decided that waits for an answer of a purse, no earlier than it was asked."""
+    waiting = runs.asking(customer, name)
+    if not waiting:
+        return []
+    now_ms = view.now_ms
+    asked_ms = max(run.due_ms for run in customer.playbook.runs if run.waits_for == name)
+    view.now_ms = max(now_ms, asked_ms)
+    for timer in waiting:
+        timer.due_ms = view.now_ms
+    try:
+        return fire(token, customer, waiting[0], view)
+    finally:
+        view.now_ms = now_ms
+
+
 def _move_sleep(customer: Customer, kind: type, at_ms: int, view: View) -> None:
     if kind in _MOVES_TIMERS:
         # An order wakes; after a merge or a cancellation nothing of the former state holds.
@@ -218,6 +234,7 @@ def _absorb(customer: Customer, other: Customer, event: Absorbed, view: View) ->
     book = view.rulebook
     if book is None:
         effects.extend(thank_you.on_merge(event.customer, customer, other, view, at_ms))
+    runs.decide_soon(other, view.now_ms)
     both = notes.merged(customer.playbook, other.playbook, book.caps if book else None)
     merging.absorb(customer, other)
     customer.playbook = both

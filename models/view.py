@@ -16,8 +16,8 @@ class View:
     `now_ms` is the time of the partition's last mark; `logged_at_ms` the wall time at which the
     broker took the record; `token` the customer's. (Not a msgspec struct: those take three times as
     long to set a field.) `rulebook` is the adopted playbook, None where none ever was; `clock` the
-    partition's own row, which numbers coupons and keeps what was given away of each offer's budget;
-    `coupon_key` scatters the coupons' codes.
+    partition's own row, which numbers coupons and keeps its slices of the offers' budgets;
+    `coupon_key` scatters the coupons' codes; `waited` names the purses that a step has asked.
     """
 
     incarnation: int
@@ -32,6 +32,7 @@ class View:
     playbook_version: int = 0
     clock: PartitionClock = field(default_factory=PartitionClock)
     coupon_key: bytes = b""
+    waited: list[str] = field(default_factory=list)
     next_index: int = 0
 
     def index(self) -> int:

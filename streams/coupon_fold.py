@@ -2,7 +2,8 @@
 
 Verdicts go to whoever asked (gateway, ClickHouse). What an order has redeemed, and its end, go
 through the topic once more, under the key of the order or of the coupon, since these may lie in
-different partitions. Rows stay packed but for those that were touched since the last transaction.
+different partitions. Purses of offers, asked here too, answer in the log of events. Rows stay
+packed but for those that were touched since the last transaction.
 """
 
 import heapq
@@ -11,17 +12,19 @@ from typing import Any
 
 import msgspec
 
-from models import coupon_desk, coupon_news, coupon_orders, coupon_words
+from models import coupon_desk, coupon_news, coupon_orders, coupon_words, purse_desk
 from models.clock import HOUR_MS
 from models.coupon_desk import DeskEvent, Heard
 from models.coupon_orders import OrderRow
 from models.coupon_words import (
+    BudgetAsked,
     CouponJudged,
     CouponWord,
     LookedAt,
     OrderHas,
     home_of,
     is_order_key,
+    is_purse_key,
     kind_of,
     order_key,
     partition_of_coupon,
@@ -39,6 +42,7 @@ from models.coupons import (
 from models.effects import DeadLetter, encode
 from models.events import ClockMark
 from models.events import encode as encode_event
+from models.purse_desk import PurseRow
 from models.tokens import partition_of
 from streams import topics
 from streams.fold import Interval, Output, PoisonError, placed
@@ -52,8 +56,9 @@ UNHEARD_VOIDS_AT_MOST = 20_000
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _coupon_of = msgspec.msgpack.Decoder(Coupon).decode
 _order_of = msgspec.msgpack.Decoder(OrderRow).decode
+_purse_of = msgspec.msgpack.Decoder(PurseRow).decode
 _packed = msgspec.msgpack.Encoder().encode
-Row = Coupon | OrderRow
+Row = Coupon | OrderRow | PurseRow
 
 
 class CouponFold:
@@ -137,7 +142,9 @@ class CouponFold:
             self._give_up(word.at_ms)
         elif is_order_key(word.key):
             self._hear_order(word)
-        elif not isinstance(word.event, OrderHas):
+        elif is_purse_key(word.key):
+            self._hear_purse(word)
+        elif not isinstance(word.event, OrderHas | BudgetAsked):
             self._is_awaited = self._is_awaited or bool(word.request)
             self._hear(word.key, word.event, word)
 
@@ -175,6 +182,19 @@ class CouponFold:
             self._say(CouponWord(key=coupon, event=event))
         while len(self._unheard) > UNHEARD_VOIDS_AT_MOST:
             self._put(next(iter(self._unheard)), None)
+
+    def _hear_purse(self, word: CouponWord) -> None:
+        if not isinstance(word.event, BudgetAsked):
+            raise ValueError(f"{kind_of(word.event)} is nothing that a purse is asked")
+        found = self._row(word.key)
+        row = found if isinstance(found, PurseRow) else PurseRow()
+        said = purse_desk.hear(row, word.key, word.event, self._partitions)
+        self._put(word.key, row)
+        self._is_awaited = self._is_awaited or bool(said)
+        events = self._topic_of(topics.EVENTS)
+        self._outputs += [
+            Output(events, None, encode_event(one.record), one.partition) for one in said
+        ]
 
     def _tell(
         self, heard: Heard, verdict: Verdict, event: DeskEvent, word: CouponWord | None
@@ -249,6 +269,8 @@ class CouponFold:
         packed = self._rows.get(key)
         if packed is None:
             return None
+        if is_purse_key(key):
+            return _purse_of(packed)
         return _order_of(packed) if is_order_key(key) else _coupon_of(packed)
 
     def _coupon(self, key: str) -> Coupon | None:

@@ -13,8 +13,8 @@ from typing import Any, get_args
 import msgspec
 import structlog
 
-from models import coupon_words, hour_counts, partition_clock, segments
-from models.coupon_words import CouponWord, home_of, partition_of_coupon
+from models import coupon_words, hour_counts, partition_budgets, partition_clock, segments
+from models.coupon_words import CouponWord, home_of, is_purse_key, partition_of_coupon
 from models.customer import (
     Customer,
     NewerState,
@@ -34,14 +34,15 @@ from models.effects import (
     encode,
     refused_snapshot,
 )
-from models.events import Adopted, ClockMark, CustomerEvent, Event, decode
+from models.events import Adopted, BudgetAnswered, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock, adopted
 from models.segments import SegmentsSnapshot
-from models.step import Effect, fire, step
+from models.step import Effect, fire, step, wake
 from models.tokens import PARTITION_KEY, partition_of
 from models.triggers.engine import arm
+from models.triggers.runs import asking
 from models.view import View
 from streams import topics
 from streams.fold import Interval, Output, Outputs, Place, PoisonError
@@ -56,6 +57,7 @@ CUSTOMERS_PER_LIVE_MARK = 200
 _NOTHING_MORE: Iterator[None] = iter(())
 _FACTS = frozenset(get_args(Fact))
 _LESSONS = frozenset(get_args(Taught))
+_OF_NOBODY = frozenset({ClockMark, Adopted, BudgetAnswered})
 _ADOPTED = b'"type":"adopted"'
 # msgspec lets the last two through as they are.
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -109,6 +111,8 @@ class CustomerFold:
         self._snapshots: dict[tuple[str, int], Any] = {HAZARD_UNLEARNED: nothing_learned}
         self._sealed_clock = PartitionClock()
         self._to_arm: list[bytes] | None = None
+        self._waiting: dict[str, list[bytes]] = {}
+        self._is_asking = False
 
     def restore(self, key: bytes, row: bytes | None) -> None:
         """Take one row of the changelog; the newest of a key wins."""
@@ -123,10 +127,12 @@ class CustomerFold:
     def restored(self) -> None:
         """Index the timers anew: their truth is in the rows."""
         for key, row in self._packed.items():
-            timers = decode_row(row).timers
+            customer = decode_row(row)
+            timers = customer.timers
             if timers:
                 self._due_at[key] = due = first_due_ms(timers)
                 self._due.append((due, key))
+                self._note_waiting(key, customer)
         heapq.heapify(self._due)
         self._keep_clock()
 
@@ -159,7 +165,7 @@ class CustomerFold:
             except _UNREADABLE as error:
                 raise PoisonError(b"", f"undecodable: {error}") from None
             kind = type(event)
-            if kind is ClockMark or kind is Adopted:
+            if kind in _OF_NOBODY:
                 return at
             view.offset, view.logged_at_ms = record.offset, record.timestamp
             self._fold_event(event.customer.encode(), event, raw)  # type: ignore[union-attr, arg-type]
@@ -205,6 +211,10 @@ class CustomerFold:
         if kind is Adopted:
             self._adopt(event)  # type: ignore[arg-type]
             return _NOTHING_MORE
+        if kind is BudgetAnswered:
+            self._say_of_budgets(partition_budgets.hear(self.clock, self.partition, event))  # type: ignore[arg-type]
+            self._wake_some(CUSTOMERS_PER_LIVE_MARK, left_out)
+            return _NOTHING_MORE
         key = event.customer.encode()  # type: ignore[union-attr]
         if key not in left_out:
             self._fold_event(key, event, record.value)  # type: ignore[arg-type]
@@ -212,6 +222,9 @@ class CustomerFold:
 
     def _adopt(self, record: Adopted) -> None:
         clock, model, version = self.clock, record.model, record.version
+        if model == "playbook":
+            # Counted even if it can't be used: partitions must count alike.
+            clock.adoptions += 1
         if (model, version) not in self._snapshots:
             clock.refused[model] = version, clock.now_ms
             in_use = adopted(clock).get(model, 0)
@@ -222,6 +235,10 @@ class CustomerFold:
         partition_clock.adopt(clock, model, version)
         if model == "playbook":
             clock.arming, self._to_arm = "", None
+            offers = self._snapshots[model, version].book.offers
+            self._say_of_budgets(
+                partition_budgets.adopt(clock, offers, self.partition, self._partitions)
+            )
         if model in clock.refused:
             self._say_refused(model, "a later one is used", ended_ms=clock.now_ms)
             del clock.refused[model]
@@ -263,6 +280,7 @@ class CustomerFold:
             # so that no crash can change what it leaves.
             self._fire(self._pop_due(mark.at_ms, CUSTOMERS_PER_LIVE_MARK), mark.at_ms, left_out)
             self._arm_some(CUSTOMERS_PER_LIVE_MARK, left_out)
+            self._wake_some(CUSTOMERS_PER_LIVE_MARK, left_out)
         else:
             while self.clock.arming is not None:
                 self._arm_some(CUSTOMERS_PER_SLICE, left_out)
@@ -271,6 +289,10 @@ class CustomerFold:
             while self._is_due(mark.at_ms):
                 self._fire(self._pop_due(mark.at_ms, CUSTOMERS_PER_SLICE), mark.at_ms, left_out)
                 if self._is_due(mark.at_ms):
+                    yield
+            while self.clock.woken:
+                self._wake_some(CUSTOMERS_PER_SLICE, left_out)
+                if self.clock.woken:
                     yield
         for ended in partition_clock.advance(self.clock, mark, self.partition, self._partitions):
             self._say_ended(ended)
@@ -310,15 +332,70 @@ class CustomerFold:
         if not self._to_arm:
             clock.arming, self._to_arm = None, None
 
+    def _wake_some(self, at_most: int, left_out: frozenset[bytes]) -> None:
+        """Have some more customers decide who wait for what was answered, by the customer's name.
+
+        As soon as one must wait on, so must the others: what it lacks is asked for.
+        """
+        clock = self.clock
+        while clock.woken:
+            name = clock.woken[0]
+            while (key := self._first_waiting(name)) is not None:
+                if not at_most:
+                    return
+                at_most -= 1
+                self._wake(name, key, left_out)
+                if self._first_waiting(name) == key:
+                    break
+            both = partition_budgets.both_of(name)
+            is_idle = not any(self._first_waiting(one) for one in both)
+            clock.woken.pop(0)
+            self._say_of_budgets(
+                partition_budgets.rest(clock, self.partition, name, is_idle=is_idle)
+            )
+
+    def _wake(self, name: str, key: bytes, left_out: frozenset[bytes]) -> None:
+        customer = self._row(key)
+        self._dirty.add(key)
+        if key in left_out:
+            for timer in asking(customer, name):
+                customer.timers.remove(timer)
+            return
+        self._view.next_index = 0
+        try:
+            self._put(key, wake(key.decode(), customer, name, self._view))
+        except Exception as error:
+            raise PoisonError(key, f"budget: {type(error).__name__}: {error}") from error
+        if customer.timers:
+            self._index(key, customer)
+
+    def _first_waiting(self, name: str) -> bytes | None:
+        """Whoever waits for that purse, the first by name."""
+        found = self._waiting.get(name, [])
+        while found:
+            customer = self.customer(found[0])
+            if customer is not None and asking(customer, name):
+                return found[0]
+            heapq.heappop(found)
+        return None
+
+    def _note_waiting(self, key: bytes, customer: Customer) -> None:
+        """Have the customer found when a purse answers that it waits for."""
+        for name in {run.waits_for for run in customer.playbook.runs if run.waits_for}:
+            heapq.heappush(self._waiting.setdefault(name, []), key)
+
     def due_ms(self) -> int | None:
-        """When the first timer of this partition is due, or was; now while rows are to be armed."""
-        if self.clock.arming is not None:
+        """When the first timer of this partition is due, or was; now while rows are to be changed.
+
+        That is while they are armed for an edition, or woken by a purse's answer.
+        """
+        if self.clock.arming is not None or self.clock.woken:
             return self.clock.now_ms
         return self._due[0][0] if self._due else None
 
     def is_urgent(self) -> bool:
-        """Whether actions wait to be committed."""
-        return self._actions in self._outputs
+        """Whether actions wait to be committed, or customers for a purse that is asked."""
+        return self._is_asking or self._actions in self._outputs
 
     def _is_due(self, now_ms: int) -> bool:
         return bool(self._due) and self._due[0][0] <= now_ms
@@ -390,6 +467,9 @@ class CustomerFold:
     def _put(self, key: bytes, effects: list[Effect]) -> None:
         """Write effects of one customer's record for their topics."""
         outputs = self._outputs
+        if self._view.waited:
+            self._view.waited.clear()
+            self._note_waiting(key, self._decoded[key])
         for effect in effects:
             kind = type(effect)
             if kind in _FACTS:
@@ -403,7 +483,12 @@ class CustomerFold:
             else:
                 self._put_into_log(effect.event)  # type: ignore[union-attr, arg-type]
 
+    def _say_of_budgets(self, words: list[CouponWord]) -> None:
+        for word in words:
+            self._put_to_coupons(word)
+
     def _put_to_coupons(self, word: CouponWord) -> None:
+        self._is_asking = self._is_asking or is_purse_key(word.key)
         place = self._coupons, partition_of_coupon(word.key, self._partitions)
         self._outputs[place].append((home_of(word.key).encode(), coupon_words.encode(word)))
 
@@ -428,6 +513,7 @@ class CustomerFold:
         rows.append((PARTITION_KEY, msgspec.msgpack.encode(self.clock)))
         outputs, self._outputs = self._outputs, defaultdict(list)
         self._dirty.clear()
+        self._is_asking = False
         if len(self._decoded) > DECODED_AT_MOST:
             self._decoded.clear()
         self._keep_clock()
@@ -438,12 +524,16 @@ class CustomerFold:
         for key in self._dirty:
             self._decoded.pop(key, None)
             packed = self._packed.get(key)
-            timers: list[Timer] = decode_row(packed).timers if packed else []
+            customer = decode_row(packed) if packed else Customer()
+            timers: list[Timer] = customer.timers
             self._due_at.pop(key, None)
             if timers:
                 self._due_at[key] = due = first_due_ms(timers)
                 heapq.heappush(self._due, (due, key))
+                self._note_waiting(key, customer)
         self._dirty.clear()
+        self._view.waited.clear()
+        self._is_asking = False
         self._outputs = defaultdict(list)
         self.clock = partition_clock.copied(self._sealed_clock)
         self._to_arm = None

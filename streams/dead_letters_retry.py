@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from models.effects import DeadLetter
-from models.events import Adopted, ClockMark
+from models.events import Adopted, BudgetAnswered, ClockMark
 from models.tokens import partition_of
 from sinks.keys import KeyStore
 from streams import topics
@@ -95,7 +95,7 @@ class Returner:
             raise Unfit("it still can't be decoded")
         if isinstance(record, ClockMark):
             raise Unfit("a timer failed at a clock mark, and the log's time has passed it")
-        if isinstance(record, Adopted):
+        if isinstance(record, Adopted | BudgetAnswered):
             raise Unfit("a record for the whole partition is not put back")
         partition = partition_of(record.customer, self._settings.partitions)
         return [(partition, Record(record.customer.encode(), raw))]

@@ -2,7 +2,7 @@
 
 gateway, replay, dispatcher --> events --> worker --> customers (changelog), facts, actions,
                                    ^                  lessons, metrics, dead letters
-learner (adoptions), worker (marks, merges) --+
+learner (adoptions), worker (marks, merges, answers of purses) --+
 customers --> Redis and ClickHouse profiles       facts --> ClickHouse
 gateway, worker --> coupons --> worker --> coupons-changelog, coupon-verdicts --> gateway
 actions --> dispatcher    lessons --> learner     metrics --> watch --> alerts --> alert sinks

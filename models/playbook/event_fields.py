@@ -20,7 +20,9 @@ from models.playbook.fields import (
     Unanswerable,
 )
 
-NOT_FOR_RULES = frozenset({"released", "absorbed", "erased", "clock_mark", "adopted"})
+NOT_FOR_RULES = frozenset(
+    {"released", "absorbed", "erased", "clock_mark", "adopted", "budget_answered"}
+)
 EVENTS: Mapping[str, type] = {
     name: kind for kind, name in TYPES.items() if name not in NOT_FOR_RULES
 }

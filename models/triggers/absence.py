@@ -82,6 +82,8 @@ def _coming(moment: Moment, rule: Rule) -> Iterator[Finding]:
     waiting = [run for run in customer.playbook.runs if run.rule == rule.name]
     for run in waiting:
         why = "quiet hours hold it" if run.waits == "held" else "it waits"
+        if run.waits_for:
+            why = "it asks what is left of a budget"
         yield Finding(None, f"{why}, about {run.occasion}; it goes on", run.due_ms)
     coming = [
         one.due_ms

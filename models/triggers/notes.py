@@ -24,6 +24,7 @@ class Run(msgspec.Struct, array_like=True, gc=False):
 
     `rule_print` is the rule's fingerprint when it began (models/playbook/program.py). `waits` says
     what for: "first" (the moment's own wait), "step" (a wait among the steps) or "held".
+    `waits_for` names the purse whose answer comes before anything is decided.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Run(msgspec.Struct, array_like=True, gc=False):
     arm: str = ""
     propensity: float = 1.0
     variables: dict[str, str | int | float] = {}
+    waits_for: str = ""
 
 
 class Notes(msgspec.Struct, array_like=True, gc=False):

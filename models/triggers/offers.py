@@ -1,9 +1,12 @@
 """An offer for one customer: what it may cost, whether there is money for it, how it is told."""
 
+from models import partition_budgets
+from models.budget import Spending
 from models.coupon_codes import read_code, spelled
 from models.coupon_issue import Given, Issue, issue
 from models.held_coupons import HeldCoupon
 from models.local_time import date_of, local_day
+from models.partition_budgets import Outcome
 from models.partition_clock import next_coupon
 from models.playbook.offer import (
     AmountOff,
@@ -79,28 +82,14 @@ def told_of(moment: Moment, coupon: HeldCoupon) -> dict[str, str | int | float]:
     return variables
 
 
-def afford(moment: Moment, name: str, cents: int) -> bool:
-    """Take an offer from its budget, if there is enough left.
-
-    Partitions share a budget equally, so that none must ask another and it is never exceeded.
-    """
-    budget = moment.book.book.offers[name].budget
-    if budget is None:
-        return True
-    purse, parts = moment.view.clock.spent, moment.view.partitions
-    since_ms, spent_cents, given = purse.get(name, (moment.now_ms, 0, 0))
-    if budget.per_ms is not None:
-        since_ms, spent_cents, given = _of_period(
-            moment.now_ms, budget.per_ms, (since_ms, spent_cents, given)
-        )
-    most = _share(budget.most_cents, moment.view.partition, parts)
-    coupons = _share(budget.coupons, moment.view.partition, parts)
-    if most is not None and spent_cents + cents > most:
-        return False
-    if coupons is not None and given + 1 > coupons:
-        return False
-    purse[name] = (since_ms, spent_cents + cents, given + 1)
-    return True
+def afford(moment: Moment, name: str, cents: int) -> Outcome:
+    """Take an offer from its budget, if there is enough left, or ask for it."""
+    terms = moment.book.book.offers[name].budget
+    if terms is None:
+        return Outcome(Spending.SPENT)
+    found = partition_budgets.spend(moment.view, name, terms, cents, moment.now_ms)
+    moment.effects.extend(found.words)
+    return found
 
 
 def given(moment: Moment, name: str, action_id: str) -> Given:
@@ -109,18 +98,6 @@ def given(moment: Moment, name: str, action_id: str) -> Given:
     wish = Issue(name, view.playbook_version, moment.token, moment.now_ms, action_id)
     number = next_coupon(view.clock)
     return issue(view.coupon_key, view.partition, number, moment.book.book.offers[name], wish)
-
-
-def _of_period(now_ms: int, per_ms: int, spent: tuple[int, int, int]) -> tuple[int, int, int]:
-    start_ms = now_ms - now_ms % per_ms
-    return spent if spent[0] >= start_ms else (start_ms, 0, 0)
-
-
-def _share(whole: int | None, partition: int, partitions: int) -> int | None:
-    """A partition's part of a budget; what does not divide goes to the first ones."""
-    if whole is None:
-        return None
-    return whole // partitions + (partition < whole % partitions)
 
 
 def _amount(cents: int, units: int) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from models import held_coupons
 from models.assignment import arm_of
-from models.customer import Timer, find_timer, ref_of
+from models.clock import DAY_MS
+from models.customer import Customer, Timer, find_timer, ref_of
 from models.events import (
     OrderCancelled,
     OrderCompleted,
@@ -28,10 +29,12 @@ from models.triggers.guards import is_due_once, is_left_alone, once_name
 from models.triggers.moment import Moment, receipt
 from models.triggers.notes import RUNS_AT_MOST, Run, key_of, remember_said, run_of
 from models.triggers.offers import cost_cents, usual_order_cents
-from models.triggers.steps import HELD, SENT, carry_out
+from models.triggers.steps import ASKS, HELD, SENT, carry_out
 
 RUN = "run"
 TEXT_AT_MOST = 200
+ASKED_AT_MOST_MS = DAY_MS
+"""So long without an answer of a purse a run is looked at again: its moment may have passed."""
 _OF_ORDERS = (OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested)
 _OF_TICKETS = (TicketOpened, TicketAnswered, TicketClosed, TicketRated)
 
@@ -166,15 +169,16 @@ def _said_by(event: Any) -> dict[str, Any]:
     return said
 
 
-def wait(moment: Moment, run: Run) -> None:
+def wait(moment: Moment, run: Run, until_ms: int | None = None) -> None:
     """Keep a run until its time; of too many the one that would come last is dropped."""
     notes, timers = moment.notes, moment.customer.timers
+    due_ms = run.due_ms if until_ms is None else until_ms
     notes.runs = [*(one for one in notes.runs if one.key != run.key), run]
     timer = find_timer(moment.customer, RUN, run.key)
     if timer is None:
-        timers.append(Timer(RUN, run.key, run.due_ms))
+        timers.append(Timer(RUN, run.key, due_ms))
     else:
-        timer.due_ms = run.due_ms
+        timer.due_ms = due_ms
     if len(notes.runs) > RUNS_AT_MOST:
         drop(moment, max(notes.runs, key=lambda one: (one.due_ms, one.key)))
 
@@ -221,8 +225,38 @@ def proceed(moment: Moment, ready: list[Run]) -> None:
     if len(runs) > 1:
         runs.sort(key=lambda one: (*_rank(moment, one[0]), one[1].occasion))
     moment.wanting = [run.rule for _, run in runs]
+    waits_for = ""
     for rule, run in runs:
-        _go_on(moment, rule, run)
+        if waits_for:
+            # Whether it may speak depends on what the one before it gets.
+            _ask(moment, run, waits_for)
+        else:
+            waits_for = _go_on(moment, rule, run)
+
+
+def _ask(moment: Moment, run: Run, name: str) -> None:
+    run.waits_for = name
+    moment.view.waited.append(name)
+    wait(moment, run, moment.now_ms + ASKED_AT_MOST_MS)
+
+
+def asking(customer: Customer, name: str) -> list[Timer]:
+    """Timers of the runs that wait for an answer of that purse."""
+    found = [
+        find_timer(customer, RUN, run.key)
+        for run in customer.playbook.runs
+        if run.waits_for == name
+    ]
+    return [timer for timer in found if timer is not None]
+
+
+def decide_soon(customer: Customer, now_ms: int) -> None:
+    """Have what asked a purse asked anew at the next mark: here is another partition's side."""
+    for run in customer.playbook.runs:
+        timer = find_timer(customer, RUN, run.key)
+        if run.waits_for and timer is not None:
+            timer.due_ms = now_ms
+            run.waits_for = ""
 
 
 def _rank(moment: Moment, rule: Rule) -> tuple[int, int, str]:
@@ -251,12 +285,14 @@ def _rule_of(moment: Moment, run: Run) -> Rule | None:
     return rule
 
 
-def _go_on(moment: Moment, rule: Rule, run: Run) -> None:
+def _go_on(moment: Moment, rule: Rule, run: Run) -> str:
+    """Let a run do what it can; what it has asked and must be answered first."""
     waited = run.waits != "first" or run.due_ms > run.began_ms
     if run_of(moment.notes, run.key) is not None:
         drop(moment, run)
+    run.waits_for = ""
     if run.waits in ("first", "held") and not _may_act(moment, rule, run, waited=waited):
-        return
+        return ""
     run.waits = ""
     ops = rule.program.ops
     while run.at < len(ops):
@@ -264,10 +300,14 @@ def _go_on(moment: Moment, rule: Rule, run: Run) -> None:
         match op:
             case Do():
                 status = carry_out(moment, run, rule, op.step)
+                if status == ASKS:
+                    run.waits = "held"
+                    _ask(moment, run, run.waits_for)
+                    return run.waits_for
                 if status == HELD:
                     run.waits = "held"
                     wait(moment, run)
-                    return
+                    return ""
                 if status == SENT:
                     name = once_name(rule.trigger.guard, rule.name, run.item)
                     if rule.trigger.guard.once != "occasion":
@@ -277,7 +317,7 @@ def _go_on(moment: Moment, rule: Rule, run: Run) -> None:
                 run.due_ms += op.wait_ms
                 run.waits = "step"
                 wait(moment, run)
-                return
+                return ""
             case Choose():
                 if not moment.holds(rule, op.holds):
                     run.at = op.otherwise
@@ -289,6 +329,7 @@ def _go_on(moment: Moment, rule: Rule, run: Run) -> None:
                 _draw(moment, rule, run, op)
                 continue
         run.at += 1
+    return ""
 
 
 def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:

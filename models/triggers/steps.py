@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.budget import Spending
 from models.caps import note
 from models.coupon_codes import spelled
 from models.customer import Customer
@@ -17,13 +18,16 @@ from models.triggers.guards import Obstacle, obstacle
 from models.triggers.moment import Moment, asked_for, occasion_of, receipt
 from models.triggers.notes import TAGS_AT_MOST, Run, remember_perk
 
-SENT, HELD = "sent", "held"
+SENT, HELD, ASKS = "sent", "held", "asks"
 DAY_MS = 86_400_000
 CALL_LIFE_MS = 2 * DAY_MS
 
 
 def carry_out(moment: Moment, run: Run, rule: Rule, step: Any) -> str:
-    """Do one step; its status, which is "held" when it is to be tried again at `run.due_ms`."""
+    """Do one step; its status, which is "held" when it is to be tried again at `run.due_ms`.
+
+    It is "asks" when nothing is decided before `run.waits_for` has answered.
+    """
     match step:
         case Send():
             return _send(moment, run, rule, step)
@@ -51,7 +55,9 @@ def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
         offer = ""
         passed.append("no offer for a sure buyer")
     if found is None and offer:
-        found = _beyond_budget(moment, offer, passed)
+        found = _beyond_budget(moment, run, offer, passed)
+    if found is not None and found.status == ASKS:
+        return ASKS
     if found is not None:
         run.due_ms = found.until_ms or run.due_ms
         moment.effects.append(
@@ -94,10 +100,14 @@ def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
     return SENT
 
 
-def _beyond_budget(moment: Moment, offer: str, passed: list[str]) -> Obstacle | None:
+def _beyond_budget(moment: Moment, run: Run, offer: str, passed: list[str]) -> Obstacle | None:
     terms = moment.book.book.offers[offer]
     cents = offers.cost_cents(terms, offers.usual_order_cents(moment))
-    if not offers.afford(moment, offer, cents):
+    found = offers.afford(moment, offer, cents)
+    if found.spending is Spending.WAIT:
+        run.waits_for = found.waits_for
+        return Obstacle(ASKS, f"the budget of {offer} is asked")
+    if found.spending is Spending.OUT:
         return Obstacle("out_of_budget", f"the budget of {offer} is used up")
     if terms.budget is not None:
         passed.append("within the budget")
@@ -151,7 +161,9 @@ def _give(moment: Moment, run: Run, rule: Rule, offer: str) -> str:
     if _is_sure(moment, rule):
         found: Obstacle | None = Obstacle("cancelled", "no offer for a sure buyer")
     else:
-        found = _beyond_budget(moment, offer, passed)
+        found = _beyond_budget(moment, run, offer, passed)
+    if found is not None and found.status == ASKS:
+        return ASKS
     if found is not None:
         said = receipt(moment, run, found.status, found.reason, action="offer", offer=offer)
         moment.effects.append(said)

@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from models.events import Absorbed, Adopted, ClockMark, CustomerEvent, decode
+from models.events import Absorbed, Adopted, BudgetAnswered, ClockMark, CustomerEvent, decode
 from models.held_coupons import OURS as COUPONS
 from sinks.dispatch_receipts import SOURCE as DISPATCHER
 from sinks.patience import Opened
@@ -85,7 +85,7 @@ class OwnLog:
             return None
         if isinstance(event, ClockMark):
             self.last_ms = max(self.last_ms, event.at_ms)
-        if isinstance(event, ClockMark | Adopted | Absorbed):
+        if isinstance(event, ClockMark | Adopted | Absorbed | BudgetAnswered):
             return None
         if event.via or event.source in _OWN:
             return None

@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from models.clock import LogClock
-from models.events import Adopted, decode
+from models.events import Adopted, BudgetAnswered, decode
 from sinks.patience import Opened
 from streams import topics
 from streams.replay.progress import (
@@ -120,7 +120,7 @@ class HistoryLog:
         return word(self._said.get(CLOCK_KEY), LogClock)
 
     async def is_empty(self) -> bool:
-        """Whether no event was ever written; adoptions alone, of a first playbook, are no time."""
+        """Whether no event was ever written; a first playbook and its budgets alone are no time."""
         places = [TopicPartition(self._events, partition) for partition in self._partitions]
         ends = await self._consumer.end_offsets(places)
         if not any(ends.values()):
@@ -134,7 +134,8 @@ class HistoryLog:
                 while await consumer.position(place) < ends[place]:
                     fetched = await consumer.getmany(place, timeout_ms=100)
                     if any(
-                        type(decode(one.value)) is not Adopted for one in fetched.get(place, ())
+                        type(decode(one.value)) not in (Adopted, BudgetAnswered)
+                        for one in fetched.get(place, ())
                     ):
                         return False
         return True

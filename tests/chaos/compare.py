@@ -14,7 +14,7 @@ from models.events import Event, MessageBounced, OrderCompleted, decode
 from models.item_knowledge import ItemKnowledge
 from models.item_rows import put_row
 from models.profile import profile_of
-from models.snapshot import read_record
+from models.snapshot import KINDS, read_record
 from sinks.dispatch_delivery import EXPIRED
 from sinks.redis_profiles import folded_at_ms
 from streams.hazard_pupil import HazardPupil
@@ -42,6 +42,8 @@ class Counters:
     clickhouse_missing: int = 0
     dead_letters_missing: int = 0
     dead_letters_extra: int = 0
+    overspent: int = 0
+    refused_early: int = 0
     examples: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, counter: str, what: str, found: Iterable[Any], times: int | None = None) -> None:
@@ -100,6 +102,42 @@ def compare_log(counters: Counters, topics: Topics, oracle: Oracle, folded: list
         "actions_missing",
         "actions_twice",
     )
+
+
+def compare_budgets(counters: Counters, topics: Topics) -> None:
+    """No more coupons of an offer than the budget, and none refused while there were some left.
+
+    It is asked of the receipts alone, and of budgets for good.
+    """
+    books = {
+        one.snapshot.version: KINDS[one.model].opened(one.snapshot).book
+        for one in topics.snapshots
+        if one.model == "playbook"
+    }
+    for name in {name for book in books.values() for name in book.offers}:
+        most = {
+            version: found.budget.coupons
+            for version, book in books.items()
+            if (found := book.offers.get(name)) and found.budget and not found.budget.per_ms
+        }
+        if not most or None in most.values():
+            continue
+        given = decisions(topics, "sent", name)
+        counters.add("overspent", f"{name} beyond {most}", given[max(most.values()) :])
+        refused = decisions(topics, "out_of_budget", name)
+        early = [one for one in refused if len(given) < most.get(one.playbook_version, 0)]
+        counters.add("refused_early", f"{len(given)} {name} of {most} given", early)
+
+
+def decisions(topics: Topics, status: str, offer: str = "") -> list[Decided]:
+    """Receipts of this status about a coupon, of one offer or of any."""
+    return [
+        fact
+        for fact in topics.facts
+        if isinstance(fact, Decided)
+        and fact.status == status
+        and (fact.offer == offer if offer else bool(fact.offer))
+    ]
 
 
 def compare_learner(counters: Counters, topics: Topics, partitions: int) -> None:

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
-from models import coupon_desk, coupon_orders, coupon_words
+from models import coupon_desk, coupon_orders, coupon_words, purse_desk
 from models.coupon_orders import OrderRow
 from models.coupon_words import (
     CouponJudged,
@@ -16,9 +16,13 @@ from models.coupon_words import (
     decode_judged,
     home_of,
     is_order_key,
+    is_purse_key,
     order_key,
 )
 from models.coupons import Coupon, Outcome, Status, TimePassed
+from models.events import BudgetAnswered, decode
+from models.events import encode as encode_record
+from models.purse_desk import PurseRow
 from streams import topics
 from streams.coupon_fold import EXPIRED_PER_MARK, LATE_MS
 from tests.chaos.compare import Counters
@@ -31,36 +35,49 @@ Told = tuple[int, int, str, str, int]
 
 @dataclass
 class CouponTopics:
-    """What was committed of coupons; `folded` are the words that a worker has taken."""
+    """What was committed of coupons; `folded` are the words that a worker has taken.
+
+    `answers` are those of purses, which stand in the log of events, with their partitions.
+    """
 
     words: list[Any]
     folded: list[Any]
     rows: dict[str, Any]
     verdicts: list[CouponJudged]
+    answers: list[tuple[int, bytes]] = field(default_factory=list)
 
 
-async def read_coupons(log: Log, folded_to: Places) -> CouponTopics:
-    """Read everything that is committed."""
+async def read_coupons(log: Log, folded_to: Places, events: Iterable[Any]) -> CouponTopics:
+    """Read everything that is committed; `events` is the log."""
     words = await log.records(topics.COUPONS)
     ends = {place[1]: end for place, end in folded_to.items() if place[0] == topics.COUPONS}
     rows: dict[str, Any] = {}
     for record in await log.records(topics.COUPON_TABLE):
         key = record.key.decode()
-        kind = OrderRow if is_order_key(key) else Coupon
+        kind = OrderRow if is_order_key(key) else PurseRow if is_purse_key(key) else Coupon
         rows[key] = msgspec.msgpack.decode(record.value, type=kind)
     return CouponTopics(
         words,
         [one for one in words if one.offset < ends.get(one.partition, 0)],
         rows,
         [decode_judged(one.value) for one in await log.records(topics.COUPON_VERDICTS)],
+        [(one.partition, one.value) for one in events if _is_answer(one)],
     )
+
+
+def _is_answer(record: Any) -> bool:
+    if b"budget_answered" not in (record.value or b""):
+        return False
+    return isinstance(decode(record.value), BudgetAnswered)
 
 
 class CouponOracle:
     """No lane, no fold, no transaction: the words in their order."""
 
-    def __init__(self) -> None:
+    def __init__(self, partitions: int) -> None:
         self.rows: dict[str, Any] = {}
+        self.answers: Counter[tuple[int, bytes]] = Counter()
+        self._partitions = partitions
         self.told: Counter[Told] = Counter()
         self.said: Counter[bytes] = Counter()
         self._partition_of: dict[str, int] = {}
@@ -73,6 +90,8 @@ class CouponOracle:
                 self._give_up(word.at_ms, record)
             elif is_order_key(word.key):
                 self._hear_order(word)
+            elif is_purse_key(word.key):
+                self._hear_purse(word)
             else:
                 self._hear(word.key, word.event, record)
 
@@ -101,6 +120,11 @@ class CouponOracle:
         for coupon, event in told:
             self._say(CouponWord(key=coupon, event=event))
 
+    def _hear_purse(self, word: CouponWord) -> None:
+        row = self.rows.setdefault(word.key, PurseRow())
+        for said in purse_desk.hear(row, word.key, word.event, self._partitions):  # type: ignore[arg-type]
+            self.answers[said.partition, encode_record(said.record)] += 1
+
     def _hear(self, key: str, event: Any, record: Any) -> None:
         for heard in coupon_desk.hear(key, event, self.rows.get, lambda _: ()):
             if heard.after != heard.before:
@@ -120,12 +144,14 @@ class CouponOracle:
         self.said[coupon_words.encode(word)] += 1
 
 
-def compare_coupons(counters: Counters, found: CouponTopics, asked: list[CouponWord]) -> None:
-    """Words, verdicts and rows; and that no two orders ever had one coupon at a time.
+def compare_coupons(
+    counters: Counters, found: CouponTopics, asked: list[CouponWord], partitions: int = 1
+) -> None:
+    """Words, verdicts, answers, rows; and that no two orders ever had one coupon at a time.
 
     `asked` is what the customers' folds had to say.
     """
-    oracle = CouponOracle()
+    oracle = CouponOracle(partitions)
     for partition in {one.partition for one in found.words}:
         oracle.fold(one for one in found.folded if one.partition == partition)
     there = Counter(one.value for one in found.words if _by_a_fold(one))
@@ -136,6 +162,7 @@ def compare_coupons(counters: Counters, found: CouponTopics, asked: list[CouponW
         for one in found.verdicts
     )
     counters.differ("verdict on a coupon", told, oracle.told, "lost", "duplicated")
+    counters.differ("answer", Counter(found.answers), oracle.answers, "lost", "duplicated")
     for key in oracle.rows.keys() | found.rows.keys():
         due_row, row = oracle.rows.get(key), found.rows.get(key)
         if due_row != row:

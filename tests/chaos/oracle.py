@@ -1,12 +1,12 @@
 """What must come of a log: one thread, one dict, the same `step`; no Faust, no lane, no store."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
-from models import hour_counts, partition_clock, segments
+from models import hour_counts, partition_budgets, partition_clock, segments
 from models.coupon_words import CouponWord
 from models.customer import Customer, Timer
 from models.effects import (
@@ -19,13 +19,14 @@ from models.effects import (
     Taught,
 )
 from models.effects import encode as encode_effect
-from models.events import Absorbed, Adopted, ClockMark, Event, decode
+from models.events import Absorbed, Adopted, BudgetAnswered, ClockMark, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, settle
 from models.partition_clock import PartitionClock
 from models.snapshot import KINDS, SnapshotRecord
-from models.step import Effect, ForLog, fire, step
+from models.step import Effect, ForLog, fire, step, wake
 from models.triggers.engine import arm
+from models.triggers.runs import asking
 from models.view import View
 from streams.customer_fold import CUSTOMERS_PER_LIVE_MARK
 
@@ -83,10 +84,10 @@ class Oracle:
             if isinstance(event, ClockMark):
                 self._mark(event, rows, clock, view)
             elif isinstance(event, Adopted):
-                if (event.model, event.version) in self._snapshots:
-                    partition_clock.adopt(clock, event.model, event.version)
-                    if event.model == "playbook":
-                        clock.arming = ""
+                self._adopt(event, clock, view)
+            elif isinstance(event, BudgetAnswered):
+                self._keep(partition_budgets.hear(clock, view.partition, event))
+                self._wake(rows, clock, view, CUSTOMERS_PER_LIVE_MARK)
             else:
                 row = rows.setdefault(event.customer, Customer())
                 effects = step(row, event, record.value, view)
@@ -95,6 +96,17 @@ class Oracle:
                 if effects and isinstance(effects[0], EventFolded):
                     hour_counts.count(clock.running, event, effects[0])
         self.customers |= rows
+
+    def _adopt(self, said: Adopted, clock: PartitionClock, view: View) -> None:
+        clock.adoptions += said.model == "playbook"
+        found = self._snapshots.get((said.model, said.version))
+        if found is None:
+            return
+        partition_clock.adopt(clock, said.model, said.version)
+        if said.model == "playbook":
+            clock.arming = ""
+            offers = found.book.offers
+            self._keep(partition_budgets.adopt(clock, offers, view.partition, self._partitions))
 
     def _mark(
         self, mark: ClockMark, rows: dict[str, Customer], clock: PartitionClock, view: View
@@ -114,6 +126,7 @@ class Oracle:
             if is_live:
                 break
         self._arm(rows, clock, view, CUSTOMERS_PER_LIVE_MARK if is_live else None)
+        self._wake(rows, clock, view, CUSTOMERS_PER_LIVE_MARK if is_live else None)
         for ended in partition_clock.advance(clock, mark, view.partition, self._partitions):
             if isinstance(ended, DayEnded):
                 self.lessons.append(ended)
@@ -143,6 +156,28 @@ class Oracle:
         rest = left[at_most:] if at_most is not None else []
         clock.arming = done if rest else None
 
+    def _wake(
+        self, rows: dict[str, Customer], clock: PartitionClock, view: View, at_most: int | None
+    ) -> None:
+        """Have customers decide who wait for what was answered, until one of them must wait on."""
+        looked = 0
+        while clock.woken:
+            name = clock.woken[0]
+            while waiting := sorted(token for token, row in rows.items() if asking(row, name)):
+                if looked == at_most:
+                    return
+                looked += 1
+                row = rows[waiting[0]]
+                view.next_index = 0
+                self._keep(wake(waiting[0], row, name, view))
+                settle(row, view.hazard)
+                if asking(row, name):
+                    break
+            clock.woken.remove(name)
+            both = partition_budgets.both_of(name)
+            is_idle = not any(asking(row, one) for row in rows.values() for one in both)
+            self._keep(partition_budgets.rest(clock, view.partition, name, is_idle=is_idle))
+
     def _fire(self, token: str, row: Customer, now_ms: int, view: View) -> None:
         view.next_index = 0
         while due := [timer for timer in row.timers if timer.due_ms <= now_ms]:
@@ -151,7 +186,7 @@ class Oracle:
                     self._keep(fire(token, row, timer, view))
                     settle(row, view.hazard)
 
-    def _keep(self, effects: list[Effect]) -> None:
+    def _keep(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, ForLog):
                 self.for_log.append(effect.event)

@@ -15,7 +15,7 @@ quiet_hours: [{from: "FROM", to: "TO"}]
 holdout: {share: 10%}
 segments: {spenders: {if: customer.value > 60}}
 offers:
-  ten: {percent: 10%, valid_for: 20d, budget: {coupons: 400}}
+  ten: {percent: 10%, valid_for: 20d, budget: {coupons: 12}}
   gift: {amount: 5, valid_for: 10d, code: shared, owner_only: false}
 messages:
   hello:
@@ -67,6 +67,7 @@ def editions() -> tuple[str, str]:
     quiet = datetime.fromtimestamp(time.time(), UTC) + QUIET_AFTER
     first = _FIRST.replace("FROM", f"{quiet:%H:%M}").replace("TO", f"{quiet + QUIET_FOR:%H:%M}")
     second = first.replace("wait: 2h", "wait: 1h").replace("  silent:", "  quiet_eight_hours:")
+    second = second.replace("{coupons: 12}", "{coupons: 20}")
     return first, second
 
 

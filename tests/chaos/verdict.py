@@ -41,13 +41,14 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
     customers.STATE_VERSION = ANY_VERSION
     async with Log(stage.settings) as log:
         found = await read_topics(log)
-        coupons = await read_coupons(log, folded_to)
+        coupons = await read_coupons(log, folded_to, found.events)
     folded = [r for r in found.events if r.offset < folded_to[topics.EVENTS, r.partition]]
     oracle = await asyncio.to_thread(_ask_oracle, stage, found, folded)
     verdict = Verdict()
     counters = verdict.counters
     compare.compare_log(counters, found, oracle, folded)
-    compare_coupons(counters, coupons, oracle.coupon_words)
+    compare_coupons(counters, coupons, oracle.coupon_words, stage.settings.partitions)
+    compare.compare_budgets(counters, found)
     if stage.of("learner"):
         compare.compare_learner(counters, found, stage.settings.partitions)
     compare.compare_door(counters, shop.taken, found.events)
@@ -68,6 +69,9 @@ async def judge(stage: Stage, shop: Shop, folded_to: Places) -> Verdict:
         "facts": len(oracle.facts),
         "actions": len(oracle.actions),
         "redemptions": redeemed(coupons),
+        "coupons_given": len(compare.decisions(found, "sent")),
+        "coupons_refused": len(compare.decisions(found, "out_of_budget")),
+        "budget_answers": len(coupons.answers),
         "passed_on": len(oracle.for_log),
         "garbage": len(oracle.unreadable) + len(shop.garbage_taken),
         "snapshots": len(found.snapshots),

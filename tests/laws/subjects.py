@@ -40,6 +40,8 @@ NO_MODEL: dict[str, str] = {
     "effects": "names what a fold asks for: structs without behaviour",
     "item_rows": "names rows and reads them, keeps nothing (subject item_knowledge)",
     "lift": "compares what was counted, keeps nothing (tests/models/test_lift.py)",
+    "partition_budgets": "spends from slices, with laws of its own (test_partition_budgets.py)",
+    "purse_desk": "puts a purse's answers into records (tests/simulation/test_budgets.py)",
     "playbook": "a language: reads and compiles a file, learns nothing (tests/models/playbook)",
     "triggers": "a playbook's rules at work on a row, learn nothing (tests/models/triggers)",
     "segments": "names a snapshot, and refuses it by the clusters' own check",

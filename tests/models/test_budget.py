@@ -21,8 +21,11 @@ from models.budget import (
     give_back,
     hear,
     left,
+    opened,
+    opening,
     outstanding,
     refill,
+    runs_low,
     spend,
     unspend,
 )
@@ -172,6 +175,61 @@ def test_most_spending_asks_nobody() -> None:
     house.run(random.Random(1))
     assert house.spent == 800_000
     assert house.messages < 200
+
+
+def test_it_is_time_to_ask_ahead_once_half_of_a_grant_is_spent() -> None:
+    part = Slice()
+    assert not runs_low(part)
+    hear(part, Granted(0, 100, number=1))
+    spend(part, 49)
+    assert not runs_low(part)
+    spend(part, 1)
+    assert runs_low(part)
+    assert not runs_low(part), "once for each grant"
+    hear(part, Granted(0, 100, number=2))
+    assert not runs_low(part)
+    hear(part, Granted(0, 120, number=3))
+    spend(part, 35)
+    assert runs_low(part)
+
+
+def test_what_is_asked_ahead_is_a_gift_and_makes_nobody_wait() -> None:
+    purse = Purse(1_000, 2)
+    assert answer(purse, Asked(0, 0, ahead=True)).granted == [Granted(0, 1_000 // 16, 1)]
+    assert answer(purse, Asked(0, 62, ahead=True)).granted == [Granted(0, 62 + 938 // 16, 2)]
+    # Where somebody waits the wish alone counts.
+    assert answer(purse, Asked(1, 905, ahead=True)) == Answers([], recall=1)
+    assert answer(purse, Asked(0, 62, ahead=True)).granted == []
+
+
+def test_what_partitions_begin_with_is_set_apart_until_it_is_called_back() -> None:
+    cents = opening(1_000, 2)
+    purse, parts = Purse(1_000, 2, opening=cents), [opened(cents) for _ in range(2)]
+    assert (cents, left(purse)) == (250, 500)
+    assert [spend(part, 250) for part in parts] == [Spending.SPENT] * 2
+    assert runs_low(parts[0])
+    assert answer(purse, Asked(0, 501, opened=cents)) == Answers(
+        [Granted(0, 501 + 249 // 16, number=1)]
+    )
+    # Of the other nothing was heard yet: before it is, nobody is refused.
+    assert answer(purse, Asked(0, 751, opened=cents)) == Answers([], recall=1)
+    assert answer(purse, Asked(0, 751, recall=1, opened=cents)).granted == []
+    told = answer(purse, Asked(1, 0, recall=1, opened=cents)).granted
+    assert told == [Granted(0, 516, number=2, short=235)]
+    assert outstanding(purse) == 766
+
+
+def test_what_is_given_back_later_is_told_to_who_was_refused() -> None:
+    purse = Purse(100, 2)
+    answer(purse, Asked(0, 100))
+    answer(purse, Asked(1, 60))
+    answer(purse, Asked(0, 100, recall=1))
+    assert answer(purse, Asked(1, 60, recall=1)).granted == [Granted(1, 0, 1, short=1)]
+    assert answer(purse, Asked(0, 100, returned=70, recall=1)).granted == [
+        Granted(1, 0, 2, short=71)
+    ]
+    assert answer(purse, Asked(0, 100, returned=70, recall=1)).granted == []
+    assert answer(purse, Asked(1, 60, recall=1)).granted == [Granted(1, 60, 3)]
 
 
 def test_a_slice_is_spent_and_then_asked_for() -> None:

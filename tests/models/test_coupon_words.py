@@ -3,7 +3,9 @@
 import msgspec
 import pytest
 
+from models.coupon_codes import key_of
 from models.coupon_words import (
+    BudgetAsked,
     CouponJudged,
     CouponWord,
     LookedAt,
@@ -13,9 +15,11 @@ from models.coupon_words import (
     encode,
     home_of,
     is_order_key,
+    is_purse_key,
     kind_of,
     order_key,
     partition_of_coupon,
+    purse_key,
     share_key,
 )
 from models.coupons import Issued, OrderVoided, RedemptionAsked, Revoked, Sharing, Terms, TimePassed
@@ -89,6 +93,19 @@ def test_no_orders_key_can_be_a_code() -> None:
     assert home_of(key) == key
     assert not is_order_key("CODE")
     assert order_key("o1") != order_key("o2")
+
+
+def test_what_a_purse_is_asked_is_read_as_it_was_written() -> None:
+    asked = BudgetAsked(5, partition=3, budget=9, adoption=2, wanted=4, returned=1, ahead=True)
+    word = CouponWord(key=purse_key("coupons:ten"), event=asked)
+    assert decode(encode(word)) == word
+
+
+def test_no_purses_key_can_be_a_code() -> None:
+    assert is_purse_key(purse_key("coupons:ten"))
+    assert not is_purse_key("CODE")
+    assert not is_purse_key(order_key("o1"))
+    assert key_of(purse_key("coupons:ten")) == "COUPONSTEN"
 
 
 def test_words_are_called_what_they_are() -> None:

@@ -10,6 +10,7 @@ from models.customer import _APPLY
 from models.events import (
     Absorbed,
     Adopted,
+    BudgetAnswered,
     Channel,
     ClockMark,
     CustomerEvent,
@@ -97,6 +98,7 @@ def test_an_events_type_stands_first_in_past_tense(kind: type[Event]) -> None:
         ClockMark(at_ms=START_MS),
         ClockMark(at_ms=START_MS, wall_offset_ms=-5),
         Adopted("hazard", 3, "abc"),
+        BudgetAnswered("$cents:ten", 500, number=2, short=3, recall=1, scarce=True, adoption=4),
     ],
 )
 def test_records_of_the_partition_come_back_equal(record: LogRecord) -> None:

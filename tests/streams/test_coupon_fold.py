@@ -7,6 +7,7 @@ import pytest
 
 from models import coupon_words
 from models.coupon_words import (
+    BudgetAsked,
     CouponJudged,
     CouponTold,
     CouponWord,
@@ -28,7 +29,7 @@ from models.coupons import (
 )
 from models.discounts import Amount, Basket
 from models.effects import DeadLetter
-from models.events import ClockMark, CouponApplied, CouponIssued, decode, encode
+from models.events import BudgetAnswered, ClockMark, CouponApplied, CouponIssued, decode, encode
 from models.tokens import partition_of
 from streams import topics
 from streams.coupon_fold import EXPIRED_PER_MARK, LATE_MS, UNHEARD_VOIDS_AT_MOST, CouponFold
@@ -97,6 +98,38 @@ def again_from(*intervals: Interval) -> CouponFold:
             fold.restore(key, row)
     fold.restored()
     return fold
+
+
+def test_a_purse_answers_in_the_log_of_whoever_asked() -> None:
+    fold = coupon_fold(partitions=4)
+    asks = BudgetAsked(5, partition=3, budget=2, adoption=1, wanted=1)
+    list(fold.fold(record_of(word("$coupons:ten", asks)), NOBODY))
+    assert fold.is_urgent()
+    interval = fold.seal()
+    assert not fold.is_urgent()
+    assert verdicts(interval) == []
+    [answer] = listed(interval.outputs)
+    assert (answer.topic, answer.key, answer.partition) == (topics.EVENTS, None, 3)
+    told = BudgetAnswered("$coupons:ten", granted=1, number=1, adoption=1)
+    assert decode(answer.value) == told
+    again = coupon_fold(partitions=4)
+    for key, row in interval.rows:
+        again.restore(key, row)
+    again.restored()
+    assert again.coupons() == {}
+    asks = BudgetAsked(6, partition=0, budget=2, adoption=1, wanted=1)
+    list(again.fold(record_of(word("$coupons:ten", asks)), NOBODY))
+    again.rollback()
+    list(again.fold(record_of(word("$coupons:ten", asks)), NOBODY))
+    [answer] = listed(again.seal().outputs)
+    assert (answer.partition, decode(answer.value).granted) == (0, 1)  # type: ignore[union-attr]
+
+
+def test_what_is_nothing_for_a_purse_is_left_out_and_what_is_for_one_changes_no_coupon() -> None:
+    with pytest.raises(PoisonError, match="issued is nothing that a purse is asked"):
+        folded(coupon_fold(), word("$coupons:ten", Issued(1, TERMS)))
+    asks = BudgetAsked(5, partition=0, budget=2, adoption=1, wanted=1)
+    assert folded(coupon_fold(), word("CODE", asks)).rows == []
 
 
 def test_of_two_tills_the_first_in_the_topic_wins_and_each_gets_its_answer() -> None:
