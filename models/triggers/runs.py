@@ -184,8 +184,10 @@ def wait(moment: Moment, run: Run, until_ms: int | None = None) -> None:
 
 
 def drop(moment: Moment, run: Run) -> None:
-    """Have a run end without a word."""
+    """Have a run end without a word, if it waits at all."""
     notes, customer = moment.notes, moment.customer
+    if run_of(notes, run.key) is None:
+        return
     notes.runs = [one for one in notes.runs if one.key != run.key]
     customer.timers = [one for one in customer.timers if one.rule != RUN or one.item != run.key]
 
@@ -288,8 +290,7 @@ def _rule_of(moment: Moment, run: Run) -> Rule | None:
 def _go_on(moment: Moment, rule: Rule, run: Run) -> str:
     """Let a run do what it can; what it has asked and must be answered first."""
     waited = run.waits != "first" or run.due_ms > run.began_ms
-    if run_of(moment.notes, run.key) is not None:
-        drop(moment, run)
+    drop(moment, run)
     run.waits_for = ""
     if run.waits in ("first", "held") and not _may_act(moment, rule, run, waited=waited):
         return ""
