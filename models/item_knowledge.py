@@ -114,8 +114,8 @@ _UNSOLD[SELLER] = POPULAR_ITEMS
 class ItemKnowledge:
     """The columns; item `i` of each is the item whose ref is `refs[i]`.
 
-    `table` is as of the last `rank_popular`; there an item met since was never sold. Of more than
-    `items_at_most` the least popular are forgotten (`rank_popular`).
+    `table` is as of the last `rank_popular` or `refresh`: an item met since was never sold there.
+    Of more than `items_at_most` the least popular are forgotten (`rank_popular`).
     """
 
     def __init__(self, items_at_most: int = ITEMS_AT_MOST) -> None:
@@ -135,6 +135,7 @@ class ItemKnowledge:
         self._repeats = array("d")
         self._gap_days = array("d")
         self._interval_days = array("d")
+        self._changed: set[int] = set()
         self._room(1024)
         nowhere = np.zeros(0, np.intp)
         self.best_sellers = BestSellers(nowhere, self.table[nowhere])
@@ -246,6 +247,7 @@ class ItemKnowledge:
         shop.baskets_lately += fast
         shop.lines += len(places)
         self._count(places, gaps, slow, fast)
+        self._changed.update(places)
         if len(places) > 1:
             self._go_together(places, slow, seed)
 
@@ -281,6 +283,7 @@ class ItemKnowledge:
         slow, fast = self.scales(at_ms)
         self._popularity[place] += _WANTED_WEIGHT * slow
         self._lately[place] += _WANTED_WEIGHT * fast
+        self._changed.add(place)
 
     def _go_together(self, places: list[int], weight: float, seed: str) -> None:
         """Count pairs; in a large basket each item meets some others, drawn by the seed."""
@@ -331,28 +334,37 @@ class ItemKnowledge:
             worth = -np.frombuffer(column)
             few = np.argpartition(worth, half)[:half] if size > half else np.arange(size)
             best |= dict.fromkeys(few[np.lexsort((self.refs[few], worth[few]))].tolist())
-        self._tabulate()
+        self._tabulate(slice(None))
         places = np.array(list(best), np.intp)
+        self.table[self.best_sellers.places, SELLER] = POPULAR_ITEMS
         self.table[places, SELLER] = np.arange(len(places))
         self.best_sellers = BestSellers(places, self.table[places])
         return forgotten
 
-    def _tabulate(self) -> None:
-        """Make the table anew of what was learned."""
-        shop, columns = self.shop, np.empty((REGULAR + 1, len(self)))
+    def refresh(self) -> None:
+        """Let the table know of the items that were sold or wanted since it was made."""
+        if self._changed:
+            places = self.best_sellers.places
+            self._tabulate(np.array(sorted(self._changed), np.intp))
+            self.best_sellers = BestSellers(places, self.table[places])
+
+    def _tabulate(self, places: slice | NDArray[np.intp]) -> None:
+        """Make these rows of the table anew of what was learned."""
+        shop, counts = self.shop, [np.frombuffer(one)[places] for one in self._counts]
+        popularity, lately, buyers, repeats, _ = counts
+        columns = np.empty((REGULAR + 1, len(popularity)))
         shares = columns[SHARE]
-        np.divide(np.frombuffer(self._popularity), max(shop.baskets, 1.0), out=shares)
+        np.divide(popularity, max(shop.baskets, 1.0), out=shares)
         np.log(shares + LEAST_SHARE, out=columns[LOG_SHARE])
-        lately = np.frombuffer(self._lately) / max(shop.baskets_lately, 1.0)
-        np.log(lately + LEAST_SHARE, out=columns[TREND])
+        shares_lately = lately / max(shop.baskets_lately, 1.0)
+        np.log(shares_lately + LEAST_SHARE, out=columns[TREND])
         columns[TREND] -= columns[LOG_SHARE]
-        columns[INTERVAL] = self._interval_days
-        again = np.frombuffer(self._repeats) + _REPEATS_PRIOR
-        again /= np.frombuffer(self._buyers) + _BUYERS_PRIOR
+        columns[INTERVAL] = np.frombuffer(self._interval_days)[places]
+        again = (repeats + _REPEATS_PRIOR) / (buyers + _BUYERS_PRIOR)
         np.log(again, out=columns[REGULAR])
         # In one go: column by column it would walk through the whole table for each.
-        self.table[: len(self), : REGULAR + 1] = columns.T
-        self.table[self.best_sellers.places, SELLER] = POPULAR_ITEMS
+        self.table[: len(self)][places, : REGULAR + 1] = columns.T
+        self._changed.clear()
 
     def _forget_least(self) -> list[int]:
         """Keep KEPT_SHARE of too many items, and the categories of those alone."""
@@ -410,6 +422,7 @@ class ItemKnowledge:
         self._buyers[at], self._repeats[at] = row.buyers, row.repeats
         self._gap_days[at], self._interval_days[at] = row.gap_days, row.interval_days
         self._partners[at] = near
+        self._changed.add(at)
 
     def _place_of(self, ref: int) -> int:
         """Place of an item that may only be known as another's neighbour yet."""

@@ -5,7 +5,6 @@ example is the mean features of what was bought less those that the scores expec
 all candidates): the gradient of the list-wise likelihood, in one step of the regression.
 """
 
-from math import isfinite
 from typing import Any
 
 import msgspec
@@ -59,15 +58,15 @@ class RankingLearner:
         if not 0 < count < len(bought):
             return
         chances = board.scores(self.weights)
+        if not np.isfinite(chances).all():
+            # Of what is no number: it would be in every weight from then on.
+            return
         chances -= np.maximum.reduce(chances)
         np.exp(chances, out=chances)
         chances *= -1.0 / np.add.reduce(chances)
         chances[bought] += 1.0 / count
         example = np.dot(board.shared, chances).tolist()
         example += np.dot(board.own, chances[: board.own.shape[1]]).tolist()
-        if not isfinite(sum(example)):
-            # It came of what is no number, and would be in every weight from then on.
-            return
         self._regression.learn_one(dict(zip(FEATURES, example, strict=True)), True)
         self.lessons += 1
 

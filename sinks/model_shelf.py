@@ -56,6 +56,8 @@ class ModelShelf(Follower):
         if self._unranked > min(len(self._knowledge) // RANKED_SHARE, RANKED_AT_MOST):
             self._knowledge.rank_popular()
             self._unranked = 0
+        else:
+            self._knowledge.refresh()
         return self._knowledge
 
     def name_of(self, product_id: str) -> str:

@@ -67,8 +67,10 @@ class Opened(Generic[_Client]):
             raise
         return self._client
 
-    async def __aexit__(self, *error: object) -> None:
-        await stopped(self._client)
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Where the loop is gone before its tasks have ended, nothing can be waited for.
+        if kind is not GeneratorExit:
+            await stopped(self._client)
 
 
 async def stopped(client: Any) -> None:

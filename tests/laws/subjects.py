@@ -44,6 +44,7 @@ NO_MODEL: dict[str, str] = {
     "purse_desk": "puts a purse's answers into records (tests/simulation/test_budgets.py)",
     "playbook": "a language: reads and compiles a file, learns nothing (tests/models/playbook)",
     "triggers": "a playbook's rules at work on a row, learn nothing (tests/models/triggers)",
+    "settling": "two counters of the cluster learner (subject clusters, test_settling.py)",
     "segments": "names a snapshot, and refuses it by the clusters' own check",
     "snapshot": "names what is published, and refuses it by each model's own check",
     "events": "names what arrives: structs and their codec",

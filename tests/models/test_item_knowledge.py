@@ -110,6 +110,23 @@ def test_the_table_stands_as_of_when_best_sellers_were_looked_for() -> None:
     assert (sellers.rows == shop.table[sellers.places]).all()
 
 
+def test_a_refreshed_table_knows_what_was_sold_since_but_no_new_best_seller() -> None:
+    shop = ItemKnowledge()
+    sell(shop, ["milk", "tea"], AT_MS)
+    shop.rank_popular()
+    sell(shop, ["milk", "fan"], AT_MS)
+    milk, tea, fan = (shop.index[item_ref(item)] for item in ("milk", "tea", "fan"))
+    shop.refresh()
+    assert shop.table[[milk, fan], SHARE].tolist() == pytest.approx([1.0, 0.5])
+    sellers = shop.best_sellers
+    assert set(sellers.places.tolist()) == {milk, tea}
+    assert (sellers.rows == shop.table[sellers.places]).all()
+    refreshed = shop.table[[milk, fan]].copy()
+    shop.rank_popular()
+    assert (shop.table[[milk, fan], :SELLER] == refreshed[:, :SELLER]).all()
+    assert fan in shop.best_sellers.places
+
+
 def test_a_shop_written_down_and_read_in_another_order_is_the_same_to_the_bit() -> None:
     shop = ItemKnowledge()
     for day in range(0, 4 * LANDMARK_DAYS, 3):

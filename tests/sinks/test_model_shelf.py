@@ -8,7 +8,7 @@ import pytest
 
 from models.clock import DAY_MS
 from models.effects import AuthorErased, BasketLesson, HazardLesson, ItemMet, ItemReviewed
-from models.item_knowledge import ItemFacts, ItemKnowledge
+from models.item_knowledge import SHARE, ItemFacts, ItemKnowledge
 from models.item_memory import item_ref
 from models.item_reviews import Quote, ReviewRow
 from models.item_rows import SHOP_KEY, item_key, review_key
@@ -77,6 +77,17 @@ def test_an_item_is_known_from_its_first_sight_or_order() -> None:
     assert names == {"Tea", "Bread", "Milk"}
     assert popularity(one, "bread") == pytest.approx(1.0)
     assert 0.0 < popularity(one, "tea") < 0.5
+
+
+def test_what_a_customer_just_bought_counts_though_best_sellers_were_ranked_before() -> None:
+    one = shelf()
+    lesson(one, 1, basket(*(f"p{number}" for number in range(150))))
+    lesson(one, 2, basket("p7", order_id="o2"))
+    ranked = one.knowledge.best_sellers.places.tolist()
+    lesson(one, 3, basket("bread", order_id="o3"))
+    knowledge = one.knowledge
+    assert knowledge.best_sellers.places.tolist() == ranked
+    assert knowledge.table[knowledge.index[item_ref("bread")], SHARE] == pytest.approx(1 / 3)
 
 
 def test_what_the_learner_learned_takes_the_place_of_what_waited() -> None:
