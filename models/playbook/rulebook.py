@@ -107,7 +107,7 @@ class Rulebook:
     time alone may bring a moment, `is_looked_at` of whom: once a day (watching.py). `cadences` are
     the rules of that kind; where all that is watched goes by the tier, `beats` are the names of
     those that beat in each tier. `holidays_ahead` keeps what was looked up of the calendar, by time
-    zone (models/triggers/standing.py).
+    zone and country (models/triggers/standing.py).
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Rulebook:
         self._types: dict[str, _OfType] = {}
         self._stopped: dict[str, list[Rule]] = {}
         self.needs_segments = False
-        self.holidays_ahead: dict[str, list[tuple[int, list[Any]]]] = {}
+        self.holidays_ahead: dict[tuple[str, str], list[tuple[int, list[Any]]]] = {}
         self.silences: list[tuple[int, str, Rule]] = []
         self.sums: list[tuple[int, str, Rule]] = []
         for rule, tree in sorted(rules, key=lambda one: (-one[0].priority, one[0].name)):

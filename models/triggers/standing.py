@@ -13,6 +13,7 @@ from models import held_coupons
 from models.clock import DAY_MS
 from models.customer import Customer, Tier, Timer, find_timer, ref_of
 from models.events import Line
+from models.holidays import market_of
 from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.when import (
     OnCadence,
@@ -82,14 +83,21 @@ def _change(moment: Moment, rule: Rule, run: Run) -> None:
 
 
 def wind(moment: Moment, kinds: tuple[type, ...]) -> None:
-    """Wind the timers of rules of these kinds."""
+    """Wind the timers of rules of these kinds, but of those whose moment the next mark brings."""
     for kind in kinds:
         rules = moment.book.at(kind)
         if not rules:
             continue
         timers = {one.item: one for one in moment.customer.timers if one.rule == MOMENT}
         for rule in rules:
-            _wind(moment, rule, timers.get(rule.name))
+            timer = timers.get(rule.name)
+            if not _has_come(moment, timer):
+                _wind(moment, rule, timer)
+
+
+def _has_come(moment: Moment, timer: Timer | None) -> bool:
+    """Whether it is due and only waits for its mark: who winds it on takes its moment away."""
+    return timer is not None and timer.due_ms <= moment.now_ms
 
 
 def _wind(moment: Moment, rule: Rule, timer: Timer | None) -> None:
@@ -106,23 +114,24 @@ def _has_own(rule: Rule | None) -> bool:
 
 def wind_holidays(moment: Moment) -> None:
     """Wind the timer of the next holiday that any rule is about."""
-    customer = moment.customer
+    timer = find_timer(moment.customer, MOMENT, HOLIDAYS)
+    if _has_come(moment, timer):
+        return
     coming = _coming_holidays(moment, moment.now_ms)
-    due = Due(coming[0][0].at_ms, "") if coming else None
-    _set(customer, HOLIDAYS, find_timer(customer, MOMENT, HOLIDAYS), due)
+    _set(moment.customer, HOLIDAYS, timer, Due(coming[0][0].at_ms, "") if coming else None)
 
 
 def _coming_holidays(moment: Moment, after_ms: int) -> list[tuple[Due, str, Rule]]:
     """What rules on holidays wait for, the next first; by their names two of a time are ordered.
 
-    It is the same for everyone in a time zone until the first of them has come.
+    It is the same for everyone of a country in a time zone until the first of them has come.
     """
     book, customer = moment.book, moment.customer
     rules = book.at(OnHoliday)
     if not rules:
         return []
-    zone = book.place.of(customer).zone.name
-    known = book.holidays_ahead.setdefault(zone, [])
+    market = market_of(customer.traits.get("country"), book.place.country)
+    known = book.holidays_ahead.setdefault((book.place.of(customer).zone.name, market), [])
     for from_ms, coming in known:
         if from_ms <= after_ms < coming[0][0].at_ms:
             return coming
@@ -156,6 +165,8 @@ def wind_silences(moment: Moment, *, anew: bool = False) -> None:
         at = bisect_right(silences, gone_ms, key=_length)
         if at < len(silences):
             due = Due(customer.last_order_ms + silences[at][0], "")
+    if _has_come(moment, timer):
+        return
     if timer is not None and due is not None and not anew and due.at_ms >= timer.due_ms:
         return
     _set(customer, SILENCES, timer, due)

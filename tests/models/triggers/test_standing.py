@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import msgspec
+import pytest
+
 from models.clock import DAY_MS, HOUR_MS
 from models.customer import Timer
 from models.events import CouponApplied, CouponEnded, CouponIssued
+from models.playbook.edition import Edition, opened
 from tests.builders import START_MS, actions_in, identified, make, on, order, viewed
-from tests.models.triggers.playing import BROWSE, SILENT, Play
+from tests.models.triggers.playing import BROWSE, HEAD, SILENT, Play
 
 CADENCE = """
 triggers:
@@ -109,6 +113,61 @@ def test_a_timer_of_a_release_that_had_one_for_each_holiday_still_comes_once() -
     assert play.passes_to(EVE_MS) == ["eve sent"]
     assert play.passes_to(EVE_MS + 2 * HOUR_MS) == ["noon sent"]
     assert play.passes_to(on("UTC", "2023-01-01", 10)) == ["new_year sent"]
+
+
+NATIONAL_EVE = """
+triggers:
+  national:
+    when: {holiday: national_day, before: 1d, at: "10:00"}
+    then: [{message: hello}]
+"""
+
+
+def test_two_countries_in_one_time_zone_keep_their_own_days() -> None:
+    play = Play("")
+    at_home = HEAD.replace("shop: {", "shop: {country: CN, ")
+    files = {"main": at_home + NATIONAL_EVE}
+    play.view.rulebook = opened(Edition(version=1, main="main", files=files))
+    dues = {}
+    for country in ("CN", "TW", "CN"):
+        play.happens(identified(traits={"country": country, "timezone": "Asia/Taipei"}))
+        dues[country] = next(one.due_ms for one in play.customer.timers if one.rule == "moment")
+    assert dues == {
+        "CN": on("Asia/Taipei", "2022-09-30", 10),
+        "TW": on("Asia/Taipei", "2022-10-09", 10),
+    }
+
+
+@pytest.mark.parametrize(
+    "event", [viewed("p2"), identified(traits={"city": "Bonn"})], ids=["a look", "a trait"]
+)
+@pytest.mark.parametrize(
+    ("rules", "due_ms", "said"),
+    [
+        (CADENCE, START_MS + 14 * DAY_MS + 10 * HOUR_MS, "again sent"),
+        (HOLIDAYS, EVE_MS, "eve sent"),
+        (BIRTHDAY, on("UTC", "2022-03-04", 10), "birthday sent"),
+    ],
+    ids=["a beat", "a holiday", "a birthday"],
+)
+def test_a_moment_that_has_come_is_not_taken_away_by_an_event_before_its_mark(
+    rules: str, due_ms: int, said: str, event: Any
+) -> None:
+    play = Play(rules)
+    play.happens(identified(traits={"birthday": "1990-03-05"}), viewed("p1"))
+    assert play.passes_to(due_ms - 1) == []
+    play.view.now_ms = due_ms + 1
+    play.happens(msgspec.structs.replace(event, id="in the gap", occurred_at_ms=due_ms + 1))
+    assert play.passes_to(due_ms + 2) == [said]
+    assert play.passes_to(due_ms + HOUR_MS) == []
+
+
+def test_a_silence_that_is_full_is_not_taken_away_by_an_edition_before_its_mark() -> None:
+    play = Play(SILENT)
+    play.happens(order("o1"))
+    play.view.now_ms = START_MS + 30 * DAY_MS + 1
+    assert play.applies(SILENT + "  # edited") == []
+    assert play.passes_to(START_MS + 30 * DAY_MS + 2) == ["silent sent"]
 
 
 def looks(play: Play) -> int:
