@@ -114,11 +114,11 @@ def _wind(moment: Moment, event: Any) -> None:
     if kind in _MOVES_ORDERS:
         standing.wind_silences(moment)
         if kind is not OrderCompleted or moment.customer.orders <= 1:
-            standing.wind(moment, standing.OF_ORDERS)
+            standing.wind(moment, standing.OF_DATES)
         if kind is OrderCompleted:
             standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:
-        standing.wind(moment, standing.OF_TRAITS)
+        standing.wind(moment, standing.OF_DATES)
         standing.wind_holidays(moment)
     if kind in _MOVES_COUPONS:
         standing.wind_coupons(moment)

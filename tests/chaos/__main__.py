@@ -88,6 +88,8 @@ async def _run(options: argparse.Namespace, folder: Path) -> tuple[int, Any]:
         else:
             (folder / "plan.json").write_text(json.dumps(as_json(plan)))
             report = await driver.storm(ground, "storm", seed, plan)
+            if not report.verdict.sizes["actions"]:
+                raise RuntimeError("nobody was written to: a storm like that proves nothing")
             faults = len(plan)
     code, told = _told(report)
     told = {"faults": faults, **told, "seconds": round(time.monotonic() - started, 1)}

@@ -1,14 +1,31 @@
 """A broker in memory and partitions that die: the lane's own logic, without servers."""
 
+import os
 import random
-from collections import defaultdict
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from streams import topics
 from streams.fold import Fold, Interval
 from streams.partition import LanePartition, LaneSpec
 from tests.builders import Record, listed
+
+SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
+
+
+async def seen_in(
+    schedules: int, check: Callable[[int, Counter[str]], Awaitable[None]]
+) -> Counter[str]:
+    """Check so many schedules and count what was seen in them; says which seed fails."""
+    seen: Counter[str] = Counter()
+    for seed in range(SEED, SEED + schedules):
+        try:
+            await check(seed, seen)
+        except BaseException:
+            print(f"seed {seed}")
+            raise
+    return seen
 
 
 class Died(Exception):

@@ -4,7 +4,6 @@ Two lanes, as a worker has them: customers of several partitions, and the purses
 of it is compared with folds straight through the logs as these stood at the end.
 """
 
-import os
 import random
 from collections import Counter
 from typing import Any
@@ -22,9 +21,8 @@ from streams.coupon_fold import CouponFold
 from streams.customer_fold import CustomerFold
 from tests.builders import START_MS, fold_through, listed, named, order, released, viewed
 from tests.models.triggers.playing import HEAD
-from tests.simulation.owners import Broker, Owners
+from tests.simulation.owners import SEED, Broker, Owners, seen_in
 
-SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
 SCHEDULES = 150
 PARTITIONS = 3
 ELSEWHERE = "elsewhere"
@@ -202,13 +200,7 @@ class House:
 
 
 async def test_as_many_get_one_as_there_are_whatever_dies() -> None:
-    seen: Counter[str] = Counter()
-    for seed in range(SEED, SEED + SCHEDULES):
-        try:
-            await _check_schedule(seed, seen)
-        except BaseException:
-            print(f"seed {seed}")
-            raise
+    seen = await seen_in(SCHEDULES, _check_schedule)
     assert min(seen["sent"], seen["out_of_budget"], seen["all"], seen["answers"]) > SCHEDULES
 
 

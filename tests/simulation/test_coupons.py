@@ -4,7 +4,6 @@ What the fold says itself (of orders and their end) stands in the log wherever a
 the log as it stood at the end is folded once more, and must come to the same.
 """
 
-import os
 import random
 from collections import Counter
 
@@ -20,9 +19,8 @@ from streams import topics
 from streams.coupon_fold import LATE_MS, CouponFold
 from streams.fold import PoisonError
 from tests.builders import Record, listed
-from tests.simulation.owners import Broker, Owners
+from tests.simulation.owners import Broker, Owners, seen_in
 
-SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
 SCHEDULES = 300
 CODES = ("A", "B", "C", "D", "E")
 POISON = (b"\xff", b"{", b"", coupon_words.encode(CouponWord(key=order_key("o"), event=Revoked(1))))
@@ -90,13 +88,7 @@ def straight(log: list[Record]) -> tuple[CouponFold, list[tuple[str, bytes]], li
 
 
 async def test_no_accident_changes_what_becomes_of_a_coupon() -> None:
-    seen: Counter[str] = Counter()
-    for seed in range(SEED, SEED + SCHEDULES):
-        try:
-            await _check_schedule(seed, seen)
-        except BaseException:
-            print(f"seed {seed}")
-            raise
+    seen = await seen_in(SCHEDULES, _check_schedule)
     assert seen["deaths"] > SCHEDULES
     assert seen["left out"] > SCHEDULES
     assert min(seen[name] for name in ("redeemed", "given_back", "expired")) > SCHEDULES / 2

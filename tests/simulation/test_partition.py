@@ -4,7 +4,6 @@ Seeds are printed with a failure; SIMULATION_SEED (a number) begins elsewhere.
 """
 
 import asyncio
-import os
 import random
 import time
 from collections import Counter
@@ -39,10 +38,9 @@ from tests.builders import (
     snapshot,
     viewed,
 )
-from tests.simulation.owners import Broker, Died, Owners, SimulatedPartition
+from tests.simulation.owners import Broker, Died, Owners, SimulatedPartition, seen_in
 from tests.simulation.poison import BAD_TIMER, UNREADABLE, rules_that_break
 
-SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
 SCHEDULES = 800
 NAMES = [named(str(number)) for number in range(6)]
 SNAPSHOTS = {version: snapshot(version=version) for version in (1, 2)}
@@ -121,13 +119,7 @@ async def left_out_of(log: list[Record]) -> dict[int, frozenset[bytes]]:
 
 
 async def test_no_accident_changes_what_is_folded() -> None:
-    seen: Counter[str] = Counter()
-    for seed in range(SEED, SEED + SCHEDULES):
-        try:
-            await _check_schedule(seed, seen)
-        except BaseException:
-            print(f"seed {seed}")
-            raise
+    seen = await seen_in(SCHEDULES, _check_schedule)
     assert seen["deaths"] > SCHEDULES
     assert seen["left out"] > SCHEDULES
     assert seen["actions"] > SCHEDULES
