@@ -5,6 +5,7 @@ example is the mean features of what was bought less those that the scores expec
 all candidates): the gradient of the list-wise likelihood, in one step of the regression.
 """
 
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -54,21 +55,25 @@ class RankingLearner:
 
         An order of nothing or of everything among the candidates says nothing about their order.
         """
+        doubles, bought = board.doubles, bought.copy()
+        bought[doubles] = False
         count = np.count_nonzero(bought)
-        if not 0 < count < len(bought):
+        if not 0 < count < len(bought) - len(doubles):
             return
         chances = board.scores(self.weights)
-        if not np.isfinite(chances).all():
-            # Of what is no number: it would be in every weight from then on.
+        chances[doubles] = -np.inf
+        most = chances.max()
+        if not isfinite(most):
             return
-        chances -= np.maximum.reduce(chances)
+        chances -= most
         np.exp(chances, out=chances)
-        chances *= -1.0 / np.add.reduce(chances)
+        chances *= -1.0 / chances.sum()
         chances[bought] += 1.0 / count
-        example = np.dot(board.shared, chances).tolist()
-        example += np.dot(board.own, chances[: board.own.shape[1]]).tolist()
-        self._regression.learn_one(dict(zip(FEATURES, example, strict=True)), True)
-        self.lessons += 1
+        example = board.expected(chances).tolist()
+        if all(map(isfinite, example)):
+            # Of what is no number, it would be in every weight from then on.
+            self._regression.learn_one(dict(zip(FEATURES, example, strict=True)), True)
+            self.lessons += 1
 
     def snapshot(self, day: int) -> RankingSnapshot:
         """Give what was learned up to the end of `day` a new version.

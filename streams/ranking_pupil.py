@@ -87,7 +87,7 @@ class RankingPupil:
         if lesson.memory is not None:
             candidates = board(lesson.memory, knowledge, lesson.at_ms)
             self.learner.learn(candidates, knowledge.among(candidates.places, refs))
-        places = [knowledge.meet(ref, item) for ref, item in zip(refs, lesson.items, strict=True)]
+        places = knowledge.meet_all(refs, lesson.items)
         self._touched.update(dict.fromkeys(places))
         knowledge.sold(places, lesson.gaps, lesson.at_ms, lesson.order_id)
 

@@ -41,6 +41,7 @@ class Shop:
         memory = self.memories.get(customer, ItemMemory())
         candidates = board(memory, self.knowledge, at_ms)
         order = np.argsort(-candidates.scores(PRIOR), kind="stable")
+        order = order[~np.isin(order, candidates.doubles)]
         return [self.knowledge.facts[at].product_id for at in candidates.places[order].tolist()]
 
 
@@ -84,8 +85,17 @@ def test_a_ranking_changes_nothing_it_looks_at(shop: Shop) -> None:
 def test_features_are_finite_whatever_the_time(shop: Shop) -> None:
     for day in (-4_000, 0, 120, 4_000):
         candidates = board(shop.memories["anna"], shop.knowledge, AT_MS + day * DAY_MS)
-        assert np.isfinite(candidates.shared).all()
-        assert np.isfinite(candidates.own).all()
+        for numbers in (candidates.shared, candidates.own, candidates.rows):
+            assert np.isfinite(numbers).all()
+
+
+def test_scores_are_the_features_by_their_weights(shop: Shop) -> None:
+    """What the learner takes for the mean of the features is what the scores are made of."""
+    for exploring in (False, True):
+        candidates = board(shop.memories["anna"], shop.knowledge, AT_MS, exploring=exploring)
+        scores = candidates.scores(PRIOR)
+        chances = np.random.default_rng(1).random(len(scores))
+        assert candidates.expected(chances) @ PRIOR == pytest.approx(chances @ scores)
 
 
 def test_learning_raises_the_weight_of_what_tells(shop: Shop) -> None:
