@@ -32,6 +32,10 @@ _INTERVAL_PRIOR = 5.0
 _BUYERS_PRIOR, _REPEATS_PRIOR = 2.0, 1.0
 _DURABLE_BUYERS = 30
 _DURABLE_SHARE = 0.02
+PERHAPS_DURABLE = log(
+    (_DURABLE_SHARE * _DURABLE_BUYERS + _REPEATS_PRIOR) / (_DURABLE_BUYERS + _BUYERS_PRIOR)
+)
+"""Whatever is durable lies under this in the table's column `regular`."""
 _WANTED_WEIGHT = 0.1
 # A place is looked up in a table of so many slots an item; the few that share one go the long way.
 _SLOTS_AN_ITEM = 16

@@ -45,7 +45,9 @@ Of an item that was only wanted, `times` is 0 and `last_day` when it was wanted 
 ONE, WEIGHT, LAST_DAY, FIRST_DAY, TIMES = 0, 2, 3, 4, 5
 """Columns of `Sheet.numbers`."""
 _RECORD = Struct("<IeHHBB")
-_BYTES = _RECORD.size
+_BYTES = RECORD_BYTES = _RECORD.size
+read_record = _RECORD.unpack_from
+"""Read the record that begins at a byte: its fields in the order of RECORD."""
 _LAST_DAY, _LAST_DAY_AT = Struct("<H"), 6
 _TIMES_AT, _MARKS_AT = _BYTES - 2, _BYTES - 1
 _REF, _WEIGHT = np.dtype("<u4"), np.dtype("<f2")
@@ -124,10 +126,6 @@ class Sheet(NamedTuple):
     def only(self, kept: NDArray[np.bool_]) -> "Sheet":
         """Leave out the other records."""
         return _sheet(np.frombuffer(self.raw, RECORD)[kept].tobytes())
-
-    def record(self, at: int) -> Any:
-        """Give one record: its fields in the order of RECORD."""
-        return _RECORD.unpack_from(self.raw, at * _BYTES)
 
     def has(self, ref: int) -> bool:
         """Whether there is a record of the item."""

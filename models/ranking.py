@@ -75,8 +75,8 @@ _WISH_RATE = 0.1
 # Added to a feature before its logarithm: what is as good as nothing.
 _LEAST_TOGETHER = 1e-2
 _DRAWN = np.array(_TOGETHER_SHARE)
-# What nothing is bought with, of no category and without a price.
-_NEUTRAL = np.array([[log(_LEAST_TOGETHER)], [log(_LEAST_TOGETHER)], [0.0]])
+# What nothing is bought with, or what is of no category.
+_NEUTRAL = log(_LEAST_TOGETHER)
 # An item is bought again after a day at least, and was bought today at the latest: with the one
 # that is added. Numbers that are arrays need not be made arrays by each call.
 _LEAST_GAP, _LEAST_SILENCE = np.array(log(2.0)), np.array(1.0)
@@ -188,7 +188,7 @@ class Board(NamedTuple):
     `shared` of what speaks for each of the others, `ties` for all, where they differ in it. The
     FEATURES are sums of these rows (`_parts`), so that none is computed that is not needed.
     `sheet` are the records, `anchors` the places of what others were drawn in by, where it was
-    looked up.
+    looked up; where all are alike in the last rows of `ties`, they are not there.
     """
 
     mine: NDArray[Any]
@@ -209,7 +209,7 @@ class Board(NamedTuple):
         mine += (worth.own_unwanted if len(self.own) == _WANTED else worth.own).dot(self.own)
         worth.others.dot(self.shared, out=scores[count:])
         if self.ties is not None:
-            scores += worth.ties.dot(self.ties)
+            scores += worth.ties[: len(self.ties)].dot(self.ties)
         return scores
 
     def expected(self, chances: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -223,7 +223,7 @@ class Board(NamedTuple):
         means[_OWN_END:_TABLE_END] = mine.dot(self.rows)
         means[_TABLE_END:_OTHERS_END] = self.shared.dot(chances[count:])
         if self.ties is not None:
-            means[_OTHERS_END:] = self.ties.dot(chances)
+            means[_OTHERS_END : _OTHERS_END + len(self.ties)] = self.ties.dot(chances)
         found: NDArray[np.float64] = means.dot(_PARTS)
         return found
 
@@ -256,7 +256,7 @@ def board(
     rows, sellers = knowledge.table.take(mine, axis=0, mode="clip"), knowledge.best_sellers
     own = _begun(memory, sheet, rows, at_ms // DAY_MS)
     others, other_rows, shared, _ = sellers
-    anchors, together, ties = list[int](), None, None
+    anchors, ties = list[int](), None
     if len(mine) < FEW_ITEMS or exploring:
         neighbours = COMPETING_NEIGHBOURS if exploring else NEAR_AN_ANCHOR
         anchors, strengths = _pull(memory, sheet.weights, mine, knowledge, at_ms, neighbours)
@@ -268,9 +268,10 @@ def board(
             drawn = together * _DRAWN
             own[MIXTURE] += drawn[: len(mine)]
             shared = shared_of(other_rows, drawn[len(mine) :])
+            ties = np.log(together + _LEAST_TOGETHER)[np.newaxis]
     own = _speak_for(own, sheet, rows, at_ms // DAY_MS)
-    if together is not None or knowledge.is_priced or len(knowledge.categories) > 1:
-        ties = _ties(sheet.weights, rows, other_rows, together, knowledge)
+    if knowledge.is_priced or len(knowledge.categories) > 1:
+        ties = _ties(sheet.weights, rows, other_rows, ties, knowledge)
     return Board(mine, others, own, rows, shared, ties, sheet, anchors)
 
 
@@ -316,18 +317,15 @@ def _ties(
     knowledge: ItemKnowledge,
 ) -> NDArray[np.float64]:
     """How near all candidates are to what the customer buys: by orders, category and price."""
-    has_categories = len(knowledge.categories) > 1
-    ties = np.empty((len(_TIES), len(rows) + len(other_rows)))
-    ties[:] = _NEUTRAL
-    if together is not None:
-        np.log(together + _LEAST_TOGETHER, out=ties[0])
-    if has_categories or knowledge.is_priced:
-        both = np.concatenate((rows, other_rows))
-        if has_categories:
-            categories = both[:, item_knowledge.CATEGORY].astype(np.intp)
-            ties[1] = _category_shares(weights, categories, len(knowledge.categories))
-        if knowledge.is_priced:
-            ties[2] = _price_distances(weights, both[:, LOG_PRICE])
+    both = np.concatenate((rows, other_rows))
+    ties = np.empty((len(_TIES), len(both)))
+    ties[0] = _NEUTRAL if together is None else together[0]
+    if len(knowledge.categories) > 1:
+        categories = both[:, item_knowledge.CATEGORY].astype(np.intp)
+        ties[1] = _category_shares(weights, categories, len(knowledge.categories))
+    else:
+        ties[1] = _NEUTRAL
+    ties[2] = _price_distances(weights, both[:, LOG_PRICE]) if knowledge.is_priced else 0.0
     return ties
 
 

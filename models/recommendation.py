@@ -14,8 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.clock import DAY_MS
-from models.item_knowledge import ItemKnowledge
-from models.item_memory import CARTED, SPOILT, WISHED, ItemMemory
+from models.item_knowledge import PERHAPS_DURABLE, REGULAR, ItemKnowledge
+from models.item_memory import (
+    CARTED,
+    RECORD_BYTES,
+    SPOILT,
+    WISHED,
+    ItemMemory,
+    read_record,
+)
 from models.ranking import CATEGORY, GAP, POPULARITY, SILENCE, TREND, Board, board
 
 Slot = Literal["mixed", "repeat", "explore"]
@@ -41,7 +48,7 @@ _LIKED_SHARE = 0.2
 _LEAST_LIFT = 2.0
 _LOOKED_AT = 24
 _HELD = WISHED | CARTED
-# Where they stand in a record (`Sheet.record`).
+# Where they stand in a record.
 _TIMES, _MARKS = 4, 5
 
 
@@ -116,13 +123,16 @@ def _allowed(
 ) -> Iterator[_Candidate]:
     """Candidates that may be shown, best first."""
     facts_of, is_durable, sheet = knowledge.facts, knowledge.is_durable, candidates.sheet
-    mine, place_of, record_of = len(candidates.mine), candidates.mine.item, sheet.record
+    mine, place_of, row_of = len(candidates.mine), candidates.mine.item, candidates.rows.item
+    raw = sheet.raw
     barred = muted_categories or out_of_stock
     for at in _falling(scores):
         record = None
         if at < mine:
-            place, record = place_of(at), record_of(at)
-            if record[_MARKS] & SPOILT or (record[_TIMES] and is_durable(place)):
+            place, record = place_of(at), read_record(raw, at * RECORD_BYTES)
+            if record[_MARKS] & SPOILT:
+                continue
+            if record[_TIMES] and row_of(at, REGULAR) < PERHAPS_DURABLE and is_durable(place):
                 continue
         else:
             place = candidates.others.item(at - mine)
@@ -226,7 +236,11 @@ def _reason_to_explore(
     if most >= _LEAST_LIFT * share:
         numbers = {"share": round(most, 4), "lift": round(most / share, 1)}
         return Reason("goes_with", numbers, knowledge.facts[anchor].product_id)
-    if ties is not None and (liked := exp(ties.item(CATEGORY, at))) >= _LIKED_SHARE:
+    if (
+        ties is not None
+        and len(ties) > CATEGORY
+        and (liked := exp(ties.item(CATEGORY, at))) >= _LIKED_SHARE
+    ):
         return Reason("in_your_category", {"share": round(liked, 2)})
     if trend >= _RISING:
         return Reason("trending", {"share": round(share, 4), "rise": round(exp(trend), 1)})
