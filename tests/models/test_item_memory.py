@@ -7,6 +7,7 @@ from models.item_memory import (
     FIRST_DAY,
     HALF_LIFE_DAYS,
     KEPT_ITEMS,
+    RECORD_BYTES,
     SPARE_ITEMS,
     SPOILT,
     VIEWED,
@@ -16,6 +17,7 @@ from models.item_memory import (
     item_ref,
     join,
     mark,
+    read_record,
     scale,
     sheet_of,
 )
@@ -110,7 +112,7 @@ def test_a_sheet_reads_the_records_as_columns() -> None:
     assert sheet.times.tolist() == [2, 1]
     assert sheet.last_day.tolist() == [19_009, 19_000]
     assert sheet.numbers[:, FIRST_DAY].tolist() == [19_000, 19_000]
-    assert [sheet.record(at)[0] for at in (0, 1)] == [BREAD, MILK]
+    assert [read_record(sheet.raw, at * RECORD_BYTES)[0] for at in (0, 1)] == [BREAD, MILK]
     assert (sheet.has(MILK), sheet.has(TEA)) == (True, False)
     assert sheet.weights.tolist() == columns(memory)["weight"].tolist()
 
