@@ -5,7 +5,6 @@ example is the mean features of what was bought less those that the scores expec
 all candidates): the gradient of the list-wise likelihood, in one step of the regression.
 """
 
-from math import isfinite
 from typing import Any
 
 import msgspec
@@ -61,19 +60,19 @@ class RankingLearner:
         if not 0 < count < len(bought) - len(doubles):
             return
         chances = board.scores(self.weights)
-        chances[doubles] = -np.inf
-        most = chances.max()
-        if not isfinite(most):
+        if not np.isfinite(chances).all():
+            # Of what is no number: it would be in every weight from then on.
             return
-        chances -= most
+        chances[doubles] = -np.inf
+        chances -= chances.max()
         np.exp(chances, out=chances)
         chances *= -1.0 / chances.sum()
         chances[bought] += 1.0 / count
-        example = board.expected(chances).tolist()
-        if all(map(isfinite, example)):
-            # Of what is no number, it would be in every weight from then on.
-            self._regression.learn_one(dict(zip(FEATURES, example, strict=True)), True)
-            self.lessons += 1
+        example = zip(FEATURES, board.expected(chances).tolist(), strict=True)
+        # What is the same of all candidates tells nothing, and each feature costs.
+        told = {name: mean for name, mean in example if mean}
+        self._regression.learn_one(told, True)
+        self.lessons += 1
 
     def snapshot(self, day: int) -> RankingSnapshot:
         """Give what was learned up to the end of `day` a new version.
