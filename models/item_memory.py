@@ -127,6 +127,17 @@ class Sheet(NamedTuple):
         """Leave out the other records."""
         return _sheet(np.frombuffer(self.raw, RECORD)[kept].tobytes())
 
+    def part(self, begin: int, end: int) -> "Sheet":
+        """Give some of the records, which may look less plain than they are."""
+        return Sheet(
+            self.raw[begin * _BYTES : end * _BYTES],
+            self.refs[begin:end],
+            self.numbers[begin:end],
+            self.marks[begin:end],
+            self.all_bought,
+            self.any_marked,
+        )
+
     def has(self, ref: int) -> bool:
         """Whether there is a record of the item."""
         return _find(self.raw, ref) >= 0
@@ -135,6 +146,11 @@ class Sheet(NamedTuple):
 def sheet_of(memory: ItemMemory) -> Sheet:
     """Give the records as they are now."""
     return _sheet(bytes(memory.records))
+
+
+def joint_sheet(memories: list[ItemMemory]) -> Sheet:
+    """Give the records of many, one memory's after the other's."""
+    return _sheet(b"".join(one.records for one in memories))
 
 
 def _sheet(raw: bytes) -> Sheet:

@@ -35,12 +35,14 @@ from models.item_memory import (
     FIRST_DAY,
     LAST_DAY,
     ONE,
+    RECORD_BYTES,
     TIMES,
     VIEWED,
     WEIGHT,
     WISHED,
     ItemMemory,
     Sheet,
+    joint_sheet,
     scale,
     sheet_of,
 )
@@ -275,6 +277,49 @@ def board(
     return Board(mine, others, own, rows, shared, ties, sheet, anchors)
 
 
+def boards(asked: list[tuple[ItemMemory, int]], knowledge: ItemKnowledge) -> list[Board | None]:
+    """Gather the candidates of many, each at a time of its own, in a few calls for all.
+
+    None where one must be asked alone (`board`): who knows few items, or one that the shop doesn't.
+    """
+    memories = [memory for memory, _ in asked]
+    counts = [len(memory.records) // RECORD_BYTES for memory in memories]
+    sheet = joint_sheet(memories)
+    mine, met = knowledge.find(sheet.refs)
+    if met is None:
+        met = np.ones(len(mine), np.bool_)
+    rows = knowledge.table.take(mine, axis=0, mode="clip")
+    single = [
+        (
+            1.0 / max(memory.orders, _LEAST_ORDERS),
+            _within_reach(at_ms, memory, knowledge) // DAY_MS,
+            _habit(memory),
+        )
+        for memory, at_ms in asked
+    ]
+    per_order, today, habit = np.array(single).reshape(-1, 3).repeat(counts, axis=0).T
+    own = _OF_SHEET.dot(sheet.numbers.T)
+    own += _OF_TABLE.dot(rows.T)
+    own[MIXTURE] += sheet.weights * per_order
+    own[SILENCE] += today + 1.0
+    own[_HABIT] = habit
+    own = _speak_for(own, sheet, rows, today)
+    found: list[Board | None] = []
+    end = 0
+    for count in counts:
+        begin, end = end, end + count
+        if count < FEW_ITEMS or not met[begin:end].all():
+            found.append(None)
+            continue
+        others, other_rows, shared, _ = knowledge.best_sellers
+        part, its_rows, ties = sheet.part(begin, end), rows[begin:end], None
+        if knowledge.is_priced or len(knowledge.categories) > 1:
+            ties = _ties(part.weights, its_rows, other_rows, None, knowledge)
+        its_own = own[:, begin:end]
+        found.append(Board(mine[begin:end], others, its_own, its_rows, shared, ties, part, []))
+    return found
+
+
 def _begun(
     memory: ItemMemory, sheet: Sheet, rows: NDArray[np.float64], today: int
 ) -> NDArray[np.float64]:
@@ -289,7 +334,10 @@ def _begun(
 
 
 def _speak_for(
-    own: NDArray[np.float64], sheet: Sheet, rows: NDArray[np.float64], today: int
+    own: NDArray[np.float64],
+    sheet: Sheet,
+    rows: NDArray[np.float64],
+    today: int | NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Go on from sums to what speaks for each record."""
     silence, gap, square = own[SILENCE], own[GAP], own[_SQUARE]
@@ -391,7 +439,7 @@ def _category_shares(
     return np.log(found, out=found)
 
 
-def _wishes(sheet: Sheet, today: int) -> NDArray[np.float64]:
+def _wishes(sheet: Sheet, today: int | NDArray[np.float64]) -> NDArray[np.float64]:
     """How much each item is wanted: as long as a wish or cart is open, a look for some days."""
     marks = np.frombuffer(sheet.marks, np.uint8)
     held = (marks & (CARTED | WISHED)) > 0
