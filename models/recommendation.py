@@ -5,7 +5,7 @@ what is had and hardly anybody buys twice, what is out of stock, and what is of 
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from math import exp, log
 from typing import Any, Literal
 
@@ -150,8 +150,8 @@ def _allowed(
 def _falling(scores: NDArray[np.float64]) -> Iterator[int]:
     """Candidates from the best score down, equal ones in their order; few are ever looked at."""
     order = (-scores).argsort(kind="stable")
-    yield from order[:_LOOKED_AT].tolist()
-    yield from order[_LOOKED_AT:].tolist()
+    parts = order[:_LOOKED_AT], order[_LOOKED_AT:]
+    return chain.from_iterable(part.tolist() for part in parts)
 
 
 def _is_repeat(one: _Candidate) -> bool:
