@@ -282,6 +282,8 @@ def boards(asked: list[tuple[ItemMemory, int]], knowledge: ItemKnowledge) -> lis
 
     None where one must be asked alone (`board`): who knows few items, or one that the shop doesn't.
     """
+    if not knowledge.facts:
+        return [None] * len(asked)
     memories = [memory for memory, _ in asked]
     counts = [len(memory.records) // RECORD_BYTES for memory in memories]
     sheet = joint_sheet(memories)

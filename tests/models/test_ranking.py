@@ -139,7 +139,12 @@ def test_candidates_of_many_are_those_of_each_one(shop: Shop) -> None:
 
 def test_nobody_asked_is_nobody_answered(shop: Shop) -> None:
     assert boards([], shop.knowledge) == []
-    assert boards([(ItemMemory(), AT_MS)], ItemKnowledge()) == [None]
+    wishful = ItemMemory()
+    for number in range(FEW_ITEMS):
+        mark(wishful, item_ref(f"i{number}"), AT_MS, WISHED)
+    for memory in (ItemMemory(), wishful):
+        assert boards([(memory, AT_MS)], ItemKnowledge()) == [None]
+        assert boards([(memory, AT_MS)], shop.knowledge) == [None]
 
 
 def test_learning_raises_the_weight_of_what_tells(shop: Shop) -> None:
