@@ -7,7 +7,6 @@ hundred items at once from a table made of them whenever best sellers are looked
 
 from array import array
 from math import exp, log
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -33,8 +32,11 @@ _INTERVAL_PRIOR = 5.0
 _BUYERS_PRIOR, _REPEATS_PRIOR = 2.0, 1.0
 _DURABLE_BUYERS = 30
 _DURABLE_SHARE = 0.02
+PERHAPS_DURABLE = log(
+    (_DURABLE_SHARE * _DURABLE_BUYERS + _REPEATS_PRIOR) / (_DURABLE_BUYERS + _BUYERS_PRIOR)
+)
+"""Whatever is durable lies under this in the table's column `regular`."""
 _WANTED_WEIGHT = 0.1
-_MIXER = 0x9E3779B1
 # A place is looked up in a table of so many slots an item; the few that share one go the long way.
 _SLOTS_AN_ITEM = 16
 
@@ -58,6 +60,7 @@ POPULAR_ITEMS where it is none of them.
 SHARE, LOG_SHARE, TREND, INTERVAL, REGULAR, LOG_PRICE, CATEGORY, SELLER = range(len(COLUMNS))
 # Added before a logarithm: what is as good as nothing.
 LEAST_SHARE = 1e-5
+LEAST_MIXTURE = 1e-4
 
 
 class ItemFacts(msgspec.Struct, array_like=True, gc=False):
@@ -98,10 +101,17 @@ class ShopRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class BestSellers(NamedTuple):
-    """Places of the best sellers of old and of late, best first, and their rows of the table."""
+    """Places of the best sellers of old and of late, best first, and their rows of the table.
+
+    `shared` is what speaks for each to whoever buys it for the first time: a row each for the
+    logarithms of LEAST_MIXTURE and the share, of the share as the table has it, and of the trend.
+    `listed` are the places again.
+    """
 
     places: NDArray[np.intp]
     rows: NDArray[np.float64]
+    shared: NDArray[np.float64]
+    listed: list[int]
 
 
 # Never sold: how it stands in the table; its interval is the usual one.
@@ -138,7 +148,7 @@ class ItemKnowledge:
         self._changed: set[int] = set()
         self._room(1024)
         nowhere = np.zeros(0, np.intp)
-        self.best_sellers = BestSellers(nowhere, self.table[nowhere])
+        self.best_sellers = self._sellers(nowhere)
         self.is_priced = False
 
     def _room(self, size: int) -> None:
@@ -153,14 +163,20 @@ class ItemKnowledge:
         longer("refs", np.uint32)
         longer("table", np.float64, len(COLUMNS))
         self.marked = np.zeros(size, np.bool_)
-        self._slots = np.zeros(_SLOTS_AN_ITEM * size, np.int32)
+        # Beside each other, so that one look tells the place and whose it is.
+        self._slots = np.zeros((_SLOTS_AN_ITEM * size, 2), np.uint32)
+        self._last_slot = np.array(len(self._slots) - 1, np.uint32)
+        # Nobody's: its ref would be of another slot, as 0 is of every slot but this.
+        self._slots[0, 0] = 1
         # Backwards: of two items of one slot, the one that was met first has it.
-        self._slots[self.refs[:old][::-1] & len(self._slots) - 1] = np.arange(old)[::-1]
+        refs = self.refs[:old][::-1]
+        self._slots[refs & self._last_slot] = np.column_stack((refs, np.arange(old)[::-1]))
 
     refs: NDArray[np.uint32]
     table: NDArray[np.float64]
     marked: NDArray[np.bool_]
-    _slots: NDArray[np.int32]
+    _slots: NDArray[np.uint32]
+    _last_slot: NDArray[np.uint32]
 
     def __len__(self) -> int:
         return len(self.facts)
@@ -179,9 +195,10 @@ class ItemKnowledge:
                 self._room(2 * at)
             self.index[ref] = at
             self.refs[at] = ref
-            slot = ref & len(self._slots) - 1
-            if not self._slots[slot]:
-                self._slots[slot] = at
+            last_slot = len(self._slots) - 1
+            slot = ref & last_slot
+            if self._slots.item(slot, 0) & last_slot != slot:
+                self._slots[slot] = ref, at
             self.facts.append(facts)
             self._partners.append({})
             for column in self._counts:
@@ -203,18 +220,34 @@ class ItemKnowledge:
                 self._describe(at, merged)
         return at
 
-    def find(self, refs: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.bool_] | None]:
+    def meet_all(self, refs: list[int], facts: list[ItemFacts]) -> list[int]:
+        """Meet a basket's items; most are known, and nothing new is said of them."""
+        places, place_of, facts_of = [], self.index.get, self.facts
+        for ref, said in zip(refs, facts, strict=True):
+            at = place_of(ref)
+            places.append(self.meet(ref, said) if at is None or facts_of[at] != said else at)
+        return places
+
+    def find(self, refs: NDArray[np.uint32]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         """Place of each item, and, unless all were met before, which of them were."""
         if not self.facts:
             return np.full(len(refs), -1, np.intp), np.zeros(len(refs), np.bool_)
-        places = self._slots.take(refs & len(self._slots) - 1).astype(np.intp)
-        right = (self.refs.take(places) == refs).tobytes()
-        at, are_met = right.find(0), True
+        found = self._slots.take(refs & self._last_slot, axis=0, mode="clip")
+        places, strangers = found[:, 1], list[int]()
+        right = (found[:, 0] == refs).tobytes()
+        at = right.find(0)
         while at >= 0:
-            places[at] = place = self.index.get(int(refs[at]), -1)
-            are_met = are_met and place >= 0
+            place = self.index.get(int(refs[at]))
+            if place is None:
+                strangers.append(at)
+            else:
+                places[at] = place
             at = right.find(0, at + 1)
-        return places, None if are_met else places >= 0
+        if not strangers:
+            return places, None
+        met = np.ones(len(refs), np.bool_)
+        met[strangers] = False
+        return places, met
 
     def among(self, places: NDArray[np.intp], refs: list[int]) -> NDArray[np.bool_]:
         """Which of these places are of these items."""
@@ -286,24 +319,24 @@ class ItemKnowledge:
         self._changed.add(place)
 
     def _go_together(self, places: list[int], weight: float, seed: str) -> None:
-        """Count pairs; in a large basket each item meets some others, drawn by the seed."""
+        """Count pairs; in a large basket each item meets some others, so far on in its ring.
+
+        How far is drawn by the seed, each distance as likely as any other: so is each pair.
+        """
         size = len(places)
-        partners = min(PARTNERS_A_LINE, size - 1)
+        steps = list(range(1, size))
         if size > PARTNERS_A_LINE + 1:
             weight *= (size - 1) / PARTNERS_A_LINE
-            salt = xxhash.xxh32_intdigest(seed.encode())
-            mixed = (self.refs[places] ^ salt) * _MIXER & 0xFFFFFFFF
-            places = [places[one] for one in np.argsort(mixed, kind="stable").tolist()]
-        ring = places + places
-        for start, place in enumerate(places, 1):
-            known = self._partners[place]
-            for other in ring[start : start + partners]:
-                if other in known:
-                    known[other] += weight
-                else:
-                    known[other] = weight
+            first, apart = xxhash.xxh32_intdigest(seed.encode()), (size - 1) // PARTNERS_A_LINE
+            steps = [(first + turn * apart) % (size - 1) + 1 for turn in range(PARTNERS_A_LINE)]
+        ring, partners = places + places, self._partners
+        others_of = zip(*[ring[step:] for step in steps], strict=False)
+        for place, others in zip(places, others_of, strict=False):
+            known = partners[place]
+            for other in others:
+                known[other] = known[other] + weight if other in known else weight
             if len(known) > COMPETING_NEIGHBOURS:
-                self._partners[place] = _strongest(known)
+                partners[place] = _strongest(known)
 
     def goes_with(self, place: int) -> dict[int, float]:
         """What goes with an item and how heavily, not to be changed.
@@ -338,15 +371,21 @@ class ItemKnowledge:
         places = np.array(list(best), np.intp)
         self.table[self.best_sellers.places, SELLER] = POPULAR_ITEMS
         self.table[places, SELLER] = np.arange(len(places))
-        self.best_sellers = BestSellers(places, self.table[places])
+        self.best_sellers = self._sellers(places)
         return forgotten
 
     def refresh(self) -> None:
         """Let the table know of the items that were sold or wanted since it was made."""
         if self._changed:
             places = self.best_sellers.places
+            is_old = self._changed.isdisjoint(places.tolist())
             self._tabulate(np.array(sorted(self._changed), np.intp))
-            self.best_sellers = BestSellers(places, self.table[places])
+            if not is_old:
+                self.best_sellers = self._sellers(places)
+
+    def _sellers(self, places: NDArray[np.intp]) -> BestSellers:
+        rows = self.table[places]
+        return BestSellers(places, rows, shared_of(rows), places.tolist())
 
     def _tabulate(self, places: slice | NDArray[np.intp]) -> None:
         """Make these rows of the table anew of what was learned."""
@@ -457,6 +496,16 @@ class ItemKnowledge:
         shop.landmark_day = landmark_day
 
 
+def shared_of(rows: NDArray[np.float64], drawn: NDArray[np.float64] | float = 0.0) -> Any:
+    """Say what speaks for items that are not remembered (BestSellers); some are `drawn` in."""
+    shared = np.empty((3, len(rows)))
+    np.add(rows[:, SHARE], drawn, out=shared[0])
+    shared[0] += LEAST_MIXTURE
+    np.log(shared[0], out=shared[0])
+    shared[1:] = rows.T[LOG_SHARE : TREND + 1]
+    return shared
+
+
 def _factors(from_day: int, to_day: int) -> list[tuple[float, float]]:
     """One pair a landmark: step by step, so that a row read late comes to the same bit.
 
@@ -470,4 +519,5 @@ def _factors(from_day: int, to_day: int) -> list[tuple[float, float]]:
 
 def _strongest(known: dict[int, float]) -> dict[int, float]:
     """Keep KEPT_NEIGHBOURS of more; of equals those that were met first."""
-    return dict(sorted(known.items(), key=itemgetter(1), reverse=True)[:KEPT_NEIGHBOURS])
+    best = sorted(known, key=known.__getitem__, reverse=True)[:KEPT_NEIGHBOURS]
+    return {one: known[one] for one in best}

@@ -42,11 +42,16 @@ RECORD = np.dtype(
 
 Of an item that was only wanted, `times` is 0 and `last_day` when it was wanted last.
 """
+ONE, WEIGHT, LAST_DAY, FIRST_DAY, TIMES = 0, 2, 3, 4, 5
+"""Columns of `Sheet.numbers`."""
 _RECORD = Struct("<IeHHBB")
-_BYTES = _RECORD.size
+_BYTES = RECORD_BYTES = _RECORD.size
+read_record = _RECORD.unpack_from
+"""Read the record that begins at a byte: its fields in the order of RECORD."""
 _LAST_DAY, _LAST_DAY_AT = Struct("<H"), 6
 _TIMES_AT, _MARKS_AT = _BYTES - 2, _BYTES - 1
-_REF, _HALF, _WEIGHT = np.dtype("<u4"), np.dtype("<u2"), np.dtype("<f2")
+_REF, _WEIGHT = np.dtype("<u4"), np.dtype("<f2")
+_HALVES = np.dtype(("<u2", (_BYTES // 2,)))
 # Room to grow in, so that the least is looked for once in several orders.
 _MOST_BYTES = (KEPT_ITEMS + SPARE_ITEMS) * _BYTES
 _MOST_TIMES = 255
@@ -91,49 +96,73 @@ def columns(memory: ItemMemory) -> NDArray[Any]:
 
 
 class Sheet(NamedTuple):
-    """The records as columns of numbers, and what can be told of them without reading each."""
+    """The records as numbers, a row each, and what can be told of them without reading each.
 
+    In `numbers` stand ONE, of no meaning, and WEIGHT, LAST_DAY, FIRST_DAY, TIMES.
+    """
+
+    raw: bytes
     refs: NDArray[np.uint32]
-    weights: NDArray[np.float64]
-    last_day: NDArray[np.float64]
-    first_day: NDArray[np.float64]
-    times: NDArray[np.float64]
+    numbers: NDArray[np.float64]
     marks: bytes
     all_bought: bool
     any_marked: bool
 
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Weight of each record."""
+        return self.numbers[:, WEIGHT]
+
+    @property
+    def last_day(self) -> NDArray[np.float64]:
+        """When each item was bought last, or wanted last."""
+        return self.numbers[:, LAST_DAY]
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """How many times each item was bought."""
+        return self.numbers[:, TIMES]
+
     def only(self, kept: NDArray[np.bool_]) -> "Sheet":
         """Leave out the other records."""
+        return _sheet(np.frombuffer(self.raw, RECORD)[kept].tobytes())
+
+    def part(self, begin: int, end: int) -> "Sheet":
+        """Give some of the records, which may look less plain than they are."""
         return Sheet(
-            self.refs[kept],
-            self.weights[kept],
-            self.last_day[kept],
-            self.first_day[kept],
-            self.times[kept],
-            np.frombuffer(self.marks, np.uint8)[kept].tobytes(),
+            self.raw[begin * _BYTES : end * _BYTES],
+            self.refs[begin:end],
+            self.numbers[begin:end],
+            self.marks[begin:end],
             self.all_bought,
             self.any_marked,
         )
 
+    def has(self, ref: int) -> bool:
+        """Whether there is a record of the item."""
+        return _find(self.raw, ref) >= 0
+
 
 def sheet_of(memory: ItemMemory) -> Sheet:
     """Give the records as they are now."""
-    raw = bytes(memory.records)
-    # All two-byte columns at once, some of them meaningless: one by one they take longer.
-    halves = np.frombuffer(raw, _HALF).reshape(-1, _BYTES // 2).T
-    numbers = halves.astype(np.float64)
+    return _sheet(bytes(memory.records))
+
+
+def joint_sheet(memories: list[ItemMemory]) -> Sheet:
+    """Give the records of many, one memory's after the other's."""
+    return _sheet(b"".join(one.records for one in memories))
+
+
+def _sheet(raw: bytes) -> Sheet:
+    # All two-byte fields at once, some of them meaningless: one by one they take longer.
+    numbers = np.frombuffer(raw, _HALVES).astype(np.float64)
+    numbers[:, ONE] = 1.0
+    numbers[:, WEIGHT] = np.frombuffer(raw, _WEIGHT)[2 :: _BYTES // 2]
     times, marks = raw[_TIMES_AT::_BYTES], raw[_MARKS_AT::_BYTES]
-    any_marked = bool(marks.strip(b"\0"))
-    return Sheet(
-        np.frombuffer(raw, _REF)[:: _BYTES // 4],
-        halves[2].view(_WEIGHT).astype(np.float64),
-        numbers[3],
-        numbers[4],
-        np.frombuffer(times, np.uint8).astype(np.float64) if any_marked else numbers[5],
-        marks,
-        0 not in times,
-        any_marked,
-    )
+    if any_marked := bool(marks.strip(b"\0")):
+        numbers[:, TIMES] = np.frombuffer(times, np.uint8)
+    refs = np.frombuffer(raw, _REF)[:: _BYTES // 4]
+    return Sheet(raw, refs, numbers, marks, 0 not in times, any_marked)
 
 
 class Bought(NamedTuple):
@@ -252,7 +281,7 @@ def _joined(mine: tuple[Any, ...], theirs: tuple[Any, ...]) -> tuple[Any, ...]:
     return ref, weight, last, first, times, marks | their_marks
 
 
-def _find(records: bytearray, ref: int) -> int:
+def _find(records: bytes | bytearray, ref: int) -> int:
     """Where the item's record begins; below 0: nowhere."""
     name = ref.to_bytes(4, "little")
     at = records.find(name)

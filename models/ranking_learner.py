@@ -54,20 +54,24 @@ class RankingLearner:
 
         An order of nothing or of everything among the candidates says nothing about their order.
         """
+        doubles, bought = board.doubles, bought.copy()
+        bought[doubles] = False
         count = np.count_nonzero(bought)
-        if not 0 < count < len(bought):
+        if not 0 < count < len(bought) - len(doubles):
             return
         chances = board.scores(self.weights)
         if not np.isfinite(chances).all():
             # Of what is no number: it would be in every weight from then on.
             return
-        chances -= np.maximum.reduce(chances)
+        chances[doubles] = -np.inf
+        chances -= chances.max()
         np.exp(chances, out=chances)
-        chances *= -1.0 / np.add.reduce(chances)
+        chances *= -1.0 / chances.sum()
         chances[bought] += 1.0 / count
-        example = np.dot(board.shared, chances).tolist()
-        example += np.dot(board.own, chances[: board.own.shape[1]]).tolist()
-        self._regression.learn_one(dict(zip(FEATURES, example, strict=True)), True)
+        example = zip(FEATURES, board.expected(chances).tolist(), strict=True)
+        # What is the same of all candidates tells nothing, and each feature costs.
+        told = {name: mean for name, mean in example if mean}
+        self._regression.learn_one(told, True)
         self.lessons += 1
 
     def snapshot(self, day: int) -> RankingSnapshot:

@@ -5,18 +5,25 @@ what is had and hardly anybody buys twice, what is out of stock, and what is of 
 """
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from math import exp, log
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from models.clock import DAY_MS
-from models.item_knowledge import ItemKnowledge
-from models.item_memory import CARTED, SPOILT, WISHED, ItemMemory
-from models.ranking import FEATURES, SHARED, Board, board
+from models.item_knowledge import PERHAPS_DURABLE, REGULAR, ItemKnowledge
+from models.item_memory import (
+    CARTED,
+    RECORD_BYTES,
+    SPOILT,
+    WISHED,
+    ItemMemory,
+    read_record,
+)
+from models.ranking import CATEGORY, GAP, POPULARITY, SILENCE, TREND, Board, board
 
 Slot = Literal["mixed", "repeat", "explore"]
 SLOTS: tuple[Slot, ...] = ("mixed", "repeat", "explore")
@@ -39,10 +46,10 @@ _DUE_FROM, _DUE_TO = log(0.75), log(3.0)
 _RISING = log(1.5)
 _LIKED_SHARE = 0.2
 _LEAST_LIFT = 2.0
-_POPULARITY, _TREND, _CATEGORY = (
-    FEATURES.index(name) for name in ("popularity", "trend", "category")
-)
-_DUE = FEATURES.index("due") - SHARED
+_LOOKED_AT = 24
+_HELD = WISHED | CARTED
+# Where they stand in a record.
+_TIMES, _MARKS = 4, 5
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -93,11 +100,111 @@ def recommend(
         chosen = _mixed(allowed, n, n - explore_slots(memory, n))
     else:
         wanted = slot == "repeat"
-        chosen = list(islice((at for at, is_repeat in allowed if is_repeat is wanted), n))
-    place_of, score_of, found = candidates.places.item, scores.item, []
-    reasons = _reasons(chosen, candidates, knowledge, at_ms // DAY_MS)
-    for at, reason in zip(chosen, reasons, strict=True):
-        facts = knowledge.facts[place_of(at)]
+        chosen = list(islice((one for one in allowed if _is_repeat(one) is wanted), n))
+    return _shown(chosen, candidates, scores, knowledge, at_ms // DAY_MS)
+
+
+def explore_slots(memory: ItemMemory, n: int) -> int:
+    """How many of `n` mixed slots at least go to what the customer has not bought yet."""
+    repeat_share = (memory.repeats + _REPEAT_PRIOR) / (memory.lines + _LINES_PRIOR)
+    return int(n * CURIOUS_SHARE) if repeat_share < CURIOUS_BELOW else 0
+
+
+_Candidate = tuple[int, int, Any]
+"""Its number among the candidates, its place, and its record where there is one."""
+
+
+def _allowed(
+    candidates: Board,
+    scores: NDArray[np.float64],
+    knowledge: ItemKnowledge,
+    muted_categories: frozenset[str],
+    out_of_stock: frozenset[str],
+) -> Iterator[_Candidate]:
+    """Candidates that may be shown, best first."""
+    facts_of, is_durable, sheet = knowledge.facts, knowledge.is_durable, candidates.sheet
+    mine, place_of, row_of = len(candidates.mine), candidates.mine.item, candidates.rows.item
+    raw = sheet.raw
+    barred = muted_categories or out_of_stock
+    for at in _falling(scores):
+        record = None
+        if at < mine:
+            place, record = place_of(at), read_record(raw, at * RECORD_BYTES)
+            if record[_MARKS] & SPOILT:
+                continue
+            if record[_TIMES] and row_of(at, REGULAR) < PERHAPS_DURABLE and is_durable(place):
+                continue
+        else:
+            place = candidates.others.item(at - mine)
+            if mine and sheet.has(knowledge.refs.item(place)):
+                continue
+        facts = facts_of[place]
+        if not facts.product_id:
+            # Known as another's neighbour alone: its own row is still to come, or was forgotten.
+            continue
+        if barred and (facts.category in muted_categories or facts.product_id in out_of_stock):
+            continue
+        yield at, place, record
+
+
+def _falling(scores: NDArray[np.float64]) -> Iterator[int]:
+    """Candidates from the best score down, equal ones in their order; few are ever looked at."""
+    order = (-scores).argsort(kind="stable")
+    parts = order[:_LOOKED_AT], order[_LOOKED_AT:]
+    return chain.from_iterable(part.tolist() for part in parts)
+
+
+def _is_repeat(one: _Candidate) -> bool:
+    record = one[2]
+    return record is not None and record[_TIMES] > 0
+
+
+def _mixed(allowed: Iterator[_Candidate], n: int, most_repeats: int) -> list[_Candidate]:
+    """The best `n`, of them at most so many repeats as long as there is anything else."""
+    if most_repeats >= n:
+        return list(islice(allowed, n))
+    chosen: list[_Candidate] = []
+    passed: list[_Candidate] = []
+    repeats = 0
+    for one in allowed:
+        if len(chosen) == n:
+            break
+        is_repeat = _is_repeat(one)
+        if is_repeat and repeats >= most_repeats:
+            passed.append(one)
+            continue
+        repeats += is_repeat
+        chosen.append(one)
+    return chosen + passed[: n - len(chosen)]
+
+
+def _shown(
+    chosen: list[_Candidate],
+    candidates: Board,
+    scores: NDArray[np.float64],
+    knowledge: ItemKnowledge,
+    today: int,
+) -> list[Recommended]:
+    found, facts_of, score_of, own = [], knowledge.facts, scores.item, candidates.own
+    silence_of, gap_of = own[SILENCE].item, own[GAP].item
+    near = [(knowledge.goes_with(one), one) for one in candidates.anchors]
+    for at, place, record in chosen:
+        if record is None:
+            reason = _reason_to_explore(at, place, candidates, knowledge, near)
+        else:
+            _, _, last_day, _, times, marks = record
+            days_ago = float(today - last_day) if today > last_day else 0.0
+            if marks & _HELD:
+                reason = Reason("wished", {} if times else {"days_ago": days_ago})
+            elif not times:
+                reason = Reason("viewed", {"days_ago": days_ago})
+            elif _DUE_FROM <= (due := silence_of(at) - gap_of(at)) <= _DUE_TO:
+                days = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
+                numbers = {"times": float(times), "days_ago": days_ago, "interval_days": days}
+                reason = Reason("due_again", numbers)
+            else:
+                reason = Reason("bought_often", {"times": float(times), "days_ago": days_ago})
+        facts = facts_of[place]
         found.append(
             Recommended(
                 facts.product_id,
@@ -111,89 +218,29 @@ def recommend(
     return found
 
 
-def explore_slots(memory: ItemMemory, n: int) -> int:
-    """How many of `n` mixed slots at least go to what the customer has not bought yet."""
-    repeat_share = (memory.repeats + _REPEAT_PRIOR) / (memory.lines + _LINES_PRIOR)
-    return int(n * CURIOUS_SHARE) if repeat_share < CURIOUS_BELOW else 0
-
-
-def _allowed(
+def _reason_to_explore(
+    at: int,
+    place: int,
     candidates: Board,
-    scores: NDArray[np.float64],
     knowledge: ItemKnowledge,
-    muted_categories: frozenset[str],
-    out_of_stock: frozenset[str],
-) -> Iterator[tuple[int, bool]]:
-    """Candidates that may be shown, best first, and whether each was bought before."""
-    place_of, facts_of, is_durable = candidates.places.item, knowledge.facts, knowledge.is_durable
-    sheet = candidates.sheet
-    marks, any_marked, all_bought = sheet.marks, sheet.any_marked, sheet.all_bought
-    mine, times_of, barred = len(marks), sheet.times.item, muted_categories or out_of_stock
-    for at in (-scores).argsort(kind="stable").tolist():
-        place, is_repeat = place_of(at), False
-        if at < mine:
-            is_repeat = all_bought or times_of(at) > 0.0
-            if (any_marked and marks[at] & SPOILT) or (is_repeat and is_durable(place)):
-                continue
-        facts = facts_of[place]
-        if not facts.product_id:
-            # Known as another's neighbour alone: its own row is still to come, or was forgotten.
-            continue
-        if barred and (facts.category in muted_categories or facts.product_id in out_of_stock):
-            continue
-        yield at, is_repeat
-
-
-def _mixed(allowed: Iterator[tuple[int, bool]], n: int, most_repeats: int) -> list[int]:
-    """The best `n`, of them at most so many repeats as long as there is anything else."""
-    chosen: list[int] = []
-    passed: list[int] = []
-    repeats = 0
-    for at, is_repeat in allowed:
-        if len(chosen) == n:
-            break
-        if is_repeat and repeats >= most_repeats:
-            passed.append(at)
-            continue
-        repeats += is_repeat
-        chosen.append(at)
-    return chosen + passed[: n - len(chosen)]
-
-
-def _reasons(
-    chosen: list[int], candidates: Board, knowledge: ItemKnowledge, today: int
-) -> Iterator[Reason]:
-    sheet, due_of = candidates.sheet, candidates.own[_DUE].item
-    marks, last_day_of, times_of = sheet.marks, sheet.last_day.item, sheet.times.item
-    mine = len(marks)
-    for at in chosen:
-        if at >= mine:
-            yield _reason_to_explore(at, candidates, knowledge)
-            continue
-        days_ago, times, due = max(today - last_day_of(at), 0.0), times_of(at), due_of(at)
-        if marks[at] & (WISHED | CARTED):
-            yield Reason("wished", {} if times else {"days_ago": days_ago})
-        elif not times:
-            yield Reason("viewed", {"days_ago": days_ago})
-        elif _DUE_FROM <= due <= _DUE_TO:
-            days = round((1.0 + days_ago) * exp(-due) - 1.0, 1)
-            numbers = {"times": times, "days_ago": days_ago, "interval_days": days}
-            yield Reason("due_again", numbers)
-        else:
-            yield Reason("bought_often", {"times": times, "days_ago": days_ago})
-
-
-def _reason_to_explore(at: int, candidates: Board, knowledge: ItemKnowledge) -> Reason:
-    """What is of this customer goes before what is of everybody."""
-    place, shared = candidates.places.item(at), candidates.shared
-    share, trend = exp(shared.item(_POPULARITY, at)), shared.item(_TREND, at)
-    liked = exp(shared.item(_CATEGORY, at))
-    together = [(knowledge.share_together(one, place), one) for one in candidates.anchors]
-    most, anchor = max(together, default=(0.0, 0))
+    near: list[tuple[dict[int, float], int]],
+) -> Reason:
+    """What is of this customer goes before what is of everybody; `near`: what goes with anchors."""
+    shared, ties = candidates.shared.item, candidates.ties
+    other = at - len(candidates.mine)
+    share, trend = exp(shared(POPULARITY, other)), shared(TREND, other)
+    most, anchor = 0.0, 0
+    for partners, one in near:
+        if place in partners:
+            most, anchor = max((most, anchor), (knowledge.share_together(one, place), one))
     if most >= _LEAST_LIFT * share:
         numbers = {"share": round(most, 4), "lift": round(most / share, 1)}
         return Reason("goes_with", numbers, knowledge.facts[anchor].product_id)
-    if liked >= _LIKED_SHARE:
+    if (
+        ties is not None
+        and len(ties) > CATEGORY
+        and (liked := exp(ties.item(CATEGORY, at))) >= _LIKED_SHARE
+    ):
         return Reason("in_your_category", {"share": round(liked, 2)})
     if trend >= _RISING:
         return Reason("trending", {"share": round(share, 4), "rise": round(exp(trend), 1)})

@@ -1,13 +1,18 @@
 """What a shop knows of its items."""
 
+from math import ceil
+
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from models.clock import DAY_MS
 from models.item_knowledge import (
     COMPETING_NEIGHBOURS,
     INTERVAL,
     KEPT_NEIGHBOURS,
+    PERHAPS_DURABLE,
+    REGULAR,
     SELLER,
     SHARE,
     TREND,
@@ -67,6 +72,42 @@ def test_what_nobody_buys_twice_is_durable(buyers: int, repeats: int, durable: b
     for _ in range(repeats):
         sell(shop, ["washer"], AT_MS, gap=400)
     assert shop.is_durable(shop.index[item_ref("washer")]) is durable
+
+
+def test_whatever_is_durable_may_be_by_the_table() -> None:
+    for buyers in (30, 45, 200, 5_000):
+        shop = ItemKnowledge()
+        place = shop.meet(item_ref("washer"), ItemFacts("washer"))
+        row = shop.row(place)
+        repeats = ceil(0.02 * buyers) - 1
+        shop.put(item_ref("washer"), replace(row, buyers=buyers, repeats=repeats, popularity=1.0))
+        shop.rank_popular()
+        assert shop.is_durable(place)
+        assert shop.table[place, REGULAR] < PERHAPS_DURABLE
+
+
+def test_each_pair_of_a_large_basket_counts_as_often_as_any_other() -> None:
+    shop, orders = ItemKnowledge(), 900
+    names = [f"i{number}" for number in range(9)]
+    places = [shop.meet(item_ref(name), ItemFacts(name)) for name in names]
+    for number in range(orders):
+        shop.sold(places, [-1] * len(places), AT_MS, f"o{number}")
+    weight = shop.popularity(places[0])
+    for place in places:
+        together = shop.goes_with(place)
+        assert together.keys() == {*places} - {place}
+        assert all(0.8 < one / weight < 1.2 for one in together.values())
+
+
+def test_a_place_that_nobody_has_is_nobodys_though_its_ref_is_0() -> None:
+    shop = ItemKnowledge()
+    shop.meet(7, ItemFacts("seven"))
+    found, met = shop.find(np.array([0, 7], np.uint32))
+    assert met is not None
+    assert met.tolist() == [False, True]
+    at = shop.meet(0, ItemFacts("zero"))
+    found, met = shop.find(np.array([0, 7], np.uint32))
+    assert (found.tolist(), met) == ([at, 0], None)
 
 
 def test_an_interval_is_drawn_from_the_usual_to_the_items_own() -> None:

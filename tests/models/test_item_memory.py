@@ -4,8 +4,10 @@ import pytest
 
 from models.clock import DAY_MS
 from models.item_memory import (
+    FIRST_DAY,
     HALF_LIFE_DAYS,
     KEPT_ITEMS,
+    RECORD_BYTES,
     SPARE_ITEMS,
     SPOILT,
     VIEWED,
@@ -15,6 +17,7 @@ from models.item_memory import (
     item_ref,
     join,
     mark,
+    read_record,
     scale,
     sheet_of,
 )
@@ -108,7 +111,9 @@ def test_a_sheet_reads_the_records_as_columns() -> None:
     assert sheet.refs.tolist() == [BREAD, MILK]
     assert sheet.times.tolist() == [2, 1]
     assert sheet.last_day.tolist() == [19_009, 19_000]
-    assert sheet.first_day.tolist() == [19_000, 19_000]
+    assert sheet.numbers[:, FIRST_DAY].tolist() == [19_000, 19_000]
+    assert [read_record(sheet.raw, at * RECORD_BYTES)[0] for at in (0, 1)] == [BREAD, MILK]
+    assert (sheet.has(MILK), sheet.has(TEA)) == (True, False)
     assert sheet.weights.tolist() == columns(memory)["weight"].tolist()
 
 

@@ -9,8 +9,16 @@ import pytest
 from models.clock import DAY_MS
 from models.hazard import BadSnapshot
 from models.item_knowledge import ItemFacts, ItemKnowledge
-from models.item_memory import ItemMemory, buy, item_ref
-from models.ranking import FEATURES, NOTHING_LEARNED, RankingSnapshot, board, check
+from models.item_memory import RECORD_BYTES, WISHED, ItemMemory, buy, item_ref, mark
+from models.ranking import (
+    FEATURES,
+    FEW_ITEMS,
+    NOTHING_LEARNED,
+    RankingSnapshot,
+    board,
+    boards,
+    check,
+)
 from models.ranking_learner import (
     LESSONS_BEFORE_USE,
     LearnedRanking,
@@ -41,6 +49,7 @@ class Shop:
         memory = self.memories.get(customer, ItemMemory())
         candidates = board(memory, self.knowledge, at_ms)
         order = np.argsort(-candidates.scores(PRIOR), kind="stable")
+        order = order[~np.isin(order, candidates.doubles)]
         return [self.knowledge.facts[at].product_id for at in candidates.places[order].tolist()]
 
 
@@ -84,8 +93,58 @@ def test_a_ranking_changes_nothing_it_looks_at(shop: Shop) -> None:
 def test_features_are_finite_whatever_the_time(shop: Shop) -> None:
     for day in (-4_000, 0, 120, 4_000):
         candidates = board(shop.memories["anna"], shop.knowledge, AT_MS + day * DAY_MS)
-        assert np.isfinite(candidates.shared).all()
-        assert np.isfinite(candidates.own).all()
+        for numbers in (candidates.shared, candidates.own, candidates.rows):
+            assert np.isfinite(numbers).all()
+
+
+def test_scores_are_the_features_by_their_weights(shop: Shop) -> None:
+    """What the learner takes for the mean of the features is what the scores are made of."""
+    for exploring in (False, True):
+        candidates = board(shop.memories["anna"], shop.knowledge, AT_MS, exploring=exploring)
+        scores = candidates.scores(PRIOR)
+        chances = np.random.default_rng(1).random(len(scores))
+        assert candidates.expected(chances) @ PRIOR == pytest.approx(chances @ scores)
+
+
+def test_candidates_of_many_are_those_of_each_one(shop: Shop) -> None:
+    """But who has few, or what the shop doesn't know, is asked alone."""
+    names = [*shop.memories]
+    for number in range(40):
+        shop.sell("anna", [f"more-{number}"], AT_MS + (80 + number) * DAY_MS)
+        shop.sell("ben", [f"more-{number}", f"else-{number}"], AT_MS + (80 + number) * DAY_MS)
+    mark(shop.memories["ben"], item_ref("wished"), AT_MS + 121 * DAY_MS, WISHED)
+    shop.knowledge.meet(item_ref("wished"), ItemFacts("wished", "", "wishes", 500))
+    shop.knowledge.rank_popular()
+    stranger = shop.memories["stranger"] = msgspec.convert(
+        msgspec.to_builtins(shop.memories["anna"]), ItemMemory
+    )
+    buy(stranger, [item_ref("unheard of")], AT_MS + 121 * DAY_MS)
+    names += ["ben", "stranger"]
+    asked = [(shop.memories[one], AT_MS + (122 + at) * DAY_MS) for at, one in enumerate(names)]
+    found = dict(zip(names, boards(asked, shop.knowledge), strict=True))
+    sizes = {name: len(shop.memories[name].records) // RECORD_BYTES for name in names}
+    few = {name for name, size in sizes.items() if size < FEW_ITEMS}
+    assert {name for name, one in found.items() if one is None} == {*few, "stranger"}
+    assert not {"anna", "ben"} & few
+    for memory, at_ms in asked:
+        alone = board(memory, shop.knowledge, at_ms)
+        together = found[next(one for one in names if shop.memories[one] is memory)]
+        if together is not None:
+            assert together.places.tolist() == alone.places.tolist()
+            assert together.sheet.refs.tolist() == alone.sheet.refs.tolist()
+            assert together.scores(PRIOR) == pytest.approx(alone.scores(PRIOR))
+            chances = np.linspace(-1.0, 1.0, len(together.places))
+            assert together.expected(chances) == pytest.approx(alone.expected(chances))
+
+
+def test_nobody_asked_is_nobody_answered(shop: Shop) -> None:
+    assert boards([], shop.knowledge) == []
+    wishful = ItemMemory()
+    for number in range(FEW_ITEMS):
+        mark(wishful, item_ref(f"i{number}"), AT_MS, WISHED)
+    for memory in (ItemMemory(), wishful):
+        assert boards([(memory, AT_MS)], ItemKnowledge()) == [None]
+        assert boards([(memory, AT_MS)], shop.knowledge) == [None]
 
 
 def test_learning_raises_the_weight_of_what_tells(shop: Shop) -> None:

@@ -9,17 +9,19 @@ import pytest
 from models.clock import DAY_MS, HOUR_MS
 from models.effects import AuthorErased, BasketLesson, ItemMet, ItemReviewed
 from models.hazard import BadSnapshot
-from models.item_knowledge import ItemFacts, ItemRow
+from models.item_knowledge import ItemFacts, ItemKnowledge, ItemRow
 from models.item_memory import ItemMemory, buy, item_ref
 from models.item_reviews import Quote, ReviewRow
 from models.item_rows import review_key
-from models.ranking_learner import LESSONS_BEFORE_USE
+from models.ranking import boards
+from models.ranking_learner import LESSONS_BEFORE_USE, RankingLearner
+from streams import ranking_pupil
 from streams.ranking_pupil import RankingPupil
 
 FIRST_DAY = 19_000
 
 
-def baskets(days: int, customers: int = 12, seed: int = 7) -> list[list[Any]]:
+def baskets(days: int, customers: int = 12, seed: int = 7, slope: float = 0.3) -> list[list[Any]]:
     """Days of orders of a small shop, each with the memory before it, and a sight or two."""
     chance = random.Random(seed)
     memories = [ItemMemory() for _ in range(customers)]
@@ -28,7 +30,7 @@ def baskets(days: int, customers: int = 12, seed: int = 7) -> list[list[Any]]:
         today: list[Any] = []
         for number in range(chance.randrange(2, 9)):
             who = chance.randrange(customers)
-            names = sorted({f"p{min(int(chance.expovariate(0.3)), 20)}" for _ in range(4)})
+            names = sorted({f"p{min(int(chance.expovariate(slope)), 90)}" for _ in range(4)})
             at_ms = day * DAY_MS + chance.randrange(24) * HOUR_MS
             memory = memories[who]
             before = msgspec.msgpack.decode(msgspec.msgpack.encode(memory), type=ItemMemory)
@@ -75,15 +77,39 @@ def items_of(pupil: RankingPupil) -> dict[int, ItemRow]:
     return {ref: knowledge.row(place) for ref, place in knowledge.index.items()}
 
 
-def test_the_order_in_which_a_days_lessons_come_makes_no_difference() -> None:
-    days = baskets(30)
+@pytest.mark.parametrize("slope", [0.3, 0.03])
+def test_the_order_in_which_a_days_lessons_come_makes_no_difference(slope: float) -> None:
+    days = baskets(90, customers=5, slope=slope)
     mixed = [random.Random(day).sample(lessons, len(lessons)) for day, lessons in enumerate(days)]
     assert bytes_of(taught(days)) == bytes_of(taught(mixed))
 
 
-@pytest.mark.parametrize("cut", [1, 17, 200])
-def test_what_stands_in_the_table_goes_on_as_if_nothing_had_happened(cut: int) -> None:
-    days = baskets(260)
+def test_candidates_that_are_gathered_in_one_go_teach_what_each_one_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    days, ahead = baskets(90, customers=5, slope=0.03), 0
+
+    def counted(asked: list[tuple[ItemMemory, int]], knowledge: ItemKnowledge) -> Any:
+        nonlocal ahead
+        found = boards(asked, knowledge)
+        ahead += sum(one is not None for one in found)
+        return found
+
+    monkeypatch.setattr(ranking_pupil, "boards", counted)
+    together = taught(days)
+    monkeypatch.setattr(ranking_pupil, "boards", lambda asked, _: [None] * len(asked))
+    alone = taught(days)
+    assert ahead > 100
+    assert together.lessons == alone.lessons > ahead
+    assert together.learner.weights == pytest.approx(alone.learner.weights)
+    assert together.learner.weights != pytest.approx(RankingLearner().weights)
+
+
+@pytest.mark.parametrize(("cut", "slope"), [(1, 0.3), (17, 0.3), (200, 0.3), (200, 0.03)])
+def test_what_stands_in_the_table_goes_on_as_if_nothing_had_happened(
+    cut: int, slope: float
+) -> None:
+    days = baskets(260, slope=slope)
     straight, first = taught(days), taught(days[:cut])
     learned, rows = bytes_of(first)
     again = RankingPupil()
