@@ -29,6 +29,7 @@ from models.playbook.fields import (
 )
 from models.playbook.playbook import Playbook, Trigger
 from models.playbook.program import Do, Program, compile_steps, fingerprint
+from models.playbook.sending import Sending, sending_of, sent_on
 from models.playbook.shop import Cap
 from models.playbook.then import Branch, Give, Send, steps_in
 from models.playbook.watching import TIER, whom_to_watch
@@ -59,7 +60,8 @@ class Rule:
     wait; `asks` are the fields of both (`begins_asks` of the first), `needs_foretelling` whether
     the hazard must be settled.
     `rule_print` tells the rule from what it was before it was changed; `stops` are the events that
-    may end its waiting.
+    may end its waiting. `sendings` are the messages among its steps, by their places in `program`,
+    `gifts` the offers that go with them.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Rule:
     stops: frozenset[str]
     begins_asks: frozenset[str]
     needs_foretelling: bool
+    sendings: Mapping[int, Sending]
+    gifts: tuple[str, ...]
 
     @property
     def priority(self) -> int:
@@ -240,16 +244,13 @@ def compile_playbook(book: Playbook) -> Rulebook:
     trees = {name: parse(segment.if_) for name, segment in book.segments.items()}
     segments = {name: compile_condition(trees[name], fields) for name in foundations_first(trees)}
     rules = [
-        _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
+        _rule(name, trigger, fields, book)
+        for name, trigger in book.triggers.items()
+        if trigger.enabled
     ]
     exponent = exponent_of(book.shop.currency) if book.shop else 2
     asked = frozenset[str]().union(*map(fields_in, trees.values()))
     return Rulebook(rules, segments, 10**exponent, book, segment_fields=asked)
-
-
-def sent_on(channel: str, consent: str) -> str:
-    """Name under which a message is counted for caps: those of one consent on one channel."""
-    return channel if consent == "marketing" else f"{consent}:{channel}"
 
 
 def _cap_of(cap: Cap) -> caps.Cap:
@@ -257,7 +258,7 @@ def _cap_of(cap: Cap) -> caps.Cap:
     return caps.Cap(cap.at_most, cap.per_ms, tuple(sent_on(one, cap.consent) for one in channels))
 
 
-def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:
+def _rule(name: str, trigger: Trigger, fields: Fields, book: Playbook) -> tuple[Rule, Node | None]:
     when, guard = trigger.when, trigger.guard
     events = when.event if isinstance(when, OnEvent) else ()
     own = when.while_ if isinstance(when, OnCadence) else getattr(when, "if_", "")
@@ -278,6 +279,11 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
     stops = when.unless if isinstance(when, OnEvent) else ()
     stops = when.until if isinstance(when, OnCadence) else stops
     asks = _asked(begins) | _asked(may_act) | _asked_in(trigger)
+    sends = {
+        at: op.step
+        for at, op in enumerate(program.ops)
+        if isinstance(op, Do) and isinstance(op.step, Send)
+    }
     rule = Rule(
         name,
         trigger,
@@ -289,6 +295,8 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
         program.stops.union(stops),
         _asked(begins),
         not asks.isdisjoint(FORETOLD),
+        {at: sending_of(step, book) for at, step in sends.items()},
+        tuple(step.offer for step in sends.values() if step.offer),
     )
     return rule, begins
 

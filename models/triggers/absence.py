@@ -12,9 +12,7 @@ from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import fields_in
 from models.playbook.closeness import closest
 from models.playbook.conditions import customer_fields
-from models.playbook.program import Do
 from models.playbook.rulebook import Rule, Rulebook
-from models.playbook.then import Send
 from models.playbook.when import OnCadence, OnEvent, OnHoliday, OnSilence
 from models.triggers.calendar import next_due
 from models.triggers.guards import is_due_once, is_left_alone, obstacle
@@ -141,15 +139,12 @@ def _once(moment: Moment, rule: Rule) -> Iterator[Finding]:
 def _guards(moment: Moment, rule: Rule) -> Iterator[Finding]:
     if is_left_alone(moment, rule):
         yield Finding(False, "the customer belongs to the holdout, who get nothing")
-    step = next(
-        (op.step for op in rule.program.ops if isinstance(op, Do) and isinstance(op.step, Send)),
-        None,
-    )
-    if step is None:
+    if not rule.sendings:
         return
-    message: Any = moment.book.book.messages[step.message]
+    at, sending = next(iter(rule.sendings.items()))
+    step: Any = rule.program.ops[at]
     run = Run("", rule.name, "", "", moment.now_ms, moment.now_ms, rule.rule_print)
-    _, passed, stood = obstacle(moment, run, rule, step, message.consent)
+    _, passed, stood = obstacle(moment, run, rule, step.step, sending)
     yield from (Finding(True, guard) for guard in passed)
     if stood is not None:
         yield Finding(False, f"{stood.status}: {stood.reason}", stood.until_ms)

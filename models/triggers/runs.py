@@ -23,7 +23,6 @@ from models.events import (
 )
 from models.playbook.program import Choose, Do, Draw, Jump, Pause
 from models.playbook.rulebook import Rule
-from models.playbook.then import Send
 from models.playbook.when import OnCadence, OnCouponEnding, OnEvent
 from models.triggers.guards import is_due_once, is_left_alone, once_name
 from models.triggers.moment import Moment, receipt
@@ -267,13 +266,10 @@ def _rank(moment: Moment, rule: Rule) -> tuple[int, int, str]:
     All of them hope for the same order of the same customer, so of two offers the one that costs
     less is worth more.
     """
-    offers = moment.book.book.offers
-    worth = usual_order_cents(moment)
-    cost = sum(
-        cost_cents(offers[op.step.offer], worth)
-        for op in rule.program.ops
-        if isinstance(op, Do) and isinstance(op.step, Send) and op.step.offer
-    )
+    cost = 0
+    if rule.gifts:
+        offers, worth = moment.book.book.offers, usual_order_cents(moment)
+        cost = sum(cost_cents(offers[name], worth) for name in rule.gifts)
     return -rule.priority, cost, rule.name
 
 
