@@ -10,7 +10,7 @@ from typing import Any
 
 from models import caps
 from models.caps import Caps
-from models.customer import Customer
+from models.customer import RECENT_TYPES, Customer
 from models.playbook.cel_compiler import compile_condition
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
@@ -48,6 +48,7 @@ from models.triggers.places import shop_place
 
 WATCHED = (OnEnteringSegment, OnLeavingSegment, OnHazard, OnRisingHazard, OnCadence)
 """Moments that may come by time alone, without being due: customers are looked at once a day."""
+ORDER = "order_completed"
 Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
 
@@ -61,7 +62,8 @@ class Rule:
     the hazard must be settled.
     `rule_print` tells the rule from what it was before it was changed; `stops` are the events that
     may end its waiting. `sendings` are the messages among its steps, by their places in `program`,
-    `gifts` the offers that go with them.
+    `gifts` the offers that go with them. `ends` are the codes of what ends its first wait, but of
+    orders (models/customer.py: RecentEvent).
     """
 
     name: str
@@ -76,6 +78,7 @@ class Rule:
     needs_foretelling: bool
     sendings: Mapping[int, Sending]
     gifts: tuple[str, ...]
+    ends: frozenset[int]
 
     @property
     def priority(self) -> int:
@@ -297,8 +300,14 @@ def _rule(name: str, trigger: Trigger, fields: Fields, book: Playbook) -> tuple[
         not asks.isdisjoint(FORETOLD),
         {at: sending_of(step, book) for at, step in sends.items()},
         tuple(step.offer for step in sends.values() if step.offer),
+        _codes_of(when.unless) if isinstance(when, OnEvent) else frozenset(),
     )
     return rule, begins
+
+
+def _codes_of(events: Iterable[str]) -> frozenset[int]:
+    wanted = {name for name in events if name != ORDER}
+    return frozenset(code for code, name in enumerate(RECENT_TYPES) if name in wanted)
 
 
 def _quoted(words: tuple[str, ...]) -> str:
@@ -321,10 +330,11 @@ def _joined(texts: list[str]) -> Node | None:
 
 
 def _compiled(tree: Node | None, fields: Fields) -> Holds:
-    return compile_condition(tree, fields) if tree else _always
+    return compile_condition(tree, fields) if tree else always
 
 
-def _always(scope: Scope) -> bool:
+def always(scope: Scope) -> bool:
+    """Where a rule asks no condition."""
     return True
 
 

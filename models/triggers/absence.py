@@ -16,7 +16,7 @@ from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.when import OnCadence, OnEvent, OnHoliday, OnSilence
 from models.triggers.calendar import next_due
 from models.triggers.guards import is_due_once, is_left_alone, obstacle
-from models.triggers.moment import Moment, moment_of
+from models.triggers.moment import Moment
 from models.triggers.notes import MOMENT, Run
 from models.triggers.standing import ABOUT
 from models.view import View
@@ -57,7 +57,7 @@ def findings(
     rule = book.rules.get(name)
     if rule is None:
         return [_absent(book, name)]
-    moment = moment_of(token, customer, view, book, view.now_ms)
+    moment = Moment(token, customer, view, book, view.now_ms)
     return [
         *_coming(moment, rule),
         *_conditions(moment, rule),

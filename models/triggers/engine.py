@@ -9,7 +9,7 @@ few look-ups.
 
 from typing import Any
 
-from models.customer import Customer
+from models.customer import Customer, Timer
 from models.effects import EventFolded
 from models.events import (
     TYPES,
@@ -28,7 +28,7 @@ from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.when import OnCadence, OnCouponEnding
 from models.triggers import changes, standing
 from models.triggers.changes import Was
-from models.triggers.moment import Moment, moment_of
+from models.triggers.moment import Moment
 from models.triggers.notes import MOMENT, Run, run_of
 from models.triggers.runs import RUN, begin_at_event, proceed, stop
 from models.view import View
@@ -56,7 +56,7 @@ def on_event(
     is_armed = customer.playbook.version == view.playbook_version
     if is_armed and not _concerns(book, event, kind, customer, was, now_ms):
         return []
-    moment = moment_of(token, customer, view, book, now_ms, event)
+    moment = Moment(token, customer, view, book, now_ms, event)
     if not is_armed:
         standing.arm(moment, is_new=customer.events == 1)
     if book.may_stop(kind):
@@ -138,7 +138,7 @@ def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]
             if one.due_ms > view.now_ms or one.rule not in standing.OWN_TIMERS
         ]
         return []
-    moment = moment_of(token, customer, view, book, view.now_ms)
+    moment = Moment(token, customer, view, book, view.now_ms)
     if customer.playbook.version != view.playbook_version:
         standing.arm(moment, is_new=False)
     ready = [*_due(moment), *changes.changed(moment, was)]
@@ -154,7 +154,9 @@ def _due(moment: Moment) -> list[Run]:
     due = [
         one for one in customer.timers if one.due_ms <= now_ms and one.rule in standing.OWN_TIMERS
     ]
-    for timer in sorted(due, key=lambda one: (one.due_ms, one.rule, one.item)):
+    if len(due) > 1:
+        due.sort(key=_order)
+    for timer in due:
         if timer not in customer.timers:
             continue
         if timer.rule == RUN:
@@ -170,11 +172,15 @@ def _due(moment: Moment) -> list[Run]:
     return ready
 
 
+def _order(timer: Timer) -> tuple[int, str, str]:
+    return timer.due_ms, timer.rule, timer.item
+
+
 def arm(token: str, customer: Customer, view: View) -> list[Any]:
     """Make a row that nothing has happened to ready for an edition."""
     book = view.rulebook
     if book is None or customer.merged_into or not customer.events:
         return []
-    moment = moment_of(token, customer, view, book, view.now_ms)
+    moment = Moment(token, customer, view, book, view.now_ms)
     standing.arm(moment, is_new=False)
     return moment.effects

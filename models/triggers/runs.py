@@ -11,9 +11,15 @@ from models.assignment import arm_of
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, find_timer, ref_of
 from models.events import (
+    TYPES,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
+    ProductAdded,
+    ProductRemoved,
+    ProductReviewed,
+    ProductViewed,
+    ProductWished,
     ReturnRequested,
     TicketAnswered,
     TicketClosed,
@@ -34,20 +40,24 @@ RUN = "run"
 TEXT_AT_MOST = 200
 ASKED_AT_MOST_MS = DAY_MS
 """So long without an answer of a purse a run is looked at again: its moment may have passed."""
-_OF_ORDERS = (OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested)
-_OF_TICKETS = (TicketOpened, TicketAnswered, TicketClosed, TicketRated)
+_OF_LINES = frozenset({ProductViewed, ProductAdded, ProductRemoved, ProductWished})
+_OF_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested})
+_OF_TICKETS = frozenset({TicketOpened, TicketAnswered, TicketClosed, TicketRated})
+_NAMED = ("order_id", "ticket_id", "product_id", "query", "coupon", "name")
+_WORDS = {kind: tuple(name for name in _NAMED if name in kind.__struct_fields__) for kind in TYPES}
+"""Of each type of event the words that templates may name."""
 
 
 def item_of(event: Any) -> str:
     """What an event is about: an order, a complaint, a product, or nothing in particular."""
-    if isinstance(event, _OF_ORDERS):
-        return event.order_id
-    if isinstance(event, _OF_TICKETS):
-        return event.ticket_id
-    line = getattr(event, "line", None)
-    if line is not None:
-        return str(line.product_id)
-    return str(getattr(event, "product_id", ""))
+    kind = type(event)
+    if kind in _OF_LINES:
+        return str(event.line.product_id)
+    if kind in _OF_ORDERS:
+        return str(event.order_id)
+    if kind in _OF_TICKETS:
+        return str(event.ticket_id)
+    return str(event.product_id) if kind is ProductReviewed else ""
 
 
 def begin(
@@ -82,26 +92,24 @@ def begin_at_event(moment: Moment, rule: Rule, event: Any, at_ms: int) -> Run | 
     when = rule.trigger.when
     assert isinstance(when, OnEvent)  # noqa: S101  # found by the type of event
     item = item_of(event)
-    if when.wait_ms and _is_waited_for(moment, rule, item):
+    waiting = _waiting(moment, rule) if when.wait_ms else []
+    if item and waiting and item in [run.item for run in waiting]:
         return None
-    run = begin(
-        moment,
-        rule,
-        _occasion(event, item, at_ms),
-        item=item,
-        at_ms=at_ms,
-        variables=_said_by(event),
-    )
-    if run is None or not when.wait_ms:
+    run = begin(moment, rule, _occasion(event, item, at_ms), item=item, at_ms=at_ms)
+    if run is None or (when.wait_ms and _has_happened(moment, rule, item, at_ms)):
+        return None
+    run.variables = _said_by(event)
+    if not when.wait_ms:
         return run
-    if not _has_happened(moment, when, item, at_ms):
-        _make_room(moment, rule, when.waiting_at_most)
-        wait(moment, run)
+    if len(waiting) >= when.waiting_at_most:
+        # The oldest gives way.
+        drop(moment, min(waiting, key=lambda run: (run.due_ms, run.key)))
+    wait(moment, run)
     return None
 
 
 def _occasion(event: Any, item: str, at_ms: int) -> str:
-    if isinstance(event, OrderCompleted):
+    if type(event) is OrderCompleted:
         return event.order_id
     return f"{item}@{at_ms}" if item else f"{event.id}@{at_ms}"
 
@@ -110,21 +118,10 @@ def _waiting(moment: Moment, rule: Rule) -> list[Run]:
     return [run for run in moment.notes.runs if run.rule == rule.name and run.waits == "first"]
 
 
-def _is_waited_for(moment: Moment, rule: Rule, item: str) -> bool:
-    return bool(item) and any(run.item == item for run in _waiting(moment, rule))
-
-
-def _make_room(moment: Moment, rule: Rule, at_most: int) -> None:
-    """Let the oldest wait of a rule give way when it waits for as many items as it may."""
-    waiting = _waiting(moment, rule)
-    if len(waiting) >= at_most:
-        drop(moment, min(waiting, key=lambda run: (run.due_ms, run.key)))
-
-
-def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bool:
+def _has_happened(moment: Moment, rule: Rule, item: str, since_ms: int) -> bool:
     """Whether what ends the wait came in before what begins it, as late events do."""
-    customer = moment.customer
-    if not when.unless:
+    when, customer = rule.trigger.when, moment.customer
+    if not isinstance(when, OnEvent) or not when.unless:
         return False
     if not when.same_item and "order_completed" in when.unless:
         for order in customer.recent_orders:
@@ -134,13 +131,9 @@ def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bo
         ref = ref_of(item)
         if any(one.ref == ref and one.cancelled for one in customer.recent_orders):
             return True
-    for one in customer.recent:
-        if (
-            one.at_ms > since_ms
-            and one.type in when.unless
-            and one.type != "order_completed"
-            and (not when.same_item or one.what == item)
-        ):
+    ends = rule.ends
+    for one in customer.recent if ends else ():
+        if one.at_ms > since_ms and one.code in ends and (not when.same_item or one.what == item):
             return True
     return False
 
@@ -148,19 +141,20 @@ def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bo
 def _said_by(event: Any) -> dict[str, Any]:
     """What templates can name of an event; nothing of it is personal (that is sealed)."""
     said: dict[str, Any] = {}
-    line = getattr(event, "line", None)
-    if line is not None:
+    kind = type(event)
+    if kind in _OF_LINES:
+        line = event.line
         said = {"product_id": line.product_id, "product": line.name or line.product_id}
         if line.category:
             said["category"] = line.category
-    for name in ("order_id", "ticket_id", "product_id", "query", "coupon", "name"):
-        value = getattr(event, name, "")
+    for name in _WORDS[kind]:
+        value = getattr(event, name)
         if value and isinstance(value, str):
             said["event" if name == "name" else name] = value[:TEXT_AT_MOST]
-    if isinstance(event, OrderCompleted) and event.lines:
+    if kind is OrderCompleted and event.lines:
         first = event.lines[0]
         said["product_id"], said["product"] = first.product_id, first.name or first.product_id
-    properties = event.extra if isinstance(event, Tracked) else None
+    properties = event.extra if kind is Tracked else None
     if properties:
         for name, value in sorted(properties.items())[:16]:
             if isinstance(value, str | int | float) and name.isidentifier():
@@ -170,12 +164,14 @@ def _said_by(event: Any) -> dict[str, Any]:
 
 def wait(moment: Moment, run: Run, until_ms: int | None = None) -> None:
     """Keep a run until its time; of too many the one that would come last is dropped."""
-    notes, timers = moment.notes, moment.customer.timers
+    notes, customer = moment.notes, moment.customer
     due_ms = run.due_ms if until_ms is None else until_ms
-    notes.runs = [*(one for one in notes.runs if one.key != run.key), run]
-    timer = find_timer(moment.customer, RUN, run.key)
+    if run_of(notes, run.key) is not None:
+        notes.runs = [one for one in notes.runs if one.key != run.key]
+    notes.runs.append(run)
+    timer = find_timer(customer, RUN, run.key)
     if timer is None:
-        timers.append(Timer(RUN, run.key, due_ms))
+        customer.timers.append(Timer(RUN, run.key, due_ms))
     else:
         timer.due_ms = due_ms
     if len(notes.runs) > RUNS_AT_MOST:
@@ -188,7 +184,8 @@ def drop(moment: Moment, run: Run) -> None:
     if run_of(notes, run.key) is None:
         return
     notes.runs = [one for one in notes.runs if one.key != run.key]
-    customer.timers = [one for one in customer.timers if one.rule != RUN or one.item != run.key]
+    if find_timer(customer, RUN, run.key) is not None:
+        customer.timers = [one for one in customer.timers if one.rule != RUN or one.item != run.key]
 
 
 def cancel(moment: Moment, run: Run, reason: str) -> None:
@@ -334,8 +331,8 @@ def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
     if not is_due_once(moment, rule.trigger, rule.name, run.item, run.key):
         return False
     when = rule.trigger.when
-    if waited and isinstance(when, OnEvent) and _has_happened(moment, when, run.item, run.began_ms):
-        reason = f"{' or '.join(when.unless)} in the meantime"
+    if waited and _has_happened(moment, rule, run.item, run.began_ms):
+        reason = f"{' or '.join(when.unless)} in the meantime"  # type: ignore[union-attr]
         moment.effects.append(receipt(moment, run, "cancelled", reason))
         return False
     if isinstance(when, OnCouponEnding) and not _is_still_good(moment, run):
