@@ -65,7 +65,7 @@ def on_event(
     if folded is None or folded.order_state not in _UNCOUNTED:
         ready = _begun(moment, event, kind)
     ready += changes.changed(moment, was)
-    _wind(moment, event)
+    _wind(moment, event, is_wound=not is_armed)
     if ready:
         proceed(moment, ready)
     return moment.effects
@@ -109,22 +109,28 @@ def _would_go_on(rule: Rule, event: Any) -> bool:
     return type(event) is CouponIssued and event.source == OURS and rule.gives_coupons
 
 
-def _wind(moment: Moment, event: Any) -> None:
+def _wind(moment: Moment, event: Any, *, is_wound: bool) -> None:
+    """Wind what the event moves; of a row that was armed just now all but refills is wound."""
     kind = type(event)
+    if not is_wound:
+        _wind_moved(moment, kind)
+    if kind is OrderCompleted:
+        standing.wind_refills(moment, event.lines)
+    if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
+        standing.wind(moment, (OnCadence,))
+    standing.keep_watch(moment)
+
+
+def _wind_moved(moment: Moment, kind: type) -> None:
     if kind in _MOVES_ORDERS:
         standing.wind_silences(moment)
         if kind is not OrderCompleted or moment.customer.orders <= 1:
             standing.wind(moment, standing.OF_DATES)
-        if kind is OrderCompleted:
-            standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:
         standing.wind(moment, standing.OF_DATES)
         standing.wind_holidays(moment)
     if kind in _MOVES_COUPONS:
         standing.wind_coupons(moment)
-    if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
-        standing.wind(moment, (OnCadence,))
-    standing.keep_watch(moment)
 
 
 def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]:

@@ -221,7 +221,8 @@ def proceed(moment: Moment, ready: list[Run]) -> None:
     """Let runs act whose moment it is: by priority, then what costs least, then by name."""
     runs = [(rule, run) for run in ready if (rule := _rule_of(moment, run)) is not None]
     if len(runs) > 1:
-        runs.sort(key=lambda one: (*_rank(moment, one[0]), one[1].occasion))
+        ranks = {rule: _rank(moment, rule) for rule in {rule for rule, _ in runs}}
+        runs.sort(key=lambda one: (ranks[one[0]], one[1].occasion))
     moment.wanting = [run.rule for _, run in runs]
     waits_for = ""
     for rule, run in runs:
