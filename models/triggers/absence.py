@@ -15,7 +15,7 @@ from models.playbook.conditions import customer_fields
 from models.playbook.rulebook import Rule, Rulebook
 from models.playbook.when import OnCadence, OnEvent, OnHoliday, OnSilence
 from models.triggers.calendar import next_due
-from models.triggers.guards import is_due_once, is_left_alone, obstacle
+from models.triggers.guards import is_due_once, is_left_alone, obstacle, runs_of
 from models.triggers.moment import Moment
 from models.triggers.notes import MOMENT, Run
 from models.triggers.standing import ABOUT
@@ -128,12 +128,14 @@ def _condition(moment: Moment, text: str) -> Finding:
 
 
 def _once(moment: Moment, rule: Rule) -> Iterator[Finding]:
-    said = moment.notes.said
+    said, runs = moment.notes.said, runs_of(moment, rule.name)
     names = (name for name in said if name.partition("\x00")[0] == rule.name)
     for name in names:
         about = name.partition("\x00")[2]
         what = f"it acted last about {about}" if about else "it acted last"
-        yield Finding(is_due_once(moment, rule.trigger, rule.name, about), what, said[name])
+        yield Finding(
+            is_due_once(moment, rule.trigger.guard, rule.name, about, runs), what, said[name]
+        )
 
 
 def _guards(moment: Moment, rule: Rule) -> Iterator[Finding]:

@@ -3,12 +3,13 @@
 its time -> somebody to reach -> consent -> complaint -> quiet hours -> caps -> another message
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.assignment import Subject, exposed, is_held_out
 from models.clock import HOUR_MS
 from models.customer import Customer
-from models.playbook.playbook import Guard, Trigger
+from models.playbook.playbook import Guard
 from models.playbook.rulebook import Rule
 from models.playbook.sending import Sending, Way
 from models.playbook.then import Send
@@ -90,19 +91,25 @@ def _has_address(customer: Customer, way: Way) -> bool:
     return way.address in customer.sealed or (customer.known and way.suffices_known)
 
 
-def is_due_once(moment: Moment, trigger: Trigger, rule: str, item: str, but: str = "") -> bool:
-    """Whether the rule may act again: once per customer, item or period (`but`: not that run)."""
-    once = trigger.guard.once
+def runs_of(moment: Moment, rule: str) -> list[Run]:
+    """What is under way of a rule."""
+    return [run for run in moment.notes.runs if run.rule == rule]
+
+
+def is_due_once(moment: Moment, guard: Guard, rule: str, item: str, others: Sequence[Run]) -> bool:
+    """Whether the rule may act again: once per customer, item or period.
+
+    `others` is what else is under way of it.
+    """
+    once = guard.once
     if once == "occasion":
         return True
-    notes = moment.notes
-    said_ms = notes.said.get(once_name(trigger.guard, rule, item))
+    said_ms = moment.notes.said.get(once_name(guard, rule, item))
     if said_ms is not None and not (isinstance(once, int) and moment.now_ms - said_ms >= once):
         return False
-    for run in notes.runs:
-        if run.rule == rule and run.key != but and (once != "item" or run.item == item):
-            return False
-    return True
+    if once != "item":
+        return not others
+    return item not in [run.item for run in others]
 
 
 def once_name(guard: Guard, rule: str, item: str) -> str:

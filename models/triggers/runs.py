@@ -30,7 +30,7 @@ from models.events import (
 from models.playbook.program import Choose, Do, Draw, Jump, Pause
 from models.playbook.rulebook import Rule
 from models.playbook.when import OnCadence, OnCouponEnding, OnEvent
-from models.triggers.guards import is_due_once, is_left_alone, once_name
+from models.triggers.guards import is_due_once, is_left_alone, once_name, runs_of
 from models.triggers.moment import Moment, receipt
 from models.triggers.notes import RUNS_AT_MOST, Run, key_of, remember_said, run_of
 from models.triggers.offers import cost_cents, usual_order_cents
@@ -70,52 +70,58 @@ def begin(
     variables: dict[str, Any] | None = None,
 ) -> Run | None:
     """Begin a rule for an occasion; None when it may not, or already has."""
-    key = key_of(rule.name, occasion)
-    if run_of(moment.notes, key) or not is_due_once(moment, rule.trigger, rule.name, item):
+    own = runs_of(moment, rule.name)
+    if not _may_begin(moment, rule, own, occasion, item):
         return None
-    when = rule.trigger.when
-    wait_ms = when.wait_ms if isinstance(when, OnEvent) else 0
-    return Run(
-        key,
-        rule.name,
-        occasion,
-        item,
-        at_ms,
-        at_ms + wait_ms,
-        rule.rule_print,
-        variables=variables or {},
-    )
+    return _begun(rule, occasion, item, at_ms, variables or {})
+
+
+def _may_begin(moment: Moment, rule: Rule, own: list[Run], occasion: str, item: str) -> bool:
+    for run in own:
+        if run.occasion == occasion:
+            return False
+    return is_due_once(moment, rule.trigger.guard, rule.name, item, own)
+
+
+def _begun(
+    rule: Rule, occasion: str, item: str, at_ms: int, variables: dict[str, Any], wait_ms: int = 0
+) -> Run:
+    key, due_ms = key_of(rule.name, occasion), at_ms + wait_ms
+    return Run(key, rule.name, occasion, item, at_ms, due_ms, rule.rule_print, variables=variables)
 
 
 def begin_at_event(moment: Moment, rule: Rule, event: Any, at_ms: int) -> Run | None:
     """Begin a rule at an event; the run if it is to act now, None when it waits or does not."""
     when = rule.trigger.when
     assert isinstance(when, OnEvent)  # noqa: S101  # found by the type of event
-    item = item_of(event)
-    waiting = _waiting(moment, rule) if when.wait_ms else []
-    if item and waiting and item in [run.item for run in waiting]:
+    item, wait_ms = item_of(event), when.wait_ms
+    own = runs_of(moment, rule.name)
+    waiting = [run for run in own if run.waits == "first"] if wait_ms and own else []
+    if waiting and item and item in [run.item for run in waiting]:
         return None
-    run = begin(moment, rule, _occasion(event, item, at_ms), item=item, at_ms=at_ms)
-    if run is None or (when.wait_ms and _has_happened(moment, rule, item, at_ms)):
+    occasion = _occasion(event, item, at_ms)
+    if not _may_begin(moment, rule, own, occasion, item):
         return None
-    run.variables = _said_by(event)
-    if not when.wait_ms:
+    if wait_ms and _has_happened(moment, rule, item, at_ms):
+        return None
+    run = _begun(rule, occasion, item, at_ms, _said_by(event), wait_ms)
+    if not wait_ms:
         return run
     if len(waiting) >= when.waiting_at_most:
         # The oldest gives way.
-        drop(moment, min(waiting, key=lambda run: (run.due_ms, run.key)))
+        drop(moment, min(waiting, key=_coming))
     wait(moment, run)
     return None
+
+
+def _coming(run: Run) -> tuple[int, str]:
+    return run.due_ms, run.key
 
 
 def _occasion(event: Any, item: str, at_ms: int) -> str:
     if type(event) is OrderCompleted:
         return event.order_id
     return f"{item}@{at_ms}" if item else f"{event.id}@{at_ms}"
-
-
-def _waiting(moment: Moment, rule: Rule) -> list[Run]:
-    return [run for run in moment.notes.runs if run.rule == rule.name and run.waits == "first"]
 
 
 def _has_happened(moment: Moment, rule: Rule, item: str, since_ms: int) -> bool:
@@ -175,7 +181,7 @@ def wait(moment: Moment, run: Run, until_ms: int | None = None) -> None:
     else:
         timer.due_ms = due_ms
     if len(notes.runs) > RUNS_AT_MOST:
-        drop(moment, max(notes.runs, key=lambda one: (one.due_ms, one.key)))
+        drop(moment, max(notes.runs, key=_coming))
 
 
 def drop(moment: Moment, run: Run) -> None:
@@ -329,7 +335,8 @@ def _go_on(moment: Moment, rule: Rule, run: Run) -> str:
 
 def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
     """Ask what holds for the whole rule; of what was waited for a receipt says why not."""
-    if not is_due_once(moment, rule.trigger, rule.name, run.item, run.key):
+    others = [one for one in runs_of(moment, rule.name) if one.key != run.key]
+    if not is_due_once(moment, rule.trigger.guard, rule.name, run.item, others):
         return False
     when = rule.trigger.when
     if waited and _has_happened(moment, rule, run.item, run.began_ms):
