@@ -209,6 +209,13 @@ class Rulebook:
             found.sort(key=_order)
         return found
 
+    def without_filter(self, event: str) -> Sequence[Rule] | None:
+        """Give the same where they are the same for every such event; None where they are not."""
+        of_type = self._types.get(event)
+        if of_type is None:
+            return ()
+        return None if of_type.filters else of_type.always
+
     def is_about(self, event: str) -> bool:
         """Whether such an event may begin anything, or end what waits."""
         return event in self._types or event in self._stopped

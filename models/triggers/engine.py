@@ -24,7 +24,7 @@ from models.events import (
     OrderRefunded,
 )
 from models.held_coupons import OURS
-from models.playbook.rulebook import Rule, Rulebook
+from models.playbook.rulebook import Rule, Rulebook, always
 from models.playbook.when import OnCadence, OnCouponEnding
 from models.triggers import changes, standing
 from models.triggers.changes import Was
@@ -95,9 +95,14 @@ def _stop(moment: Moment, event: Any, kind: str) -> None:
 
 def _begun(moment: Moment, event: Any, kind: str) -> list[Run]:
     """Rules that the event begins and that are to act now; others wait from here on."""
-    at_ms, ready = event.occurred_at_ms, []
-    for rule in moment.book.candidates(kind, moment.scope):
-        if not _would_go_on(rule, event) and moment.holds(rule, rule.begins):
+    at_ms, book, ready = event.occurred_at_ms, moment.book, []
+    rules = book.without_filter(kind)
+    if rules is None:
+        rules = book.candidates(kind, moment.scope)
+    for rule in rules:
+        if (rule.begins is always or moment.holds(rule, rule.begins)) and not _would_go_on(
+            rule, event
+        ):
             run = begin_at_event(moment, rule, event, at_ms)
             if run is not None:
                 ready.append(run)

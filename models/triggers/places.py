@@ -55,6 +55,8 @@ class ShopPlace:
     def of(self, customer: Customer) -> CustomerPlace:
         """Give the customer's place, as its traits say now."""
         traits = customer.traits
+        if not traits:
+            return _place("", self.zone.name, self.locale)
         zone = traits.get("timezone") or traits.get("time_zone")
         locale = traits.get("locale") or traits.get("language")
         return _place(
