@@ -186,12 +186,17 @@ def wait(moment: Moment, run: Run, until_ms: int | None = None) -> None:
 
 def drop(moment: Moment, run: Run) -> None:
     """Have a run end without a word, if it waits at all."""
-    notes, customer = moment.notes, moment.customer
-    if run_of(notes, run.key) is None:
+    key, runs, timers = run.key, moment.notes.runs, moment.customer.timers
+    for at, one in enumerate(runs):
+        if one.key == key:
+            del runs[at]
+            break
+    else:
         return
-    notes.runs = [one for one in notes.runs if one.key != run.key]
-    if find_timer(customer, RUN, run.key) is not None:
-        customer.timers = [one for one in customer.timers if one.rule != RUN or one.item != run.key]
+    for at, timer in enumerate(timers):
+        if timer.item == key and timer.rule == RUN:
+            del timers[at]
+            break
 
 
 def cancel(moment: Moment, run: Run, reason: str) -> None:
