@@ -44,7 +44,7 @@ _OF_LINES = frozenset({ProductViewed, ProductAdded, ProductRemoved, ProductWishe
 _OF_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested})
 _OF_TICKETS = frozenset({TicketOpened, TicketAnswered, TicketClosed, TicketRated})
 _NAMED = ("order_id", "ticket_id", "product_id", "query", "coupon", "name")
-_WORDS = {kind: tuple(name for name in _NAMED if name in kind.__struct_fields__) for kind in TYPES}
+_WORDS = {kind: tuple(name for name in _NAMED if name in vars(kind)) for kind in TYPES}
 """Of each type of event the words that templates may name."""
 
 
