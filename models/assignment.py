@@ -82,7 +82,7 @@ def is_held_out(seed: str, token: str, share: float = HOLDOUT_SHARE) -> bool:
     >>> sum(is_held_out("shop", str(number)) for number in range(10_000))
     485
     """
-    return _uniform(_seed_of(seed), token.encode() + b"\x00" + HOLDOUT.encode()) < share
+    return _uniform(_seed_of(seed), f"{token}\x00{HOLDOUT}".encode()) < share
 
 
 def arm_of(seed: str, token: str, arms: Arms) -> str:

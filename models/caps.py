@@ -110,16 +110,18 @@ def _times(sent: Sent, channel: str) -> "array[int]":
 
 
 def _times_over(sent: Sent, channels: tuple[str, ...]) -> Sequence[int]:
-    if len(channels) == 1:
-        return _times(sent, channels[0])
-    return sorted(one for channel in channels for one in _times(sent, channel))
+    return _in_order([times for name, times in sent.times.items() if name in channels])
 
 
 def _all_times(sent: Sent) -> Sequence[int]:
-    if len(sent.times) == 1:
-        return array("q", next(iter(sent.times.values())))
-    # The last n of all are among the last n of each.
-    return sorted(array("q", b"".join(sent.times.values())))
+    return _in_order(list(sent.times.values()))
+
+
+def _in_order(packed: list[bytes]) -> Sequence[int]:
+    """Times of several channels; the last n of all are among the last n of each."""
+    if not packed:
+        return ()
+    return array("q", packed[0]) if len(packed) == 1 else sorted(array("q", b"".join(packed)))
 
 
 def _worse(cap: Cap, times: Sequence[int], at_ms: int, worst: Capped | None) -> Capped | None:

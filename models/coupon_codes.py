@@ -53,12 +53,12 @@ def code_of(secret: bytes, serial: int) -> str:
             right = (right + _scatter(key, number, left)) % _RIGHT
         else:
             left = (left + _scatter(key, number, right)) % _LEFT
-    scattered, chars = left * _RIGHT + right, []
-    for _ in range(CODE_CHARS - 1):
+    scattered, weighed, code = left * _RIGHT + right, 0, ""
+    for at in range(1, CODE_CHARS):
         scattered, digit = divmod(scattered, _BASE)
-        chars.append(ALPHABET[digit])
-    body = "".join(chars)
-    return body + ALPHABET[-_weighed(body) * _CHECK_INVERSE % _BASE]
+        weighed += at * digit
+        code += ALPHABET[digit]
+    return code + ALPHABET[-weighed * _CHECK_INVERSE % _BASE]
 
 
 def serial_in(secret: bytes, code: str) -> int:
@@ -85,7 +85,7 @@ def spelled(code: str) -> str:
     >>> spelled("87RXFYNX5H7C")
     '87RX-FYNX-5H7C'
     """
-    return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
+    return "-".join([code[at : at + 4] for at in range(0, len(code), 4)])
 
 
 def read_code(typed: str) -> str | None:
@@ -137,5 +137,12 @@ def _key_of(secret: bytes) -> bytes:
 
 
 def _scatter(key: bytes, number: int, half: int) -> int:
-    digest = blake2b(half.to_bytes(4, "big"), key=key, digest_size=16, salt=bytes([number]))
+    digest = _begun(key)[number].copy()
+    digest.update(half.to_bytes(4, "big"))
     return int.from_bytes(digest.digest(), "big")
+
+
+@lru_cache(maxsize=16)
+def _begun(key: bytes) -> tuple[blake2b, ...]:
+    """Give each round's hash as it is before it takes anything in."""
+    return tuple(blake2b(key=key, digest_size=16, salt=bytes([one])) for one in range(_ROUNDS))

@@ -264,6 +264,17 @@ def held_until(zone: Zone, at_ms: int, quiet: QuietHours) -> int:
     return at_ms
 
 
+def free_until(zone: Zone, at_ms: int, quiet: QuietHours) -> int:
+    """Until when it surely stays free there, from a moment that is not quiet.
+
+    No later than clocks are changed, and a day at most: who asks again then hears the rest.
+    """
+    wall_ms = at_ms + zone.offset_ms(at_ms)
+    left_ms = (quiet.from_minute * MINUTE_MS - wall_ms) % DAY_MS or DAY_MS
+    change_ms = zone.next_change_ms(at_ms, at_ms + left_ms)
+    return at_ms + left_ms if change_ms is None else change_ms
+
+
 def _moment(zone: Zone, wall_ms: int) -> int:
     """When the wall shows so many milliseconds since its own 1970-01-01 00:00."""
     early = zone.offset_ms(wall_ms - DAY_MS)

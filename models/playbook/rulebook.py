@@ -10,7 +10,7 @@ from typing import Any
 
 from models import caps
 from models.caps import Caps
-from models.customer import Customer
+from models.customer import RECENT_TYPES, Customer
 from models.playbook.cel_compiler import compile_condition
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import Binary, Field, Items, Literal, Logic, Node, fields_in
@@ -29,6 +29,7 @@ from models.playbook.fields import (
 )
 from models.playbook.playbook import Playbook, Trigger
 from models.playbook.program import Do, Program, compile_steps, fingerprint
+from models.playbook.sending import Sending, sending_of, sent_on
 from models.playbook.shop import Cap
 from models.playbook.then import Branch, Give, Send, steps_in
 from models.playbook.watching import TIER, whom_to_watch
@@ -47,6 +48,7 @@ from models.triggers.places import shop_place
 
 WATCHED = (OnEnteringSegment, OnLeavingSegment, OnHazard, OnRisingHazard, OnCadence)
 """Moments that may come by time alone, without being due: customers are looked at once a day."""
+ORDER = "order_completed"
 Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
 
@@ -59,7 +61,9 @@ class Rule:
     wait; `asks` are the fields of both (`begins_asks` of the first), `needs_foretelling` whether
     the hazard must be settled.
     `rule_print` tells the rule from what it was before it was changed; `stops` are the events that
-    may end its waiting.
+    may end its waiting. `sendings` are the messages among its steps, by their places in `program`,
+    `gifts` the offers that go with them. `ends` are the codes of what ends its first wait, but of
+    orders (models/customer.py: RecentEvent).
     """
 
     name: str
@@ -72,6 +76,9 @@ class Rule:
     stops: frozenset[str]
     begins_asks: frozenset[str]
     needs_foretelling: bool
+    sendings: Mapping[int, Sending]
+    gifts: tuple[str, ...]
+    ends: frozenset[int]
 
     @property
     def priority(self) -> int:
@@ -202,6 +209,13 @@ class Rulebook:
             found.sort(key=_order)
         return found
 
+    def without_filter(self, event: str) -> Sequence[Rule] | None:
+        """Give the same where they are the same for every such event; None where they are not."""
+        of_type = self._types.get(event)
+        if of_type is None:
+            return ()
+        return None if of_type.filters else of_type.always
+
     def is_about(self, event: str) -> bool:
         """Whether such an event may begin anything, or end what waits."""
         return event in self._types or event in self._stopped
@@ -240,16 +254,13 @@ def compile_playbook(book: Playbook) -> Rulebook:
     trees = {name: parse(segment.if_) for name, segment in book.segments.items()}
     segments = {name: compile_condition(trees[name], fields) for name in foundations_first(trees)}
     rules = [
-        _rule(name, trigger, fields) for name, trigger in book.triggers.items() if trigger.enabled
+        _rule(name, trigger, fields, book)
+        for name, trigger in book.triggers.items()
+        if trigger.enabled
     ]
     exponent = exponent_of(book.shop.currency) if book.shop else 2
     asked = frozenset[str]().union(*map(fields_in, trees.values()))
     return Rulebook(rules, segments, 10**exponent, book, segment_fields=asked)
-
-
-def sent_on(channel: str, consent: str) -> str:
-    """Name under which a message is counted for caps: those of one consent on one channel."""
-    return channel if consent == "marketing" else f"{consent}:{channel}"
 
 
 def _cap_of(cap: Cap) -> caps.Cap:
@@ -257,7 +268,7 @@ def _cap_of(cap: Cap) -> caps.Cap:
     return caps.Cap(cap.at_most, cap.per_ms, tuple(sent_on(one, cap.consent) for one in channels))
 
 
-def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | None]:
+def _rule(name: str, trigger: Trigger, fields: Fields, book: Playbook) -> tuple[Rule, Node | None]:
     when, guard = trigger.when, trigger.guard
     events = when.event if isinstance(when, OnEvent) else ()
     own = when.while_ if isinstance(when, OnCadence) else getattr(when, "if_", "")
@@ -278,6 +289,11 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
     stops = when.unless if isinstance(when, OnEvent) else ()
     stops = when.until if isinstance(when, OnCadence) else stops
     asks = _asked(begins) | _asked(may_act) | _asked_in(trigger)
+    sends = {
+        at: op.step
+        for at, op in enumerate(program.ops)
+        if isinstance(op, Do) and isinstance(op.step, Send)
+    }
     rule = Rule(
         name,
         trigger,
@@ -289,8 +305,16 @@ def _rule(name: str, trigger: Trigger, fields: Fields) -> tuple[Rule, Node | Non
         program.stops.union(stops),
         _asked(begins),
         not asks.isdisjoint(FORETOLD),
+        {at: sending_of(step, book) for at, step in sends.items()},
+        tuple(step.offer for step in sends.values() if step.offer),
+        _codes_of(when.unless) if isinstance(when, OnEvent) else frozenset(),
     )
     return rule, begins
+
+
+def _codes_of(events: Iterable[str]) -> frozenset[int]:
+    wanted = {name for name in events if name != ORDER}
+    return frozenset(code for code, name in enumerate(RECENT_TYPES) if name in wanted)
 
 
 def _quoted(words: tuple[str, ...]) -> str:
@@ -313,10 +337,11 @@ def _joined(texts: list[str]) -> Node | None:
 
 
 def _compiled(tree: Node | None, fields: Fields) -> Holds:
-    return compile_condition(tree, fields) if tree else _always
+    return compile_condition(tree, fields) if tree else always
 
 
-def _always(scope: Scope) -> bool:
+def always(scope: Scope) -> bool:
+    """Where a rule asks no condition."""
     return True
 
 

@@ -67,6 +67,7 @@ _OF_BUYERS = frozenset(
 )
 """Fields that time moves, of customers with an order."""
 
+_NEW = Tier.NEW.value
 Watched = Callable[[Customer], bool]
 
 
@@ -86,7 +87,7 @@ def _nobody(customer: Customer) -> bool:
 
 def _may_fall(customer: Customer) -> bool:
     """Who is new rises by an order only, and falls asleep by a timer (models/sleep_timer.py)."""
-    return customer.orders > 0 and customer.tier != Tier.NEW.value
+    return customer.orders > 0 and customer.tier != _NEW
 
 
 def _buyers(customer: Customer) -> bool:

@@ -12,13 +12,11 @@ from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import fields_in
 from models.playbook.closeness import closest
 from models.playbook.conditions import customer_fields
-from models.playbook.program import Do
 from models.playbook.rulebook import Rule, Rulebook
-from models.playbook.then import Send
 from models.playbook.when import OnCadence, OnEvent, OnHoliday, OnSilence
 from models.triggers.calendar import next_due
-from models.triggers.guards import is_due_once, is_left_alone, obstacle
-from models.triggers.moment import Moment, moment_of
+from models.triggers.guards import is_due_once, is_left_alone, obstacle, runs_of
+from models.triggers.moment import Moment
 from models.triggers.notes import MOMENT, Run
 from models.triggers.standing import ABOUT
 from models.view import View
@@ -59,7 +57,7 @@ def findings(
     rule = book.rules.get(name)
     if rule is None:
         return [_absent(book, name)]
-    moment = moment_of(token, customer, view, book, view.now_ms)
+    moment = Moment(token, customer, view, book, view.now_ms)
     return [
         *_coming(moment, rule),
         *_conditions(moment, rule),
@@ -130,26 +128,25 @@ def _condition(moment: Moment, text: str) -> Finding:
 
 
 def _once(moment: Moment, rule: Rule) -> Iterator[Finding]:
-    said = moment.notes.said
+    said, runs = moment.notes.said, runs_of(moment, rule.name)
     names = (name for name in said if name.partition("\x00")[0] == rule.name)
     for name in names:
         about = name.partition("\x00")[2]
         what = f"it acted last about {about}" if about else "it acted last"
-        yield Finding(is_due_once(moment, rule.trigger, rule.name, about), what, said[name])
+        yield Finding(
+            is_due_once(moment, rule.trigger.guard, rule.name, about, runs), what, said[name]
+        )
 
 
 def _guards(moment: Moment, rule: Rule) -> Iterator[Finding]:
     if is_left_alone(moment, rule):
         yield Finding(False, "the customer belongs to the holdout, who get nothing")
-    step = next(
-        (op.step for op in rule.program.ops if isinstance(op, Do) and isinstance(op.step, Send)),
-        None,
-    )
-    if step is None:
+    if not rule.sendings:
         return
-    message: Any = moment.book.book.messages[step.message]
+    at, sending = next(iter(rule.sendings.items()))
+    step: Any = rule.program.ops[at]
     run = Run("", rule.name, "", "", moment.now_ms, moment.now_ms, rule.rule_print)
-    _, passed, stood = obstacle(moment, run, rule, step, message.consent)
+    _, passed, stood = obstacle(moment, run, rule, step.step, sending)
     yield from (Finding(True, guard) for guard in passed)
     if stood is not None:
         yield Finding(False, f"{stood.status}: {stood.reason}", stood.until_ms)

@@ -9,7 +9,7 @@ few look-ups.
 
 from typing import Any
 
-from models.customer import Customer
+from models.customer import Customer, Timer
 from models.effects import EventFolded
 from models.events import (
     TYPES,
@@ -24,11 +24,11 @@ from models.events import (
     OrderRefunded,
 )
 from models.held_coupons import OURS
-from models.playbook.rulebook import Rule, Rulebook
+from models.playbook.rulebook import Rule, Rulebook, always
 from models.playbook.when import OnCadence, OnCouponEnding
 from models.triggers import changes, standing
 from models.triggers.changes import Was
-from models.triggers.moment import Moment, moment_of
+from models.triggers.moment import Moment
 from models.triggers.notes import MOMENT, Run, run_of
 from models.triggers.runs import RUN, begin_at_event, proceed, stop
 from models.view import View
@@ -56,7 +56,7 @@ def on_event(
     is_armed = customer.playbook.version == view.playbook_version
     if is_armed and not _concerns(book, event, kind, customer, was, now_ms):
         return []
-    moment = moment_of(token, customer, view, book, now_ms, event)
+    moment = Moment(token, customer, view, book, now_ms, event)
     if not is_armed:
         standing.arm(moment, is_new=customer.events == 1)
     if book.may_stop(kind):
@@ -65,7 +65,7 @@ def on_event(
     if folded is None or folded.order_state not in _UNCOUNTED:
         ready = _begun(moment, event, kind)
     ready += changes.changed(moment, was)
-    _wind(moment, event)
+    _wind(moment, event, is_wound=not is_armed)
     if ready:
         proceed(moment, ready)
     return moment.effects
@@ -95,9 +95,14 @@ def _stop(moment: Moment, event: Any, kind: str) -> None:
 
 def _begun(moment: Moment, event: Any, kind: str) -> list[Run]:
     """Rules that the event begins and that are to act now; others wait from here on."""
-    at_ms, ready = event.occurred_at_ms, []
-    for rule in moment.book.candidates(kind, moment.scope):
-        if not _would_go_on(rule, event) and moment.holds(rule, rule.begins):
+    at_ms, book, ready = event.occurred_at_ms, moment.book, []
+    rules = book.without_filter(kind)
+    if rules is None:
+        rules = book.candidates(kind, moment.scope)
+    for rule in rules:
+        if (rule.begins is always or moment.holds(rule, rule.begins)) and not _would_go_on(
+            rule, event
+        ):
             run = begin_at_event(moment, rule, event, at_ms)
             if run is not None:
                 ready.append(run)
@@ -109,22 +114,28 @@ def _would_go_on(rule: Rule, event: Any) -> bool:
     return type(event) is CouponIssued and event.source == OURS and rule.gives_coupons
 
 
-def _wind(moment: Moment, event: Any) -> None:
+def _wind(moment: Moment, event: Any, *, is_wound: bool) -> None:
+    """Wind what the event moves; of a row that was armed just now all but refills is wound."""
     kind = type(event)
+    if not is_wound:
+        _wind_moved(moment, kind)
+    if kind is OrderCompleted:
+        standing.wind_refills(moment, event.lines)
+    if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
+        standing.wind(moment, (OnCadence,))
+    standing.keep_watch(moment)
+
+
+def _wind_moved(moment: Moment, kind: type) -> None:
     if kind in _MOVES_ORDERS:
         standing.wind_silences(moment)
         if kind is not OrderCompleted or moment.customer.orders <= 1:
             standing.wind(moment, standing.OF_DATES)
-        if kind is OrderCompleted:
-            standing.wind_refills(moment, event.lines)
     elif kind is CustomerIdentified:
         standing.wind(moment, standing.OF_DATES)
         standing.wind_holidays(moment)
     if kind in _MOVES_COUPONS:
         standing.wind_coupons(moment)
-    if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
-        standing.wind(moment, (OnCadence,))
-    standing.keep_watch(moment)
 
 
 def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]:
@@ -138,7 +149,7 @@ def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]
             if one.due_ms > view.now_ms or one.rule not in standing.OWN_TIMERS
         ]
         return []
-    moment = moment_of(token, customer, view, book, view.now_ms)
+    moment = Moment(token, customer, view, book, view.now_ms)
     if customer.playbook.version != view.playbook_version:
         standing.arm(moment, is_new=False)
     ready = [*_due(moment), *changes.changed(moment, was)]
@@ -154,7 +165,9 @@ def _due(moment: Moment) -> list[Run]:
     due = [
         one for one in customer.timers if one.due_ms <= now_ms and one.rule in standing.OWN_TIMERS
     ]
-    for timer in sorted(due, key=lambda one: (one.due_ms, one.rule, one.item)):
+    if len(due) > 1:
+        due.sort(key=_order)
+    for timer in due:
         if timer not in customer.timers:
             continue
         if timer.rule == RUN:
@@ -170,11 +183,15 @@ def _due(moment: Moment) -> list[Run]:
     return ready
 
 
+def _order(timer: Timer) -> tuple[int, str, str]:
+    return timer.due_ms, timer.rule, timer.item
+
+
 def arm(token: str, customer: Customer, view: View) -> list[Any]:
     """Make a row that nothing has happened to ready for an edition."""
     book = view.rulebook
     if book is None or customer.merged_into or not customer.events:
         return []
-    moment = moment_of(token, customer, view, book, view.now_ms)
+    moment = Moment(token, customer, view, book, view.now_ms)
     standing.arm(moment, is_new=False)
     return moment.effects

@@ -3,18 +3,18 @@
 its time -> somebody to reach -> consent -> complaint -> quiet hours -> caps -> another message
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.assignment import Subject, exposed, is_held_out
-from models.customer import Customer, may_send
-from models.events import MessageChannel
-from models.playbook.playbook import Guard, Trigger
-from models.playbook.rulebook import Rule, sent_on
+from models.clock import HOUR_MS
+from models.customer import Customer
+from models.playbook.playbook import Guard
+from models.playbook.rulebook import Rule
+from models.playbook.sending import Sending, Way
 from models.playbook.then import Send
 from models.triggers.moment import Moment
 from models.triggers.notes import Run
-
-_NEEDED = {MessageChannel.EMAIL: "email", MessageChannel.SMS: "phone"}
 
 
 class Obstacle(NamedTuple):
@@ -26,81 +26,90 @@ class Obstacle(NamedTuple):
 
 
 def obstacle(
-    moment: Moment, run: Run, rule: Rule, step: Send, consent: str
-) -> tuple[str, list[str], Obstacle | None]:
+    moment: Moment, run: Run, rule: Rule, step: Send, sending: Sending
+) -> tuple[Way | None, list[str], Obstacle | None]:
     """Give the channel that is left, the guards that were passed, and what stands in the way."""
-    guard, passed = rule.trigger.guard, list[str]()
-    if moment.now_ms >= run.due_ms + step.expires_ms:
+    customer, guard, now_ms = moment.customer, rule.trigger.guard, moment.now_ms
+    if now_ms >= run.due_ms + step.expires_ms:
         # Events may come in long after they happened; a partition may have been down for days.
-        return "", passed, Obstacle("cancelled", "its moment has passed")
-    passed.append("in time")
-    channel, reason = _reachable(moment, step, consent)
-    if not channel:
-        return "", passed, Obstacle("no_consent", reason)
-    passed.append(f"consent to {consent} by {channel}")
-    if consent == "marketing" and guard.mute_after_complaint:
-        if moment.customer.service.open_tickets:
-            return channel, passed, Obstacle("muted", "a complaint is open")
+        return None, [], Obstacle("cancelled", "its moment has passed")
+    passed = ["in time"]
+    way = _reachable(customer, sending)
+    if way is None:
+        return None, passed, Obstacle("no_consent", _unreachable(customer, sending))
+    passed.append(way.passed)
+    if sending.is_marketing and guard.mute_after_complaint:
+        if customer.service.open_tickets:
+            return way, passed, Obstacle("muted", "a complaint is open")
         passed.append("no complaint open")
     if guard.quiet_hours != "ignore":
-        until_ms = moment.book.place.quiet_until(moment.customer, channel, moment.now_ms)
+        until_ms = moment.book.place.quiet_until(customer, way.name, now_ms)
         if until_ms is not None:
             if guard.quiet_hours == "drop":
-                return channel, passed, Obstacle("cancelled", "quiet hours")
-            return channel, passed, Obstacle("held", "quiet hours", until_ms)
+                return way, passed, Obstacle("cancelled", "quiet hours")
+            return way, passed, Obstacle("held", "quiet hours", until_ms)
         passed.append("not in quiet hours")
     if guard.caps:
-        name = sent_on(channel, consent)
-        capped = moment.book.caps.standing(moment.notes.sent, name, moment.now_ms)
+        capped = moment.book.caps.standing(moment.notes.sent, way.counted_as, now_ms)
         if capped is not None:
-            hours = capped.cap.window_ms / 3_600_000
+            hours = capped.cap.window_ms / HOUR_MS
             reason = f"at most {capped.cap.count} in {hours:g} hours"
-            return channel, passed, Obstacle("capped", reason)
+            return way, passed, Obstacle("capped", reason)
         passed.append("below the caps")
-    if consent == "marketing" and moment.spoken:
+    if sending.is_marketing and moment.spoken:
         reason = f"rule {moment.spoken[0]} has this moment"
-        return channel, passed, Obstacle("superseded", reason)
-    return channel, passed, None
+        return way, passed, Obstacle("superseded", reason)
+    return way, passed, None
 
 
-def _reachable(moment: Moment, step: Send, consent: str) -> tuple[str, str]:
-    """The first channel of the step on which the customer may be reached, or why there is none."""
-    customer, channels = moment.customer, moment.book.book.channels
+def _reachable(customer: Customer, sending: Sending) -> Way | None:
+    """The first channel on which the customer may be reached, if there is one."""
+    for way in sending.ways:
+        if (
+            way.is_on
+            and _has_address(customer, way)
+            and not (sending.is_marketing and way.name in customer.unsubscribed)
+        ):
+            return way
+    return None
+
+
+def _unreachable(customer: Customer, sending: Sending) -> str:
+    """Why there is no such channel: what the last of them lacks that is worth a word."""
     reason = "nobody knows who it is"
-    for name in step.channels:
-        channel = MessageChannel(name)
-        if name in channels and not channels[name].enabled:
-            reason = f"{name} is switched off"
-        elif not _has_address(customer, channel):
-            reason = f"no address for {name}" if customer.known else reason
-        elif consent == "marketing" and not may_send(customer, channel):
-            reason = f"unsubscribed from {name}"
-        else:
-            return name, ""
-    return "", reason
+    for way in sending.ways:
+        if not way.is_on:
+            reason = f"{way.name} is switched off"
+        elif _has_address(customer, way):
+            reason = f"unsubscribed from {way.name}"
+        elif customer.known:
+            reason = f"no address for {way.name}"
+    return reason
 
 
-def _has_address(customer: Customer, channel: MessageChannel) -> bool:
-    needed = _NEEDED.get(channel)
-    if needed is not None and needed in customer.sealed:
-        return True
-    # Mailing, push and chat may know customers by the shop's id; a telephone does not.
-    return customer.known and channel is not MessageChannel.SMS
+def _has_address(customer: Customer, way: Way) -> bool:
+    return way.address in customer.sealed or (customer.known and way.suffices_known)
 
 
-def is_due_once(moment: Moment, trigger: Trigger, rule: str, item: str, but: str = "") -> bool:
-    """Whether the rule may act again: once per customer, item or period (`but`: not that run)."""
-    once = trigger.guard.once
+def runs_of(moment: Moment, rule: str) -> list[Run]:
+    """What is under way of a rule."""
+    return [run for run in moment.notes.runs if run.rule == rule]
+
+
+def is_due_once(moment: Moment, guard: Guard, rule: str, item: str, others: Sequence[Run]) -> bool:
+    """Whether the rule may act again: once per customer, item or period.
+
+    `others` is what else is under way of it.
+    """
+    once = guard.once
     if once == "occasion":
         return True
-    notes = moment.notes
-    said_ms = notes.said.get(once_name(trigger.guard, rule, item))
+    said_ms = moment.notes.said.get(once_name(guard, rule, item))
     if said_ms is not None and not (isinstance(once, int) and moment.now_ms - said_ms >= once):
         return False
-    return not any(
-        run.rule == rule and run.key != but and (once != "item" or run.item == item)
-        for run in notes.runs
-    )
+    if once != "item":
+        return not others
+    return item not in [run.item for run in others]
 
 
 def once_name(guard: Guard, rule: str, item: str) -> str:

@@ -1,5 +1,8 @@
 """An offer for one customer: what it may cost, whether there is money for it, how it is told."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from models import partition_budgets
 from models.budget import Spending
 from models.coupon_codes import read_code, spelled
@@ -44,13 +47,22 @@ def usual_order_cents(moment: Moment) -> int:
 
 def told(moment: Moment, offer: Offer, coupon: str) -> dict[str, str | int | float]:
     """Put an offer into words that templates can name."""
-    units = moment.book.minor_units
-    shop, place = moment.book.book.shop, moment.book.place
-    until_day = local_day(place.of(moment.customer).zone, moment.now_ms + offer.valid_ms)
-    variables: dict[str, str | int | float] = {
+    book = moment.book
+    zone = book.place.of(moment.customer).zone
+    until_day = local_day(zone, moment.now_ms + offer.valid_ms)
+    shop = book.book.shop
+    return {
         "coupon": coupon,
         "coupon_until": date_of(until_day).isoformat(),
-        "offer_min_order": _amount(offer.min_order_cents, units),
+        **_terms_told(offer, book.minor_units, shop.currency if shop else ""),
+    }
+
+
+@lru_cache(maxsize=1_024)
+def _terms_told(offer: Offer, units: int, currency: str) -> Mapping[str, str | int | float]:
+    """Put into words what is the same for every customer."""
+    variables: dict[str, str | int | float] = {
+        "offer_min_order": _amount(offer.min_order_cents, units)
     }
     match offer:
         case PercentOff():
@@ -65,8 +77,8 @@ def told(moment: Moment, offer: Offer, coupon: str) -> dict[str, str | int | flo
             variables["offer_gift"] = offer.gift
         case FreeShipping():
             pass
-    if shop:
-        variables["currency"] = shop.currency
+    if currency:
+        variables["currency"] = currency
     return variables
 
 

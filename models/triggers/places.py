@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from models.clock import DAY_MS
 from models.customer import Customer
-from models.local_time import QuietHours, Zone, day_on, held_until, zone_of
+from models.local_time import QuietHours, Zone, day_on, free_until, held_until, zone_of
 from models.playbook.fields import MESSAGE_CHANNELS
 from models.playbook.playbook import Playbook
 
@@ -22,6 +22,14 @@ class CustomerPlace(NamedTuple):
     locale: str
 
 
+class _Stretch(NamedTuple):
+    """Of a zone: until when it stays as it is, quiet until `free_ms` or, with None, free."""
+
+    from_ms: int
+    until_ms: int
+    free_ms: int | None
+
+
 class _Window(NamedTuple):
     """Quiet hours, and the zone whose wall shows them; None: the customer's."""
 
@@ -33,7 +41,8 @@ class _Window(NamedTuple):
 class ShopPlace:
     """A shop's home, made ready: `calendars` are the sorted days of each (models/local_time.py).
 
-    `quiet` are the windows of each channel; a channel without any is never quiet.
+    `quiet` are the windows of each channel; a channel without any is never quiet. `stretches` keeps
+    what was found of a channel in a zone last: most ask within the same hours.
     """
 
     zone: Zone
@@ -41,10 +50,13 @@ class ShopPlace:
     country: str = ""
     calendars: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     quiet: Mapping[str, tuple[_Window, ...]] = field(default_factory=dict)
+    stretches: dict[tuple[str, Zone], _Stretch] = field(default_factory=dict)
 
     def of(self, customer: Customer) -> CustomerPlace:
         """Give the customer's place, as its traits say now."""
         traits = customer.traits
+        if not traits:
+            return _place("", self.zone.name, self.locale)
         zone = traits.get("timezone") or traits.get("time_zone")
         locale = traits.get("locale") or traits.get("language")
         return _place(
@@ -59,14 +71,27 @@ class ShopPlace:
         if not windows:
             return None
         home = self.of(customer).zone
-        free_ms, last_ms = at_ms, at_ms + _LOOKED_AHEAD_MS
-        while free_ms < last_ms:
-            asked_ms = free_ms
-            for hours, zone in windows:
-                free_ms = held_until(zone or home, free_ms, hours)
-            if free_ms == asked_ms:
-                break
-        return free_ms if free_ms > at_ms else None
+        found = self.stretches.get((channel, home))
+        if found is None or not found.from_ms <= at_ms < found.until_ms:
+            found = self.stretches[channel, home] = _stretch(windows, home, at_ms)
+        return found.free_ms
+
+
+def _stretch(windows: tuple[_Window, ...], home: Zone, at_ms: int) -> _Stretch:
+    """How long it stays quiet, or free, from a moment on."""
+    free_ms, last_ms = at_ms, at_ms + _LOOKED_AHEAD_MS
+    while free_ms < last_ms:
+        asked_ms = free_ms
+        for hours, zone in windows:
+            free_ms = held_until(zone or home, free_ms, hours)
+        if free_ms == asked_ms:
+            break
+    if free_ms > at_ms:
+        # Where no minute is free the answer goes by when it was asked.
+        return _Stretch(at_ms, free_ms if free_ms < last_ms else at_ms + 1, free_ms)
+    return _Stretch(
+        at_ms, min(free_until(zone or home, at_ms, hours) for hours, zone in windows), None
+    )
 
 
 @lru_cache(maxsize=4_096)

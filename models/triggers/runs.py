@@ -11,9 +11,15 @@ from models.assignment import arm_of
 from models.clock import DAY_MS
 from models.customer import Customer, Timer, find_timer, ref_of
 from models.events import (
+    TYPES,
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
+    ProductAdded,
+    ProductRemoved,
+    ProductReviewed,
+    ProductViewed,
+    ProductWished,
     ReturnRequested,
     TicketAnswered,
     TicketClosed,
@@ -23,9 +29,8 @@ from models.events import (
 )
 from models.playbook.program import Choose, Do, Draw, Jump, Pause
 from models.playbook.rulebook import Rule
-from models.playbook.then import Send
 from models.playbook.when import OnCadence, OnCouponEnding, OnEvent
-from models.triggers.guards import is_due_once, is_left_alone, once_name
+from models.triggers.guards import is_due_once, is_left_alone, once_name, runs_of
 from models.triggers.moment import Moment, receipt
 from models.triggers.notes import RUNS_AT_MOST, Run, key_of, remember_said, run_of
 from models.triggers.offers import cost_cents, usual_order_cents
@@ -35,20 +40,24 @@ RUN = "run"
 TEXT_AT_MOST = 200
 ASKED_AT_MOST_MS = DAY_MS
 """So long without an answer of a purse a run is looked at again: its moment may have passed."""
-_OF_ORDERS = (OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested)
-_OF_TICKETS = (TicketOpened, TicketAnswered, TicketClosed, TicketRated)
+_OF_LINES = frozenset({ProductViewed, ProductAdded, ProductRemoved, ProductWished})
+_OF_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, ReturnRequested})
+_OF_TICKETS = frozenset({TicketOpened, TicketAnswered, TicketClosed, TicketRated})
+_NAMED = ("order_id", "ticket_id", "product_id", "query", "coupon", "name")
+_WORDS = {kind: tuple(name for name in _NAMED if name in vars(kind)) for kind in TYPES}
+"""Of each type of event the words that templates may name."""
 
 
 def item_of(event: Any) -> str:
     """What an event is about: an order, a complaint, a product, or nothing in particular."""
-    if isinstance(event, _OF_ORDERS):
-        return event.order_id
-    if isinstance(event, _OF_TICKETS):
-        return event.ticket_id
-    line = getattr(event, "line", None)
-    if line is not None:
-        return str(line.product_id)
-    return str(getattr(event, "product_id", ""))
+    kind = type(event)
+    if kind in _OF_LINES:
+        return str(event.line.product_id)
+    if kind in _OF_ORDERS:
+        return str(event.order_id)
+    if kind in _OF_TICKETS:
+        return str(event.ticket_id)
+    return str(event.product_id) if kind is ProductReviewed else ""
 
 
 def begin(
@@ -61,71 +70,64 @@ def begin(
     variables: dict[str, Any] | None = None,
 ) -> Run | None:
     """Begin a rule for an occasion; None when it may not, or already has."""
-    key = key_of(rule.name, occasion)
-    if run_of(moment.notes, key) or not is_due_once(moment, rule.trigger, rule.name, item):
+    own = runs_of(moment, rule.name)
+    if not _may_begin(moment, rule, own, occasion, item):
         return None
-    when = rule.trigger.when
-    wait_ms = when.wait_ms if isinstance(when, OnEvent) else 0
-    return Run(
-        key,
-        rule.name,
-        occasion,
-        item,
-        at_ms,
-        at_ms + wait_ms,
-        rule.rule_print,
-        variables=variables or {},
-    )
+    return _begun(rule, occasion, item, at_ms, variables or {})
+
+
+def _may_begin(moment: Moment, rule: Rule, own: list[Run], occasion: str, item: str) -> bool:
+    for run in own:
+        if run.occasion == occasion:
+            return False
+    return is_due_once(moment, rule.trigger.guard, rule.name, item, own)
+
+
+def _begun(
+    rule: Rule, occasion: str, item: str, at_ms: int, variables: dict[str, Any], wait_ms: int = 0
+) -> Run:
+    key, due_ms = key_of(rule.name, occasion), at_ms + wait_ms
+    return Run(key, rule.name, occasion, item, at_ms, due_ms, rule.rule_print, variables=variables)
 
 
 def begin_at_event(moment: Moment, rule: Rule, event: Any, at_ms: int) -> Run | None:
     """Begin a rule at an event; the run if it is to act now, None when it waits or does not."""
     when = rule.trigger.when
     assert isinstance(when, OnEvent)  # noqa: S101  # found by the type of event
-    item = item_of(event)
-    if when.wait_ms and _is_waited_for(moment, rule, item):
+    item, wait_ms = item_of(event), when.wait_ms
+    own = runs_of(moment, rule.name)
+    waiting = [run for run in own if run.waits == "first"] if wait_ms and own else []
+    if waiting and item and item in [run.item for run in waiting]:
         return None
-    run = begin(
-        moment,
-        rule,
-        _occasion(event, item, at_ms),
-        item=item,
-        at_ms=at_ms,
-        variables=_said_by(event),
-    )
-    if run is None or not when.wait_ms:
+    occasion = _occasion(event, item, at_ms)
+    if not _may_begin(moment, rule, own, occasion, item):
+        return None
+    if wait_ms and _has_happened(moment, rule, item, at_ms):
+        return None
+    run = _begun(rule, occasion, item, at_ms, _said_by(event), wait_ms)
+    if not wait_ms:
         return run
-    if not _has_happened(moment, when, item, at_ms):
-        _make_room(moment, rule, when.waiting_at_most)
-        wait(moment, run)
+    if len(waiting) >= when.waiting_at_most:
+        # The oldest gives way.
+        drop(moment, min(waiting, key=_coming))
+    wait(moment, run)
     return None
 
 
+def _coming(run: Run) -> tuple[int, str]:
+    return run.due_ms, run.key
+
+
 def _occasion(event: Any, item: str, at_ms: int) -> str:
-    if isinstance(event, OrderCompleted):
+    if type(event) is OrderCompleted:
         return event.order_id
     return f"{item}@{at_ms}" if item else f"{event.id}@{at_ms}"
 
 
-def _waiting(moment: Moment, rule: Rule) -> list[Run]:
-    return [run for run in moment.notes.runs if run.rule == rule.name and run.waits == "first"]
-
-
-def _is_waited_for(moment: Moment, rule: Rule, item: str) -> bool:
-    return bool(item) and any(run.item == item for run in _waiting(moment, rule))
-
-
-def _make_room(moment: Moment, rule: Rule, at_most: int) -> None:
-    """Let the oldest wait of a rule give way when it waits for as many items as it may."""
-    waiting = _waiting(moment, rule)
-    if len(waiting) >= at_most:
-        drop(moment, min(waiting, key=lambda run: (run.due_ms, run.key)))
-
-
-def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bool:
+def _has_happened(moment: Moment, rule: Rule, item: str, since_ms: int) -> bool:
     """Whether what ends the wait came in before what begins it, as late events do."""
-    customer = moment.customer
-    if not when.unless:
+    when, customer = rule.trigger.when, moment.customer
+    if not isinstance(when, OnEvent) or not when.unless:
         return False
     if not when.same_item and "order_completed" in when.unless:
         for order in customer.recent_orders:
@@ -135,13 +137,9 @@ def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bo
         ref = ref_of(item)
         if any(one.ref == ref and one.cancelled for one in customer.recent_orders):
             return True
-    for one in customer.recent:
-        if (
-            one.at_ms > since_ms
-            and one.type in when.unless
-            and one.type != "order_completed"
-            and (not when.same_item or one.what == item)
-        ):
+    ends = rule.ends
+    for one in customer.recent if ends else ():
+        if one.at_ms > since_ms and one.code in ends and (not when.same_item or one.what == item):
             return True
     return False
 
@@ -149,19 +147,20 @@ def _has_happened(moment: Moment, when: OnEvent, item: str, since_ms: int) -> bo
 def _said_by(event: Any) -> dict[str, Any]:
     """What templates can name of an event; nothing of it is personal (that is sealed)."""
     said: dict[str, Any] = {}
-    line = getattr(event, "line", None)
-    if line is not None:
+    kind = type(event)
+    if kind in _OF_LINES:
+        line = event.line
         said = {"product_id": line.product_id, "product": line.name or line.product_id}
         if line.category:
             said["category"] = line.category
-    for name in ("order_id", "ticket_id", "product_id", "query", "coupon", "name"):
-        value = getattr(event, name, "")
+    for name in _WORDS[kind]:
+        value = getattr(event, name)
         if value and isinstance(value, str):
             said["event" if name == "name" else name] = value[:TEXT_AT_MOST]
-    if isinstance(event, OrderCompleted) and event.lines:
+    if kind is OrderCompleted and event.lines:
         first = event.lines[0]
         said["product_id"], said["product"] = first.product_id, first.name or first.product_id
-    properties = event.extra if isinstance(event, Tracked) else None
+    properties = event.extra if kind is Tracked else None
     if properties:
         for name, value in sorted(properties.items())[:16]:
             if isinstance(value, str | int | float) and name.isidentifier():
@@ -171,25 +170,33 @@ def _said_by(event: Any) -> dict[str, Any]:
 
 def wait(moment: Moment, run: Run, until_ms: int | None = None) -> None:
     """Keep a run until its time; of too many the one that would come last is dropped."""
-    notes, timers = moment.notes, moment.customer.timers
+    notes, customer = moment.notes, moment.customer
     due_ms = run.due_ms if until_ms is None else until_ms
-    notes.runs = [*(one for one in notes.runs if one.key != run.key), run]
-    timer = find_timer(moment.customer, RUN, run.key)
+    if run_of(notes, run.key) is not None:
+        notes.runs = [one for one in notes.runs if one.key != run.key]
+    notes.runs.append(run)
+    timer = find_timer(customer, RUN, run.key)
     if timer is None:
-        timers.append(Timer(RUN, run.key, due_ms))
+        customer.timers.append(Timer(RUN, run.key, due_ms))
     else:
         timer.due_ms = due_ms
     if len(notes.runs) > RUNS_AT_MOST:
-        drop(moment, max(notes.runs, key=lambda one: (one.due_ms, one.key)))
+        drop(moment, max(notes.runs, key=_coming))
 
 
 def drop(moment: Moment, run: Run) -> None:
     """Have a run end without a word, if it waits at all."""
-    notes, customer = moment.notes, moment.customer
-    if run_of(notes, run.key) is None:
+    key, runs, timers = run.key, moment.notes.runs, moment.customer.timers
+    for at, one in enumerate(runs):
+        if one.key == key:
+            del runs[at]
+            break
+    else:
         return
-    notes.runs = [one for one in notes.runs if one.key != run.key]
-    customer.timers = [one for one in customer.timers if one.rule != RUN or one.item != run.key]
+    for at, timer in enumerate(timers):
+        if timer.item == key and timer.rule == RUN:
+            del timers[at]
+            break
 
 
 def cancel(moment: Moment, run: Run, reason: str) -> None:
@@ -225,7 +232,8 @@ def proceed(moment: Moment, ready: list[Run]) -> None:
     """Let runs act whose moment it is: by priority, then what costs least, then by name."""
     runs = [(rule, run) for run in ready if (rule := _rule_of(moment, run)) is not None]
     if len(runs) > 1:
-        runs.sort(key=lambda one: (*_rank(moment, one[0]), one[1].occasion))
+        ranks = {rule: _rank(moment, rule) for rule in {rule for rule, _ in runs}}
+        runs.sort(key=lambda one: (ranks[one[0]], one[1].occasion))
     moment.wanting = [run.rule for _, run in runs]
     waits_for = ""
     for rule, run in runs:
@@ -267,13 +275,10 @@ def _rank(moment: Moment, rule: Rule) -> tuple[int, int, str]:
     All of them hope for the same order of the same customer, so of two offers the one that costs
     less is worth more.
     """
-    offers = moment.book.book.offers
-    worth = usual_order_cents(moment)
-    cost = sum(
-        cost_cents(offers[op.step.offer], worth)
-        for op in rule.program.ops
-        if isinstance(op, Do) and isinstance(op.step, Send) and op.step.offer
-    )
+    cost = 0
+    if rule.gifts:
+        offers, worth = moment.book.book.offers, usual_order_cents(moment)
+        cost = sum(cost_cents(offers[name], worth) for name in rule.gifts)
     return -rule.priority, cost, rule.name
 
 
@@ -335,11 +340,12 @@ def _go_on(moment: Moment, rule: Rule, run: Run) -> str:
 
 def _may_act(moment: Moment, rule: Rule, run: Run, *, waited: bool) -> bool:
     """Ask what holds for the whole rule; of what was waited for a receipt says why not."""
-    if not is_due_once(moment, rule.trigger, rule.name, run.item, run.key):
+    others = [one for one in runs_of(moment, rule.name) if one.key != run.key]
+    if not is_due_once(moment, rule.trigger.guard, rule.name, run.item, others):
         return False
     when = rule.trigger.when
-    if waited and isinstance(when, OnEvent) and _has_happened(moment, when, run.item, run.began_ms):
-        reason = f"{' or '.join(when.unless)} in the meantime"
+    if waited and _has_happened(moment, rule, run.item, run.began_ms):
+        reason = f"{' or '.join(when.unless)} in the meantime"  # type: ignore[union-attr]
         moment.effects.append(receipt(moment, run, "cancelled", reason))
         return False
     if isinstance(when, OnCouponEnding) and not _is_still_good(moment, run):

@@ -36,6 +36,7 @@ HOLIDAYS = "\x00holidays"
 OF_DATES = (OnCustomerDate,)
 _TOGETHER = frozenset({SILENCES, HOLIDAYS})
 _LOOKED_UP_AT_MOST = 6
+_NEW = Tier.NEW.value
 _ONCE_A_DAY = (OnCustomerDate, OnHoliday)
 _ALL = (OnCustomerDate, OnCadence)
 
@@ -319,9 +320,22 @@ def _is_news(moment: Moment, rule: Rule, due: Due) -> bool:
 
 def look(moment: Moment) -> None:
     """Look at a customer a day later again, where time alone may still bring anything."""
-    if moment.book.is_looked_at(moment.customer):
+    book, customer = moment.book, moment.customer
+    if book.is_looked_at(customer):
         _look_again(moment)
-    wind(moment, (OnCadence,))
+    if not _is_without_beat(moment):
+        wind(moment, (OnCadence,))
+
+
+def _is_without_beat(moment: Moment) -> bool:
+    """Whether no cadence beats for the customer, none should, and none that ended may begin."""
+    book, customer = moment.book, moment.customer
+    return (
+        book.beats is not None
+        and not book.beats[customer.tier or _NEW]
+        and not moment.notes.beyond
+        and is_in_step(book, customer, moment.now_ms)
+    )
 
 
 def keep_watch(moment: Moment) -> None:
@@ -335,9 +349,9 @@ def is_in_step(book: Rulebook, customer: Customer, now_ms: int) -> bool:
     """Whether the cadences that beat are those that should; False where that is not sure."""
     if book.beats is None:
         return False
-    wanted, found = book.beats[customer.tier or Tier.NEW.value], 0
-    for timer in customer.timers:
-        if timer.rule == MOMENT and timer.item in book.beating:
+    wanted, beating, found = book.beats[customer.tier or _NEW], book.beating, 0
+    for timer in customer.timers if beating else ():
+        if timer.rule == MOMENT and timer.item in beating:
             if timer.item not in wanted or timer.due_ms <= now_ms:
                 return False
             found += 1

@@ -11,7 +11,7 @@ from models.effects import Action, action_id
 from models.events import MessageChannel
 from models.hazard import settle
 from models.playbook.fields import CUSTOMER_FIELDS, Unanswerable
-from models.playbook.rulebook import Rule, sent_on
+from models.playbook.rulebook import Rule
 from models.playbook.then import Call, Give, Grant, Send, Tag, Task, Untag
 from models.triggers import offers
 from models.triggers.guards import Obstacle, obstacle
@@ -47,9 +47,8 @@ def carry_out(moment: Moment, run: Run, rule: Rule, step: Any) -> str:
 
 
 def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
-    message = moment.book.book.messages.get(step.message)
-    consent = (message.consent if message else "") or "marketing"
-    channel, passed, found = obstacle(moment, run, rule, step, consent)
+    sending = rule.sendings[run.at]
+    way, passed, found = obstacle(moment, run, rule, step, sending)
     offer = step.offer
     if found is None and offer and _is_sure(moment, rule):
         offer = ""
@@ -58,7 +57,8 @@ def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
         found = _beyond_budget(moment, run, offer, passed)
     if found is not None and found.status == ASKS:
         return ASKS
-    if found is not None:
+    if way is None or found is not None:
+        assert found is not None  # noqa: S101  # nobody to reach is an obstacle
         run.due_ms = found.until_ms or run.due_ms
         moment.effects.append(
             receipt(
@@ -66,7 +66,7 @@ def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
                 run,
                 found.status,
                 found.reason,
-                message_channel=channel,
+                message_channel=way.name if way is not None else "",
                 offer=offer,
                 passed=passed,
                 held_until_ms=found.until_ms,
@@ -78,24 +78,24 @@ def _send(moment: Moment, run: Run, rule: Rule, step: Send) -> str:
         code, words = _coupon(moment, run, offer)
         variables |= words
     said = receipt(
-        moment, run, SENT, message_channel=channel, offer=offer, coupon=code, passed=passed
+        moment, run, SENT, message_channel=way.name, offer=offer, coupon=code, passed=passed
     )
     action = asked_for(
         moment,
         said,
-        message_channel=MessageChannel(channel),
+        message_channel=way.channel,
         template=step.message,
         expires_at_ms=run.due_ms + step.expires_ms,
         sealed=_sealed(moment.customer),
         locale=moment.book.place.of(moment.customer).locale,
         variables=variables,
-        consent=consent,
+        consent=sending.consent,
         recommend=step.recommend,
         reviews=step.reviews,
     )
     moment.effects += [action, said]
-    note(moment.book.caps, moment.notes.sent, sent_on(channel, consent), moment.now_ms)
-    if consent == "marketing":
+    note(moment.book.caps, moment.notes.sent, way.counted_as, moment.now_ms)
+    if sending.is_marketing:
         moment.spoken.append(run.rule)
     return SENT
 

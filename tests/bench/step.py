@@ -52,7 +52,7 @@ WITHIN: Places = (
 )
 # These are parts of what the playbook does at events and timers,
 OF_PLAYBOOK: Places = (
-    ("look", engine, "moment_of"),
+    ("look", engine, "Moment"),
     ("arm", standing, "arm"),
     ("stop", engine, "stop"),
     ("begin", engine, "_begun"),

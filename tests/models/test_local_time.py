@@ -19,6 +19,7 @@ from models.local_time import (
     date_of,
     day_on,
     exists,
+    free_until,
     held_until,
     is_quiet,
     is_zone,
@@ -264,6 +265,22 @@ def test_what_is_held_is_let_go_at_the_first_moment_that_is_not_quiet() -> None:
             assert not is_quiet(quiet, local_minute(zone, until_ms))
             before = range(at_ms, until_ms, MINUTE_MS)
             assert all(is_quiet(quiet, local_minute(zone, one)) for one in before)
+
+
+def test_what_is_free_stays_so_for_as_long_as_is_said_and_ends_with_the_night() -> None:
+    chance = random.Random(12)
+    ended = 0
+    for name in NAMES[::20]:
+        zone = zone_of(name)
+        for around in ("2026-03-08", "2026-03-29", "2026-10-25", "2026-11-01"):
+            quiet = QuietHours(chance.randrange(1_440), chance.randrange(1_440))
+            at_ms = held_until(zone, ms(around) + chance.randrange(DAY_MS), quiet)
+            until_ms = free_until(zone, at_ms, quiet)
+            assert at_ms < until_ms <= at_ms + DAY_MS
+            during = [*range(at_ms, until_ms, MINUTE_MS), until_ms - 1]
+            assert not any(is_quiet(quiet, local_minute(zone, one)) for one in during)
+            ended += is_quiet(quiet, local_minute(zone, until_ms))
+    assert ended > 100
 
 
 def test_quiet_hours_of_no_length_hold_nothing() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from models.customer import Customer
+from models.customer import RECENT_TYPES, Customer
 from models.playbook.cel_parser import parse
 from models.playbook.check import check
 from models.playbook.event_fields import EVENT_FIELDS
@@ -102,6 +102,25 @@ def test_the_higher_priority_goes_first_and_then_the_name() -> None:
     scope = scope_of(viewed(line={"category": "shoes"}))
     found = [rule.name for rule in rules.candidates("product_viewed", scope)]
     assert found == ["high", "a", "b", "low"]
+
+
+def test_rules_that_no_filter_tells_apart_are_known_without_looking_at_the_event() -> None:
+    plain = rulebook(on_view("a") + on_view("b", guard="{priority: 60}"))
+    found = plain.without_filter("product_viewed")
+    assert found is not None
+    assert [rule.name for rule in found] == ["b", "a"]
+    assert plain.candidates("product_viewed", scope_of(viewed("p1"))) == found
+    assert plain.without_filter("order_completed") == ()
+    filtered = rulebook(on_view("a") + on_view("c", "event.category == 'shoes'"))
+    assert filtered.without_filter("product_viewed") is None
+
+
+def test_the_events_that_end_a_first_wait_are_known_by_their_codes_but_orders() -> None:
+    text = (
+        "  a:\n    when: {event: product_viewed, wait: 1d, unless: [order_completed, unsubscribed]}"
+    )
+    rule = rulebook(text + "\n    then: [{message: hello}]\n").rules["a"]
+    assert {RECENT_TYPES[code] for code in rule.ends} == {"unsubscribed"}
 
 
 def test_a_filter_over_an_orders_lines_looks_each_of_them_up_once() -> None:

@@ -1,7 +1,7 @@
 """A moment of a customer: receipts name the edition, the rivals, the occasion of each step."""
 
 from models.events import PageViewed
-from models.triggers.moment import moment_of, occasion_of, receipt
+from models.triggers.moment import Moment, occasion_of, receipt
 from models.triggers.notes import Run, key_of
 from tests.builders import ANNA, START_MS, make
 from tests.models.triggers.playing import Play
@@ -25,7 +25,7 @@ def test_a_receipt_names_rivals_but_not_the_rule_itself() -> None:
     play = Play(SEGMENTED)
     book = play.view.rulebook
     assert book is not None
-    moment = moment_of(ANNA, play.customer, play.view, book, START_MS)
+    moment = Moment(ANNA, play.customer, play.view, book, START_MS)
     moment.wanting = ["other", "rule"]
     said = receipt(moment, run(), "capped", "enough")
     assert (said.rivals, said.verdict, said.status) == (["other"], "withheld", "capped")
@@ -38,4 +38,4 @@ def test_a_moment_knows_in_which_segments_the_customer_is() -> None:
     book = play.view.rulebook
     assert book is not None
     play.customer.views = 1
-    assert moment_of(ANNA, play.customer, play.view, book, START_MS).scope.segments == ("looking",)
+    assert Moment(ANNA, play.customer, play.view, book, START_MS).scope.segments == ("looking",)

@@ -1,5 +1,6 @@
 """Where a customer is at home, and until when it is quiet there."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -175,3 +176,19 @@ def test_what_is_held_is_free_when_it_comes_up_again() -> None:
                 assert until_ms > at_ms
                 assert home.quiet_until(customer, "email", until_ms) is None
                 assert home.quiet_until(customer, "email", until_ms - 1) == until_ms
+
+
+@pytest.mark.parametrize(
+    "zone", ["Asia/Taipei", "Europe/Berlin", "America/New_York", "Pacific/Apia"]
+)
+def test_what_was_found_of_a_channel_before_changes_no_answer(zone: str) -> None:
+    windows = NIGHT, QuietHours(from_minutes=12 * 60, to_minutes=13 * 60, clock="shop")
+    home, chance = shop(*windows, zone="Asia/Tokyo"), Random(1)
+    at_ms = on("UTC", "2011-10-20")
+    for _ in range(4_000):
+        # Hours on, with steps back as of late events; over a year of changed clocks.
+        at_ms += chance.choice((-5 * HOUR_MS, 0, 30 * MINUTE_MS - 1, 3 * HOUR_MS, 14 * HOUR_MS))
+        fresh = shop(*windows, zone="Asia/Tokyo")
+        asked = of(timezone=zone)
+        assert home.quiet_until(asked, "email", at_ms) == fresh.quiet_until(asked, "email", at_ms)
+    assert at_ms > on("UTC", "2012-10-20")

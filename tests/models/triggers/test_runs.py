@@ -2,7 +2,8 @@
 
 from models.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from models.effects import Action
-from models.events import MessageChannel, Tracked
+from models.events import TYPES, MessageChannel, ProductReviewed, TicketOpened, Tracked
+from models.triggers import runs
 from tests.builders import START_MS, cancelled, make, order, viewed
 from tests.models.triggers.playing import BROWSE, LADDER, THANKS, Play
 
@@ -79,3 +80,18 @@ def test_what_may_not_begin_makes_nothing_else_give_way() -> None:
     play.happens(*(viewed(f"p{at}", at_ms=later + at * HOUR_MS) for at in (1, 2, 3)))
     play.happens(viewed("p0", at_ms=later + 4 * HOUR_MS))
     assert [run.item for run in play.customer.playbook.runs] == ["p1", "p2", "p3"]
+
+
+def test_every_event_that_has_a_product_or_an_order_of_its_own_is_about_it() -> None:
+    having = {
+        name: {kind for kind in TYPES if name in vars(kind)}
+        for name in ("line", "ticket_id", "product_id")
+    }
+    assert having["line"] == runs._OF_LINES
+    assert having["ticket_id"] == runs._OF_TICKETS
+    assert having["product_id"] - runs._OF_TICKETS - runs._OF_ORDERS == {ProductReviewed}
+    assert runs.item_of(viewed("p1")) == "p1"
+    assert runs.item_of(order("o1")) == "o1"
+    assert runs.item_of(make(TicketOpened, ticket_id="t1", product_id="p1")) == "t1"
+    assert runs.item_of(make(ProductReviewed, product_id="p1", rating=4.0)) == "p1"
+    assert runs.item_of(make(Tracked, name="Go")) == ""
