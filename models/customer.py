@@ -351,7 +351,7 @@ def is_told_receipt(customer: Customer, event: CustomerEvent) -> bool:
     the ids that are kept.
     """
     kind = type(event)
-    if kind not in _RECEIPTS:
+    if kind not in RECEIPTS:
         return False
     for message in customer.messages:
         if message.action_id == event.action_id:  # type: ignore[union-attr]
@@ -365,7 +365,7 @@ def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
     """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
     kind = type(event)
     customer.events += 1
-    if kind not in _RECEIPTS and event.source != OURS:
+    if kind not in RECEIPTS and event.source != OURS:
         _was_seen(customer, event, at_ms)
     if not (event.anonymous or customer.known):
         customer.known = True
@@ -786,7 +786,7 @@ def _return_requested(customer: Customer, event: ReturnRequested, at_ms: int) ->
 
 
 # A message that we sent is not the customer being seen.
-_RECEIPTS = frozenset({MessageSent, MessageDelivered, MessageBounced})
+RECEIPTS = frozenset({MessageSent, MessageDelivered, MessageBounced})
 _TOLD_BY = {MessageDelivered: "delivered", MessageBounced: "bounced"}
 _APPLY: dict[type, Callable[[Customer, Any, int], Applied]] = {
     CustomerIdentified: _identified,

@@ -197,6 +197,15 @@ def outdate(customer: Customer, now_ms: int) -> None:
     customer.hazard_version, customer.hazard_at_ms = OUTDATED, now_ms
 
 
+def is_foretold(customer: Customer, now_ms: int, snapshot: HazardSnapshot) -> bool:
+    """Whether the hazard is this snapshot's, as of `now_ms`: only an event can outdate it then.
+
+    Of the closed form nobody can tell by which snapshot's `gap_days` it was reckoned.
+    """
+    version = customer.hazard_version
+    return customer.hazard_at_ms == now_ms and version > 0 and version == version_at(snapshot)
+
+
 def settle(customer: Customer, snapshot: HazardSnapshot) -> None:
     """Foretell what is outdated; must come before another version is adopted."""
     if customer.hazard_version != OUTDATED:
