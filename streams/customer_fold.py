@@ -39,7 +39,7 @@ from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.partition_clock import PartitionClock, adopted
 from models.segments import SegmentsSnapshot
-from models.step import Effect, fire, step, wake
+from models.step import MAY_WIND, Effect, fire, step, wake
 from models.tokens import PARTITION_KEY, partition_of
 from models.triggers.engine import arm
 from models.triggers.runs import asking
@@ -259,16 +259,25 @@ class CustomerFold:
         self._dirty.add(key)
         try:
             effects = step(customer, event, raw, view)
-            if customer.timers:
-                self._index(key, customer.timers)
-            self._put(key, effects)
+            timers = customer.timers
+            if timers and (view.rulebook is not None or type(event) in MAY_WIND):
+                self._index(key, timers)
+            if len(effects) == 1 and type(effects[0]) is EventFolded and not view.waited:
+                # So it is with most events.
+                self._outputs[self._facts].append((key, encode(effects[0])))
+            else:
+                self._put(key, effects)
         except NewerState:
             # A later release passed this row on in a merge: not poison, but nothing for us.
             raise
         except Exception as error:
             raise PoisonError(key, f"{type(error).__name__}: {error}") from error
-        if effects and type(effects[0]) is EventFolded:
-            hour_counts.count(self.clock.running, event, effects[0])
+        if effects:
+            folded = effects[0]
+            if type(folded) is EventFolded and (
+                type(event) in hour_counts.COUNTING or not folded.tier
+            ):
+                hour_counts.count(self.clock.running, event, folded)
 
     def _mark(self, mark: ClockMark, left_out: frozenset[bytes]) -> Iterator[None]:
         if not partition_clock.is_news(self.clock, mark):
