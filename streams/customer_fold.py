@@ -37,6 +37,7 @@ from models.effects import (
 from models.events import Adopted, BudgetAnswered, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
+from models.hour_counts import COUNTING
 from models.partition_clock import PartitionClock, adopted
 from models.segments import SegmentsSnapshot
 from models.step import MAY_WIND, Effect, fire, step, wake
@@ -262,9 +263,10 @@ class CustomerFold:
             timers = customer.timers
             if timers and (view.rulebook is not None or type(event) in MAY_WIND):
                 self._index(key, timers)
-            if len(effects) == 1 and type(effects[0]) is EventFolded and not view.waited:
+            folded = effects[0] if effects and type(effects[0]) is EventFolded else None
+            if folded is not None and len(effects) == 1 and not view.waited:
                 # So it is with most events.
-                self._outputs[self._facts].append((key, encode(effects[0])))
+                self._outputs[self._facts].append((key, encode(folded)))
             else:
                 self._put(key, effects)
         except NewerState:
@@ -272,12 +274,8 @@ class CustomerFold:
             raise
         except Exception as error:
             raise PoisonError(key, f"{type(error).__name__}: {error}") from error
-        if effects:
-            folded = effects[0]
-            if type(folded) is EventFolded and (
-                type(event) in hour_counts.COUNTING or not folded.tier
-            ):
-                hour_counts.count(self.clock.running, event, folded)
+        if folded is not None and (type(event) in COUNTING or not folded.tier):
+            hour_counts.count(self.clock.running, event, folded)
 
     def _mark(self, mark: ClockMark, left_out: frozenset[bytes]) -> Iterator[None]:
         if not partition_clock.is_news(self.clock, mark):
@@ -467,7 +465,8 @@ class CustomerFold:
 
     def _index(self, key: bytes, timers: list[Timer]) -> None:
         """Have the customer found when the first of its timers, of which it has one, is due."""
-        due, known = first_due_ms(timers), self._due_at.get(key)
+        due = timers[0].due_ms if len(timers) == 1 else first_due_ms(timers)
+        known = self._due_at.get(key)
         if known is None or due < known:
             self._due_at[key] = due
             heapq.heappush(self._due, (due, key))
