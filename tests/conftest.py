@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
 
+from streams import exit as exit_module
 from streams.servers.clickhouse import ClickHouse
 from streams.servers.kafka import Kafka
 from streams.servers.ports import free_port
@@ -26,6 +28,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Take files with servers first, so that what is left at the end is short."""
     slow = {item.path for item in items if item.get_closest_marker("real")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def _the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A role within a test that would end its process fails the test, not all that follow."""
+
+    def end(code: int) -> None:
+        raise AssertionError(f"the process would have ended with {code}")
+
+    monkeypatch.setattr(exit_module, "os", SimpleNamespace(_exit=end))
 
 
 @pytest.fixture(scope="session")

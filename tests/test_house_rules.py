@@ -51,7 +51,6 @@ SEEN_ELSEWHERE = {
     "sinks/web/story.py": "tests/sinks/web/test_server.py",
     "streams/app.py": "tests/real/test_worker.py",
     "streams/broker.py": "tests/real/test_log_away.py",
-    "streams/exit.py": "tests/real/test_worker.py",
     "streams/coupons_command.py": "tests/real/test_coupons.py",
     "streams/gateway_coupons.py": "tests/real/test_coupons.py",
     "streams/gateway_metrics.py": "tests/real/test_gateway.py",

@@ -35,6 +35,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """One line for a terminal."""
         said = f"{self.place}: {self.severity}: {self.message}"
+        if self.value and self.value not in self.message:
+            said += f": {shown(self.value)!r}"
         if self.expected:
             said += f"; expected {self.expected}"
         return _legible(said + (f"; did you mean {self.suggestion!r}?" if self.suggestion else ""))

@@ -11,6 +11,9 @@ open loop: each has its moment, fixed beforehand, and waits are counted from it.
 - `page`: the page's own stream, for every event: the first message whose newest event is not older;
 - `recommendation`: one wish after the other, each from before its request to the first answer of
   the web role that recommends what was wished for, because of it.
+
+CPU microseconds an event of each role and server, and of the load with its watchers, stand beside:
+where they sum up to more than the cores have, a wait is a wait for a core.
 """
 
 import asyncio
@@ -29,6 +32,7 @@ from streams import topics
 from streams.secrets import load_secrets
 from streams.servers.ports import free_port
 from streams.settings import Settings
+from tests.bench.cpu_by_part import cpu_s_by_part, cpu_us_between
 from tests.bench.installations import keep_quiet, role, until_answering
 from tests.bench.live_feed import LiveFeed, is_thanked, name_of
 from tests.bench.open_loop import OpenLoop
@@ -78,8 +82,10 @@ async def _measured(chosen: Settings, options: Options) -> dict[str, Any]:
     events = int((warm_s + seconds) * rate)
     async with Watchers(chosen, feed, range(int(warm_s * rate), events)) as watchers:
         options.say(f"{rate} events/s for {warm_s:.0f} + {seconds:.0f} s")
+        before = cpu_s_by_part()
         await loop.run(events)
         await watchers.drain()
+        after = cpu_s_by_part()
         gave_up_s = time.time()
     return {
         **watchers.figures(gave_up_s),
@@ -89,6 +95,7 @@ async def _measured(chosen: Settings, options: Options) -> dict[str, Any]:
         "answer_p99_ms": round(quantile(loop.answered_s, 0.99) * 1000, 1),
         "sent_late_p99_ms": round(quantile(loop.late_s, 0.99) * 1000, 1),
         "requests_failed": len(loop.failed),
+        **cpu_us_between(before, after, events),
         "mark_interval_ms": chosen.mark_interval_ms,
         "commit_interval_ms": chosen.commit_interval_ms,
     }

@@ -18,11 +18,11 @@ from tests.bench.rig import Options, Servers, median, servers, settings
 from tests.bench.speed import first_change
 
 MUST = [("recovered_s", "<=", 15.0)]
-ROWS, SMALL_ROWS = 1_000_000, 4_000
+ROWS, SMALL_ROWS = 1_000_000, 2_000
 PEOPLE, DAYS, DAYS_AFTER = 4_000, 45, 10
-SMALL_PEOPLE, SMALL_DAYS, SMALL_DAYS_AFTER = 100, 20, 10
+SMALL_PEOPLE, SMALL_DAYS, SMALL_DAYS_AFTER = 60, 20, 10
 EVENTS = 600_000
-SMALL_EVENTS = 100_000
+SMALL_EVENTS = 40_000
 FOLDS_FIRST_S = 2.0
 
 

@@ -50,7 +50,7 @@ class Options:
 
     def made_small(self) -> "Options":
         """The same in a few seconds."""
-        return dataclasses.replace(self, window_s=1.0, warm_s=0.2, rounds=1, small=True)
+        return dataclasses.replace(self, window_s=0.5, warm_s=0.1, rounds=1, small=True)
 
 
 class Target(NamedTuple):

@@ -15,7 +15,7 @@ from aiohttp import ClientSession
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.servers.child import Child
-from streams.servers.ports import free_port
+from streams.servers.ports import free_port, is_free
 from streams.settings import Settings
 from tests.bench.broker import Counter
 from tests.bench.installations import folded_by, prepare, role, until_answering, until_ready
@@ -25,7 +25,7 @@ from tests.bench.speed import first_change, require_life, window
 
 MUST = [("cpu_ratio_two_workers", "<=", 1.1)]
 PARTITIONS, MORE_PARTITIONS = 4, 16
-SMALL_CUSTOMERS = 4_000
+SMALL_CUSTOMERS = 1_500
 WORKERS_ON_PAPER = (1, 2, 10, 50, 200)
 COMMITS_PER_S = 20.0
 BUSY = 0.8
@@ -83,7 +83,7 @@ def _measured(trial: Trial, number: int, shop: Shop, running: Servers, options: 
         running,
         f"scale-{number}-{trial.name.replace('_', '-')}",
         partitions=trial.partitions,
-        metrics_port=free_port(),
+        metrics_port=_ports_in_a_row(trial.workers),
     )
     spread = Shop(shop.hours, shop.people, shop.copies, trial.partitions)
     asyncio.run(prepare(chosen, spread.log()))
@@ -92,6 +92,14 @@ def _measured(trial: Trial, number: int, shop: Shop, running: Servers, options: 
             stack.enter_context(role(chosen, "worker", one + 1)) for one in range(trial.workers)
         ]
         return asyncio.run(_cost(chosen, children, options))
+
+
+def _ports_in_a_row(count: int) -> int:
+    """The first of so many free ports: each worker tells its numbers on the next one."""
+    while True:
+        first = free_port()
+        if all(is_free(first + number) for number in range(1, count)):
+            return first
 
 
 async def _cost(chosen: Settings, children: list[Child], options: Options) -> Cost:

@@ -34,7 +34,7 @@ def test_mistakes_are_told_with_their_places_and_exit_with_one(tmp_path: Path) -
     assert lines[0].startswith(f"{file}:2:1: error: there is no key 'trigers' here; expected one")
     assert lines[0].endswith("did you mean 'triggers'?")
     assert lines[1] == (
-        f"{file}:3:18: error: this is more than the whole; "
+        f"{file}:3:18: error: this is more than the whole: '5'; "
         "expected a share such as \"5%\" or 0.05; did you mean '5%'?"
     )
     assert lines[2] == "2 errors, 0 warnings"

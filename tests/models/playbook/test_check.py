@@ -128,7 +128,7 @@ def test_files_that_include_each_other_are_told() -> None:
     assert found == ["b.yaml:1:10: error: files include each other: a.yaml -> b.yaml -> a.yaml"]
     twice = told(SHOP + "include: [a.yaml, a.yaml]\n", a="")
     assert twice == [
-        "playbook.yaml:4:19: error: this file is included twice; expected each file once"
+        "playbook.yaml:4:19: error: this file is included twice: 'a.yaml'; expected each file once"
     ]
 
 

@@ -81,7 +81,8 @@ def test_it_must_not_end_before_its_last_event() -> None:
         "events:\n- {at: 2026-04-01T00:00:00+08:00, page: {userId: c1}}\n" + UNTIL,
     )
     assert told == [
-        "s.yaml:3:8: error: the scenario ends before its last event; expected a later time"
+        "s.yaml:3:8: error: the scenario ends before its last event: "
+        "'2026-03-10T00:00:00+08:00'; expected a later time"
     ]
 
 
