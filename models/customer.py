@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any
 
 import msgspec
-import xxhash
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 from models import daybook, decay, held_coupons
 from models.clock import DAY_MS, day_of
@@ -63,6 +63,7 @@ KEPT_TRAITS = 24
 KEPT_TICKETS = 8
 KEPT_EVENT_IDS = 32
 ID_BYTES = 8
+_NEWER_IDS = -(KEPT_EVENT_IDS - 1) * ID_BYTES
 VIEW_WEIGHT = 0.5
 # What else is sealed with an event (addresses of machines, free text) stays in the log alone.
 CONTACT_FIELDS = (
@@ -328,19 +329,19 @@ def ref_of(name: str) -> int:
     >>> 0 <= ref_of("c1") < 2**64
     True
     """
-    return xxhash.xxh3_64_intdigest(name.encode())
+    return xxh3_64_intdigest(name.encode())
 
 
 def seen_before(customer: Customer, event_id: str) -> bool:
     """Whether this id is among the customer's last ones; if not it is now (S8)."""
-    mark = xxhash.xxh3_64_digest(event_id.encode())
-    ids = customer.event_ids
+    mark, ids = xxh3_64_digest(event_id.encode()), customer.event_ids
     at = ids.rfind(mark)
-    while at > 0 and at % ID_BYTES:
-        at = ids.rfind(mark, 0, at + ID_BYTES - 1)
     if at >= 0:
-        return True
-    customer.event_ids = ids[-(KEPT_EVENT_IDS - 1) * ID_BYTES :] + mark
+        while at > 0 and at % ID_BYTES:
+            at = ids.rfind(mark, 0, at + ID_BYTES - 1)
+        if at >= 0:
+            return True
+    customer.event_ids = ids[_NEWER_IDS:] + mark
     return False
 
 
@@ -351,10 +352,11 @@ def is_told_receipt(customer: Customer, event: CustomerEvent) -> bool:
     the ids that are kept.
     """
     kind = type(event)
-    if kind not in _RECEIPTS:
+    if kind not in RECEIPTS:
         return False
+    action_id = event.action_id  # type: ignore[union-attr]
     for message in customer.messages:
-        if message.action_id == event.action_id:  # type: ignore[union-attr]
+        if message.action_id == action_id:
             if kind is MessageSent:
                 return bool(message.rule) and message.rule == event.rule  # type: ignore[union-attr]
             return message.status == _TOLD_BY[kind]
@@ -365,23 +367,19 @@ def apply(customer: Customer, event: CustomerEvent, at_ms: int) -> Applied:
     """Move the state by one event that happened at `at_ms`; `Released` and its kin are step's."""
     kind = type(event)
     customer.events += 1
-    if kind not in _RECEIPTS and event.source != OURS:
-        _was_seen(customer, event, at_ms)
+    if kind not in RECEIPTS and event.source != OURS:
+        if not customer.first_seen_ms or at_ms < customer.first_seen_ms:
+            customer.first_seen_ms = at_ms
+        if at_ms > customer.last_seen_ms:  # noqa: PLR1730  # once an event, and max costs thrice
+            customer.last_seen_ms = at_ms
+        channels, channel = customer.channels, event.channel._value_
+        channels[channel] = channels.get(channel, 0) + 1
     if not (event.anonymous or customer.known):
         customer.known = True
     sealed = event.sealed
     if sealed and "id" in sealed and "id" not in customer.sealed:
         customer.sealed["id"] = sealed["id"]
     return _APPLY[kind](customer, event, at_ms)
-
-
-def _was_seen(customer: Customer, event: CustomerEvent, at_ms: int) -> None:
-    if not customer.first_seen_ms or at_ms < customer.first_seen_ms:
-        customer.first_seen_ms = at_ms
-    if at_ms > customer.last_seen_ms:  # noqa: PLR1730  # once an event, and max costs thrice
-        customer.last_seen_ms = at_ms
-    channels, channel = customer.channels, event.channel._value_
-    channels[channel] = channels.get(channel, 0) + 1
 
 
 def find_timer(customer: Customer, rule: str, item: str = "") -> Timer | None:
@@ -605,15 +603,16 @@ _STATUS_RANKS = {status: rank for rank, status in enumerate(STATUSES)}
 
 def _message_moved(customer: Customer, event: Any, at_ms: int, status: str) -> bool:
     """Note how far a message came; whether that was news."""
-    for message in customer.messages:
-        if message.action_id == event.action_id:
+    messages, action_id = customer.messages, event.action_id
+    for message in messages:
+        if message.action_id == action_id:
             if _STATUS_RANKS[status] <= _STATUS_RANKS[message.status]:
                 return False
             message.status = status
             return True
     rule = event.rule if type(event) is MessageSent else ""
-    messages, channel = customer.messages, event.message_channel._value_
-    messages.append(MessageRef(event.action_id, rule, channel, status, at_ms))
+    channel = event.message_channel._value_
+    messages.append(MessageRef(action_id, rule, channel, status, at_ms))
     if len(messages) > KEPT_MESSAGES:
         del messages[0]
     return True
@@ -621,8 +620,9 @@ def _message_moved(customer: Customer, event: Any, at_ms: int, status: str) -> b
 
 def _message_sent(customer: Customer, event: MessageSent, at_ms: int) -> Applied:
     customer.messages_sent += 1
+    action_id = event.action_id
     for message in customer.messages:
-        if message.action_id == event.action_id:
+        if message.action_id == action_id:
             message.rule, message.at_ms = event.rule, at_ms
             return NOTHING
     _message_moved(customer, event, at_ms, "sent")
@@ -661,7 +661,7 @@ def _unsubscribed(customer: Customer, event: Unsubscribed, at_ms: int) -> Applie
 
 def may_send(customer: Customer, channel: MessageChannel) -> bool:
     """Whether the customer still wants messages on this channel."""
-    return channel.value not in customer.unsubscribed
+    return channel._value_ not in customer.unsubscribed
 
 
 def _coupon_issued(customer: Customer, event: CouponIssued, at_ms: int) -> Applied:
@@ -786,7 +786,7 @@ def _return_requested(customer: Customer, event: ReturnRequested, at_ms: int) ->
 
 
 # A message that we sent is not the customer being seen.
-_RECEIPTS = frozenset({MessageSent, MessageDelivered, MessageBounced})
+RECEIPTS = frozenset({MessageSent, MessageDelivered, MessageBounced})
 _TOLD_BY = {MessageDelivered: "delivered", MessageBounced: "bounced"}
 _APPLY: dict[type, Callable[[Customer, Any, int], Applied]] = {
     CustomerIdentified: _identified,

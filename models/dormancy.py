@@ -103,12 +103,12 @@ def next_look_ms(customer: Customer, now_ms: int, snapshot: HazardSnapshot) -> i
     state = dormancy_of(customer, now_ms, snapshot)
     if state is Dormancy.LOST:
         return None
-    last_ms = customer.last_order_ms
+    last_ms, place = customer.last_order_ms, _PLACES[state.value]
     today = silence_days(last_ms, now_ms)
 
     def has_moved(day: int) -> bool:
         at = dormancy_of(customer, last_ms + day * DAY_MS, snapshot)
-        return _PLACES[at.value] > _PLACES[state.value]
+        return _PLACES[at._value_] > place
 
     return last_ms + _first_day(has_moved, today, today + AHEAD_AT_MOST_DAYS) * DAY_MS
 

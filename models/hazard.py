@@ -7,6 +7,7 @@ without river, scales folded into the weights. What an event outdates is foretol
 needed: by a decision, or when the row is written. Why these: ARCHITECTURE.md, decision 14.
 """
 
+from collections.abc import Iterable
 from math import exp, expm1, isfinite, log, log1p
 from typing import NamedTuple
 
@@ -197,6 +198,15 @@ def outdate(customer: Customer, now_ms: int) -> None:
     customer.hazard_version, customer.hazard_at_ms = OUTDATED, now_ms
 
 
+def is_foretold(customer: Customer, now_ms: int, snapshot: HazardSnapshot) -> bool:
+    """Whether the hazard is this snapshot's, as of `now_ms`: only an event can outdate it then.
+
+    Of the closed form nobody can tell by which snapshot's `gap_days` it was reckoned.
+    """
+    version = customer.hazard_version
+    return customer.hazard_at_ms == now_ms and version > 0 and version == version_at(snapshot)
+
+
 def settle(customer: Customer, snapshot: HazardSnapshot) -> None:
     """Foretell what is outdated; must come before another version is adopted."""
     if customer.hazard_version != OUTDATED:
@@ -233,40 +243,48 @@ def version_at(snapshot: HazardSnapshot, place: int = 0) -> int:
 
 def probability(features: tuple[float, ...], snapshot: HazardSnapshot, place: int = 0) -> float:
     """The same without the version."""
-    heads = snapshot.heads
-    if not heads or (head := heads[place]).lessons < LESSONS_BEFORE_USE:
-        return closed_form(features, snapshot.horizons_days[place])
-    # Unrolled: a loop over pairs would cost four times as much.
-    f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10 = features
-    w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10 = head.weights
-    z = (
-        head.intercept
-        + f0 * w0
-        + f1 * w1
-        + f2 * w2
-        + f3 * w3
-        + f4 * w4
-        + f5 * w5
-        + f6 * w6
-        + f7 * w7
-        + f8 * w8
-        + f9 * w9
-        + f10 * w10
-    )
-    if z > 30.0:
-        return 1.0 / (1.0 + exp(-30.0))
-    return 1.0 / (1.0 + exp(-z)) if z > -30.0 else exp(-30.0)
+    return _probabilities(features, snapshot, (place,))[0]
 
 
 def foretell_all(features: tuple[float, ...], snapshot: HazardSnapshot) -> tuple[float, ...]:
     """Probability for each of the snapshot's horizons; a longer one is never less likely."""
     hazards: list[float] = []
     at_least = 0.0
-    for place in range(len(snapshot.horizons_days)):
-        hazard = probability(features, snapshot, place)
+    for hazard in _probabilities(features, snapshot, range(len(snapshot.horizons_days))):
         at_least = hazard if hazard > at_least else at_least  # max costs thrice
         hazards.append(at_least)
     return tuple(hazards)
+
+
+def _probabilities(
+    features: tuple[float, ...], snapshot: HazardSnapshot, places: Iterable[int]
+) -> list[float]:
+    heads = snapshot.heads
+    # Unrolled: a loop over pairs would cost four times as much.
+    f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10 = features
+    found = []
+    for place in places:
+        if not heads or (head := heads[place]).lessons < LESSONS_BEFORE_USE:
+            found.append(closed_form(features, snapshot.horizons_days[place]))
+            continue
+        w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10 = head.weights
+        z = (
+            head.intercept
+            + f0 * w0
+            + f1 * w1
+            + f2 * w2
+            + f3 * w3
+            + f4 * w4
+            + f5 * w5
+            + f6 * w6
+            + f7 * w7
+            + f8 * w8
+            + f9 * w9
+            + f10 * w10
+        )
+        z = z if z < 30.0 else 30.0
+        found.append(1.0 / (1.0 + exp(-z)) if z > -30.0 else exp(-30.0))
+    return found
 
 
 def expected_days(hazard: float) -> float | None:

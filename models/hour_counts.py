@@ -26,6 +26,8 @@ COUNTED: dict[type, str] = {
     TicketOpened: COMPLAINTS,
     MessageBounced: MESSAGE_FAILURES,
 }
+COUNTING = frozenset({OrderCompleted, *COUNTED})
+"""Types of events that are counted, whoever they are of; of the others only a sign-up is."""
 KEPT_CATEGORIES = 64
 CATEGORY = "category:"
 OTHER = CATEGORY + "other"

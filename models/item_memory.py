@@ -190,8 +190,9 @@ def bought(memory: ItemMemory, ref: int) -> Bought | None:
 
 def buy(memory: ItemMemory, refs: list[int], at_ms: int) -> list[int]:
     """Remember an order's different items; gives the days since each was bought, -1 for never."""
-    _move_landmark(memory, at_ms)
-    records, day, added = memory.records, at_ms // DAY_MS, min(scale(memory, at_ms), _MOST_WEIGHT)
+    day = at_ms // DAY_MS
+    _move_landmark(memory, day)
+    records, added = memory.records, min(scale(memory, at_ms), _MOST_WEIGHT)
     knew_any, repeats, gaps = memory.orders > 0.0, 0, []
     for ref in refs:
         at = _find(records, ref)
@@ -228,8 +229,9 @@ def mark(memory: ItemMemory, ref: int, at_ms: int, bit: int) -> bool:
 
     Says whether it was not remembered before.
     """
-    _move_landmark(memory, at_ms)
-    records, day = memory.records, at_ms // DAY_MS
+    day = at_ms // DAY_MS
+    _move_landmark(memory, day)
+    records = memory.records
     at = _find(records, ref)
     if at < 0:
         records += _RECORD.pack(ref, 0.0, day, day, 0, bit)
@@ -301,8 +303,7 @@ def _forget_least(memory: ItemMemory) -> None:
     memory.records = bytearray(rows[kept].tobytes())
 
 
-def _move_landmark(memory: ItemMemory, at_ms: int) -> None:
-    day = at_ms // DAY_MS
+def _move_landmark(memory: ItemMemory, day: int) -> None:
     if day >= memory.landmark_day + LANDMARK_DAYS:
         _rescale(memory, day - day % LANDMARK_DAYS)
 

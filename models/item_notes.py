@@ -65,6 +65,9 @@ def facts_of(line: Line) -> ItemFacts:
 def note(customer: Customer, event: CustomerEvent, order_state: str, view: View) -> Notes:
     """Note what an applied event says of items; of orders those count that were "counted"."""
     kind = type(event)
+    bit = _WANTED_BY.get(kind)
+    if bit is not None:
+        return _wants(customer, event, bit, view)  # type: ignore[arg-type]
     if kind is OrderCompleted:
         return _on_order(customer, event, view) if order_state == "counted" else []  # type: ignore[arg-type]
     note_it = _NOTES.get(kind)
@@ -95,24 +98,12 @@ def _on_order(customer: Customer, event: OrderCompleted, view: View) -> Notes:
     ]
 
 
-def _on_view(customer: Customer, event: ProductViewed, view: View) -> Notes:
-    return _wants(customer, event, VIEWED, view)
-
-
-def _on_cart(customer: Customer, event: ProductAdded, view: View) -> Notes:
-    return _wants(customer, event, CARTED, view)
-
-
-def _on_wish(customer: Customer, event: ProductWished, view: View) -> Notes:
-    return _wants(customer, event, WISHED, view)
-
-
 def _wants(
     customer: Customer, event: ProductViewed | ProductAdded | ProductWished, bit: int, view: View
 ) -> Notes:
     line, at_ms = event.line, event.occurred_at_ms
     if not line.product_id or not mark(customer.items, item_ref(line.product_id), at_ms, bit):
-        return []
+        return _NOTHING
     return [
         ItemMet(
             partition=view.partition,
@@ -186,13 +177,13 @@ def _spoil(customer: Customer, product_id: str, at_ms: int) -> Notes:
 
 
 _NOTHING: Notes = []
+_WANTED_BY: dict[type, int] = {ProductViewed: VIEWED, ProductAdded: CARTED, ProductWished: WISHED}
 _NOTES: dict[type, Callable[[Customer, Any, View], Notes]] = {
-    ProductViewed: _on_view,
-    ProductAdded: _on_cart,
-    ProductWished: _on_wish,
     ProductRemoved: _on_removal,
     TicketOpened: _on_trouble,
     ReturnRequested: _on_trouble,
     ProductReviewed: _on_review,
     OrderRefunded: _on_refund,
 }
+NOTED = frozenset({OrderCompleted, *_WANTED_BY, *_NOTES})
+"""Types of events that may say something of items."""

@@ -7,9 +7,10 @@ the CDNOW sample (split at week 39, nothing tuned) the correlation with what cam
 BG/NBD's .626.
 """
 
-import struct
 from collections.abc import Sequence
+from functools import cache
 from math import exp, expm1, log
+from struct import Struct
 from typing import NamedTuple
 
 FIRST_ORDER_IS_WORTH = 0.25
@@ -36,7 +37,7 @@ def pack(outlook: Outlook) -> bytes:
     """Two bytes a number, as rows hold it; the first hazard stands in the row by itself."""
     hazards, alive, rate = outlook
     rate = rate if rate < MOST_ORDERS_A_DAY else MOST_ORDERS_A_DAY
-    return struct.pack(f"<{len(hazards) + 1}e", *hazards[1:], alive, rate)
+    return _numbers(len(hazards) + 1).pack(*hazards[1:], alive, rate)
 
 
 def unpack(packed: bytes, hazard: float) -> Outlook:
@@ -45,8 +46,13 @@ def unpack(packed: bytes, hazard: float) -> Outlook:
     >>> unpack(pack(Outlook((0.5, 0.75), 0.25, 2.0)), 0.5)
     Outlook(hazards=(0.5, 0.75), alive=0.25, orders_a_day=2.0)
     """
-    *longer, alive, rate = struct.unpack(f"<{len(packed) // 2}e", packed)
+    *longer, alive, rate = _numbers(len(packed) // 2).unpack(packed)
     return Outlook((hazard, *longer), alive, rate)
+
+
+@cache
+def _numbers(size: int) -> Struct:
+    return Struct(f"<{size}e")
 
 
 def orders_a_day(features: Sequence[float]) -> float:

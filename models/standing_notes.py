@@ -29,9 +29,12 @@ def _standing(customer: Customer) -> Standing:
 
 def look(customer: Customer, now_ms: int, view: View, *, anew: bool) -> None:
     """Note the cluster; `anew` after an order, else the customer leaves its own reluctantly."""
+    learned = view.segments.clusters
+    if not learned.clusters:
+        customer.cluster = NOBODY
+        return
     before = NOBODY if anew else customer.cluster
-    clusters = view.segments.clusters
-    customer.cluster = label_of(_standing(customer), now_ms, clusters, before)
+    customer.cluster = label_of(_standing(customer), now_ms, learned, before)
 
 
 def changed(token: str, customer: Customer, before: Stand, view: View) -> list[CustomerStood]:

@@ -24,7 +24,15 @@ from models import (
 from models.clock import DAY_MS
 from models.clusters import NOBODY
 from models.coupon_words import CouponWord
-from models.customer import Customer, Timer, apply, decode_row, is_told_receipt, seen_before
+from models.customer import (
+    RECEIPTS,
+    Customer,
+    Timer,
+    apply,
+    decode_row,
+    is_told_receipt,
+    seen_before,
+)
 from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
     Action,
@@ -49,7 +57,7 @@ from models.events import (
     ReturnRequested,
     TicketOpened,
 )
-from models.hazard import outdate, settle
+from models.hazard import is_foretold, outdate, settle
 from models.held_coupons import OURS
 from models.tier import PLAYBOOK_EDGES, tier_of
 from models.triggers import changes, engine, notes, runs
@@ -75,72 +83,78 @@ TIMER_RULES: dict[str, TimerRule] = {
     thank_you.NAME: thank_you.on_timer,
     browse_reminder.NAME: browse_reminder.on_timer,
 }
-_MERGES = frozenset({Released, Absorbed})
+_TURNS = frozenset({Released, Absorbed, Erased})
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
 _MOVES_TIMERS = _MOVES_ORDERS - {OrderRefunded}
 _IS_TROUBLE = frozenset({OrderRefunded, TicketOpened, ReturnRequested})
 _MOVES_TIER = _MOVES_ORDERS | _IS_TROUBLE
 _WIDE_AWAKE = frozenset({"", Dormancy.AWAKE.value})
 _MAY_BRING_SLEEP_NEARER = _IS_TROUBLE | {OrderCancelled, Absorbed}
-_MOVES_SLEEP = _MOVES_TIMERS | _MAY_BRING_SLEEP_NEARER
+MAY_WIND = _MOVES_TIER | _TURNS | RULES.keys()
+"""Types of events that may wind a timer as long as there is no playbook."""
 
 
-def step(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> list[Effect]:
+def step(  # noqa: PLR0912  # once an event: a call costs more than a branch
+    customer: Customer, event: CustomerEvent, raw: bytes, view: View
+) -> list[Effect]:
     """Fold one event (`raw` is it as it stands in the log) into its customer."""
     kind = type(event)
     if seen_before(customer, _arrival_of(event) if event.via else event.id):
         return []
-    if kind is Erased:
-        return _erase(customer, event, view)  # type: ignore[arg-type]
-    if customer.merged_into or kind in _MERGES:
+    if customer.merged_into or kind in _TURNS:
+        if kind is Erased:
+            return _erase(customer, event, view)  # type: ignore[arg-type]
         passed_on = _pass_on(customer, event, view)
         if passed_on is not None:
             return passed_on
-    if is_told_receipt(customer, event) or _outlives(customer, event):
+    if kind in RECEIPTS and is_told_receipt(customer, event):
         return []
-    at_ms = event.occurred_at_ms
-    was = changes.standing(customer) if view.rulebook is not None else changes.NOWHERE
-    before = standing_notes.stand(customer) if kind in _MOVES_ORDERS else None
-    now_ms = at_ms if at_ms > view.now_ms else view.now_ms
+    if event.source == OURS and not customer.events:
+        # A coupon is there longer than its owner: who was erased must not come back by it.
+        return []
+    at_ms, now_ms, book = event.occurred_at_ms, view.now_ms, view.rulebook
+    now_ms = at_ms if at_ms > now_ms else now_ms
+    was = changes.NOWHERE if book is None else changes.standing(customer)
+    # Asked once: most events move nothing of all this.
+    moves = kind in _MOVES_TIER
+    before = standing_notes.stand(customer) if moves and kind in _MOVES_ORDERS else None
     folded = None
-    if type(event) is Absorbed:
-        other = decode_row(event.row)
+    if kind is Absorbed:
+        other = decode_row(event.row)  # type: ignore[union-attr]
         if not other.events:
             return []
-        effects = _absorb(customer, other, event, view)
+        effects = _absorb(customer, other, event, view)  # type: ignore[arg-type]
     else:
         folded = _apply(customer, event, raw, view)
-        state = folded.order_state
-        asked = coupon_asks.asked(customer, event, state) if kind in coupon_asks.ASKING else ()
-        effects = [folded, *item_notes.note(customer, event, state, view), *asked]
-    may_move = kind in _MOVES_TIER or _tier_may_have_moved(customer, now_ms)
+        effects = [folded]
+        if kind in item_notes.NOTED:
+            effects += item_notes.note(customer, event, folded.order_state, view)
+        if moves and kind in coupon_asks.ASKING:
+            effects += coupon_asks.asked(customer, event, folded.order_state)
+    may_move = moves or _tier_may_have_moved(customer, now_ms)
     outdate(customer, now_ms)
     if before is not None:
-        effects.extend(standing_notes.changed(event.customer, customer, before, view))
-    if view.rulebook is None:
-        effects.extend(_by_own_rules(customer, event, view))
-    if kind in _MOVES_SLEEP:
+        effects += standing_notes.changed(event.customer, customer, before, view)
+    if book is None:
+        # What the release does of itself, as long as nobody has applied a playbook.
+        for rule in RULES.get(kind, ()):
+            effects += rule(event.customer, customer, event, view, at_ms)
+    if moves:
         _move_sleep(customer, kind, at_ms, view)
     if may_move:
         anew = before is not None
-        effects.extend(_change_tier(event.customer, customer, now_ms, view, anew=anew))
-    effects.extend(engine.on_event(event.customer, customer, event, folded, was, view, now_ms))
+        effects += _change_tier(event.customer, customer, now_ms, view, anew=anew)
+    if book is not None:
+        effects += engine.on_event(event.customer, customer, event, folded, was, view, now_ms)
     return effects
-
-
-def _by_own_rules(customer: Customer, event: Any, view: View) -> list[Action | Decided]:
-    """What the release does of itself, as long as nobody has applied a playbook."""
-    decisions: list[Action | Decided] = []
-    for rule in RULES.get(type(event), ()):
-        decisions += rule(event.customer, customer, event, view, event.occurred_at_ms)
-    return decisions
 
 
 def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effect]:
     """Fold one due timer into its customer, at the partition's time."""
-    was = changes.standing(customer)
-    may_move = _tier_may_have_moved(customer, view.now_ms)
-    outdate(customer, view.now_ms)
+    was, now_ms = changes.standing(customer), view.now_ms
+    may_move = _tier_may_have_moved(customer, now_ms)
+    if not is_foretold(customer, now_ms, view.hazard):
+        outdate(customer, now_ms)
     effects: list[Effect] = []
     is_own = timer.rule in OWN_TIMERS
     if not is_own:
@@ -153,7 +167,7 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     elif not is_own and (view.rulebook is None or timer.rule not in TIMER_RULES):
         effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
     if may_move:
-        effects.extend(_change_tier(token, customer, view.now_ms, view))
+        effects.extend(_change_tier(token, customer, now_ms, view))
     effects.extend(engine.on_timers(token, customer, was, view))
     return effects
 
@@ -197,26 +211,23 @@ def _pass_on(customer: Customer, event: CustomerEvent, view: View) -> list[Effec
     return [*(ForLog(one) for one in moved.for_log), *moved.facts, *taught]
 
 
-def _outlives(customer: Customer, event: CustomerEvent) -> bool:
-    """Whether a coupon is there longer than its owner: an erased one must not come back by it."""
-    return event.source == OURS and not customer.events
-
-
 def _arrival_of(event: CustomerEvent) -> str:
     """Name an arrival: an event that is passed on through merges may come to a name again."""
     return f"{event.id}\x00{len(event.via)}"
 
 
 def _apply(customer: Customer, event: CustomerEvent, raw: bytes, view: View) -> EventFolded:
-    tier = customer.tier
-    applied = apply(customer, event, event.occurred_at_ms)
+    tier, at_ms, index = customer.tier, event.occurred_at_ms, view.next_index
+    # Not by view.index(): once an event, and it is the call that costs.
+    view.next_index = index + 1
+    applied = apply(customer, event, at_ms)
     return EventFolded(
         incarnation=view.incarnation,
         partition=view.partition,
         offset=view.offset,
-        index=view.index(),
+        index=index,
         customer=event.customer,
-        at_ms=event.occurred_at_ms,
+        at_ms=at_ms,
         type=TYPES[type(event)],
         logged_at_ms=view.logged_at_ms,
         tier=tier,
@@ -245,15 +256,17 @@ def _tier_may_have_moved(customer: Customer, now_ms: int) -> bool:
     """Whether time alone could have changed the tier since this row was last looked at.
 
     A tier depends on the orders, the day and dormancy (`models/tier.py`), for which days end at
-    the last order's time of day; every look leaves its time in `hazard_at_ms`.
+    the last order's time of day; every look leaves its time in `hazard_at_ms`. Who has not
+    ordered is new, whatever the time.
     """
+    if not customer.tier:
+        return True
     looked_ms = customer.hazard_at_ms
-    if now_ms == looked_ms and customer.tier:
+    if now_ms == looked_ms or customer.orders <= 0:
         return False
     last_ms = customer.last_order_ms
     return (
-        not customer.tier
-        or now_ms // DAY_MS != looked_ms // DAY_MS
+        now_ms // DAY_MS != looked_ms // DAY_MS
         or (now_ms - last_ms) // DAY_MS != (looked_ms - last_ms) // DAY_MS
     )
 
@@ -264,14 +277,14 @@ def _change_tier(
     asleep = None
     if customer.orders > 0:
         asleep = dormancy_of(customer, now_ms, view.hazard)
-        customer.dormancy = asleep.value
+        customer.dormancy = asleep._value_
         standing_notes.look(customer, now_ms, view, anew=anew)
     else:
         customer.cluster = NOBODY
     edges = view.segments.edges or PLAYBOOK_EDGES
     tier, reason = tier_of(customer, now_ms, edges, dormancy=asleep)
     customer.tier_reason = reason
-    if tier.value == customer.tier:
+    if tier._value_ == customer.tier:
         return []
     change = TierChanged(
         incarnation=view.incarnation,

@@ -1,5 +1,6 @@
 """The tier of a customer: exactly one, by rule from the first day (S4-S7), with its reason."""
 
+from functools import lru_cache
 from math import ceil
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from models import daybook
 from models.clock import day_of
 from models.customer import Customer, Tier
+from models.daybook import BYTES_A_DAY, DayBook
 from models.dormancy import ASLEEP, Dormancy, by_days, silence_days
 
 
@@ -25,6 +27,7 @@ class TierEdges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PLAYBOOK_EDGES = TierEdges()
+_HIGH_VALUE, _POTENTIAL = Tier.HIGH_VALUE.value, Tier.POTENTIAL.value
 
 
 def tier_of(
@@ -44,20 +47,29 @@ def tier_of(
     if (dormancy or by_days(customer.last_order_ms, now_ms)) in ASLEEP:
         return Tier.DORMANT, f"no order for {silence_days(customer.last_order_ms, now_ms)} days"
     today = day_of(max(now_ms, customer.last_order_ms))
-    year_days, _, year_cents = daybook.window(customer.daybook, today, 365)
-    stay = edges.stay if customer.tier == Tier.HIGH_VALUE.value else 1.0
+    book, was = customer.daybook, customer.tier
+    stay = edges.stay if was == _HIGH_VALUE else 1.0
     days, cents = ceil(edges.high_value_order_days * stay), edges.high_value_cents * stay
-    if year_cents >= cents and year_days >= days:
-        return Tier.HIGH_VALUE, (
-            f"spent at least {cents / 100:.0f} on {days} days or more within a year"
-        )
+    if _spent(book, today, 365, days, cents):
+        return Tier.HIGH_VALUE, _reason(cents, days, "a year")
     if day_of(customer.first_order_ms) == day_of(customer.last_order_ms):
         return Tier.NEW, "ordered on one day so far"
-    quarter_days, _, quarter_cents = daybook.window(customer.daybook, today, 90)
-    stay = edges.stay if customer.tier == Tier.POTENTIAL.value else 1.0
+    stay = edges.stay if was == _POTENTIAL else 1.0
     days, cents = ceil(edges.potential_order_days * stay), edges.potential_value_cents * stay
-    if quarter_cents >= cents and quarter_days >= days:
-        return Tier.POTENTIAL, (
-            f"spent at least {cents / 100:.0f} on {days} days or more within 90 days"
-        )
+    if _spent(book, today, 90, days, cents):
+        return Tier.POTENTIAL, _reason(cents, days, "90 days")
     return Tier.REGULAR, "orders now and then"
+
+
+def _spent(book: DayBook, today: int, within_days: int, days: int, cents: float) -> bool:
+    """Whether so much was spent, on so many days; most customers have not even the days."""
+    if len(book.days) < days * BYTES_A_DAY:
+        return False
+    order_days, _, value_cents = daybook.window(book, today, within_days)
+    return value_cents >= cents and order_days >= days
+
+
+@lru_cache(maxsize=64)
+def _reason(cents: float, days: int, within: str) -> str:
+    """Say it; edges are few, and customers are looked at daily."""
+    return f"spent at least {cents / 100:.0f} on {days} days or more within {within}"

@@ -37,9 +37,10 @@ from models.effects import (
 from models.events import Adopted, BudgetAnswered, ClockMark, CustomerEvent, Event, decode
 from models.events import encode as encode_event
 from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
+from models.hour_counts import COUNTING
 from models.partition_clock import PartitionClock, adopted
 from models.segments import SegmentsSnapshot
-from models.step import Effect, fire, step, wake
+from models.step import MAY_WIND, Effect, fire, step, wake
 from models.tokens import PARTITION_KEY, partition_of
 from models.triggers.engine import arm
 from models.triggers.runs import asking
@@ -155,7 +156,7 @@ class CustomerFold:
     def fold_many(self, records: list[Any]) -> int:
         """Fold customers' events up to the next mark or adoption, or a record without a value."""
         self._look_from(records[0])
-        view = self._view
+        view, fold_event = self._view, self._fold_event
         for at, record in enumerate(records):
             raw = record.value
             if raw is None:
@@ -168,7 +169,7 @@ class CustomerFold:
             if kind in _OF_NOBODY:
                 return at
             view.offset, view.logged_at_ms = record.offset, record.timestamp
-            self._fold_event(event.customer.encode(), event, raw)  # type: ignore[union-attr, arg-type]
+            fold_event(event.customer.encode(), event, raw)  # type: ignore[union-attr, arg-type]
         return len(records)
 
     def _look_from(self, record: Any) -> None:
@@ -259,16 +260,22 @@ class CustomerFold:
         self._dirty.add(key)
         try:
             effects = step(customer, event, raw, view)
-            if customer.timers:
-                self._index(key, customer)
-            self._put(key, effects)
+            timers = customer.timers
+            if timers and (view.rulebook is not None or type(event) in MAY_WIND):
+                self._index(key, timers)
+            folded = effects[0] if effects and type(effects[0]) is EventFolded else None
+            if folded is not None and len(effects) == 1 and not view.waited:
+                # So it is with most events.
+                self._outputs[self._facts].append((key, encode(folded)))
+            else:
+                self._put(key, effects)
         except NewerState:
             # A later release passed this row on in a merge: not poison, but nothing for us.
             raise
         except Exception as error:
             raise PoisonError(key, f"{type(error).__name__}: {error}") from error
-        if effects and type(effects[0]) is EventFolded:
-            hour_counts.count(self.clock.running, event, effects[0])
+        if folded is not None and (type(event) in COUNTING or not folded.tier):
+            hour_counts.count(self.clock.running, event, folded)
 
     def _mark(self, mark: ClockMark, left_out: frozenset[bytes]) -> Iterator[None]:
         if not partition_clock.is_news(self.clock, mark):
@@ -327,7 +334,7 @@ class CustomerFold:
             except Exception as error:
                 raise PoisonError(key, f"playbook: {type(error).__name__}: {error}") from error
             if customer.timers:
-                self._index(key, customer)
+                self._index(key, customer.timers)
             clock.arming, at_most = key.decode(), at_most - 1
         if not self._to_arm:
             clock.arming, self._to_arm = None, None
@@ -367,7 +374,7 @@ class CustomerFold:
         except Exception as error:
             raise PoisonError(key, f"budget: {type(error).__name__}: {error}") from error
         if customer.timers:
-            self._index(key, customer)
+            self._index(key, customer.timers)
 
     def _first_waiting(self, name: str) -> bytes | None:
         """Whoever waits for that purse, the first by name."""
@@ -419,7 +426,7 @@ class CustomerFold:
             else:
                 # That timer is gone; the order must be the same as after a recovery.
                 if customer.timers:
-                    self._index(key, customer)
+                    self._index(key, customer.timers)
                 continue
             # Until its row is touched, a rollback must find the key to index it again.
             self._dirty.add(key)
@@ -445,7 +452,7 @@ class CustomerFold:
                     reason = f"timer {timer.rule}: {type(error).__name__}: {error}"
                     raise PoisonError(key, reason) from error
         if customer.timers:
-            self._index(key, customer)
+            self._index(key, customer.timers)
 
     def _row(self, key: bytes) -> Customer:
         customer = self._decoded.get(key)
@@ -456,9 +463,9 @@ class CustomerFold:
         customer = self._decoded[key] = Customer() if packed is None else decode_row(packed)
         return customer
 
-    def _index(self, key: bytes, customer: Customer) -> None:
+    def _index(self, key: bytes, timers: list[Timer]) -> None:
         """Have the customer found when the first of its timers, of which it has one, is due."""
-        due = first_due_ms(customer.timers)
+        due = timers[0].due_ms if len(timers) == 1 else first_due_ms(timers)
         known = self._due_at.get(key)
         if known is None or due < known:
             self._due_at[key] = due
@@ -466,14 +473,14 @@ class CustomerFold:
 
     def _put(self, key: bytes, effects: list[Effect]) -> None:
         """Write effects of one customer's record for their topics."""
-        outputs = self._outputs
+        outputs, facts = self._outputs, self._facts
         if self._view.waited:
             self._view.waited.clear()
             self._note_waiting(key, self._decoded[key])
         for effect in effects:
             kind = type(effect)
             if kind in _FACTS:
-                outputs[self._facts].append((key, encode(effect)))
+                outputs[facts].append((key, encode(effect)))
             elif kind is Action:
                 outputs[self._actions].append((key, encode(effect)))
             elif kind in _LESSONS:
