@@ -34,7 +34,7 @@ fast: setup  ## the tests that need no server
 	@$(BIN)/python -m pytest -m "not real and not browser"
 
 test: check  ## everything that .ci/run checks
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 
 evaluate: setup  ## judge the models on the histories at hand
 	@$(BIN)/python -m tests.evaluations

@@ -60,6 +60,7 @@ class Editions(Follower):
         self._editions: dict[int, Edition] = {}
         self._refused: set[int] = set()
         self._open: OrderedDict[int, OpenEdition] = OrderedDict()
+        self._opening: dict[int, asyncio.Task[OpenEdition]] = {}
         self._asked_s: dict[int, float] = {}
 
     def take(self, record: Any) -> None:
@@ -88,6 +89,12 @@ class Editions(Follower):
         edition = self._editions.get(version)
         if edition is None:
             raise self._absent(version)
+        if version not in self._opening:
+            # All who ask meanwhile wait for the same: a fresh edition is asked for by everyone.
+            self._opening[version] = asyncio.create_task(self._open_one(version, edition))
+        return await asyncio.shield(self._opening[version])
+
+    async def _open_one(self, version: int, edition: Edition) -> OpenEdition:
         try:
             opened = await asyncio.to_thread(_opened, edition)
         except BadSnapshot as error:
@@ -95,6 +102,8 @@ class Editions(Follower):
             del self._editions[version]
             self._refused.add(version)
             raise NoEdition(f"edition {version}: {error}") from None
+        finally:
+            del self._opening[version]
         self._open[version] = opened
         while len(self._open) > OPEN_AT_MOST:
             self._open.popitem(last=False)

@@ -1,5 +1,6 @@
 """Editions: what is read of topic snapshots, and what is opened of it."""
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,15 @@ import pytest
 import models.playbook
 from models.playbook.edition import Edition
 from models.snapshot import SnapshotRecord, recorded
-from sinks.editions import AWAITED_S, OPEN_AT_MOST, EditionAwaited, Editions, NoEdition
+from sinks import editions as editions_module
+from sinks.editions import (
+    AWAITED_S,
+    OPEN_AT_MOST,
+    EditionAwaited,
+    Editions,
+    NoEdition,
+    OpenEdition,
+)
 from tests.models.test_segments import snapshot as segments
 
 STARTER = Path(models.playbook.__file__).with_name("starter.yaml").read_text(encoding="utf-8")
@@ -51,6 +60,26 @@ async def test_an_edition_gives_its_words_and_channels(editions: Editions) -> No
     assert set(opened.book.names) == {"thank_you", "browse_reminder", "we_miss_you"}
     assert opened.channels["email"].rate_per_minute == 60
     assert "Our shop" in opened.book.render("thank_you", "en", {"first_name": "Our shop"}).text
+
+
+async def test_all_who_ask_at_once_wait_for_one_opening(
+    editions: Editions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(editions, recorded("playbook", edition(1)))
+    say(editions, recorded("playbook", edition(2, "then: {")))
+    opened: list[int] = []
+    original = editions_module._opened
+
+    def counted(one: Edition) -> OpenEdition:
+        opened.append(one.version)
+        return original(one)
+
+    monkeypatch.setattr(editions_module, "_opened", counted)
+    first, *others = await asyncio.gather(*(editions.of(1) for _ in range(20)))
+    assert all(other is first for other in others)
+    refused = await asyncio.gather(*(editions.of(2) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in refused] == [NoEdition] * 3
+    assert opened == [1, 2]
 
 
 async def test_versions_stand_beside_each_other_and_only_a_few_are_open(editions: Editions) -> None:
