@@ -25,7 +25,7 @@ from tests.bench.speed import first_change, require_life, window
 
 MUST = [("cpu_ratio_two_workers", "<=", 1.1)]
 PARTITIONS, MORE_PARTITIONS = 4, 16
-SMALL_CUSTOMERS = 1_500
+SMALL_CUSTOMERS = 3_000
 WORKERS_ON_PAPER = (1, 2, 10, 50, 200)
 COMMITS_PER_S = 20.0
 BUSY = 0.8

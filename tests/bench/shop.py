@@ -8,7 +8,7 @@ from tests.bench.histories import ADOPTION, Hour, Placed, invented_hours, placed
 PEOPLE = 4_000
 DAYS = 45
 COPIES = 6
-SMALL_PEOPLE, SMALL_DAYS, SMALL_COPIES = 60, 20, 25
+SMALL_PEOPLE, SMALL_DAYS, SMALL_COPIES = 60, 20, 50
 
 
 @dataclass(frozen=True)
