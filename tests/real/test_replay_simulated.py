@@ -76,7 +76,7 @@ async def test_a_live_simulation_comes_through_the_gateway(settings: Settings) -
 
                 async def have_come() -> bool:
                     events = [r for r in await log.records(topics.EVENTS) if r.key is not None]
-                    return len(events) > 20
+                    return len(events) > 6
 
                 await until(have_come, "customers to come")
                 assert play.stop() == 0
