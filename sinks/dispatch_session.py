@@ -190,7 +190,9 @@ class Session(ConsumerRebalanceListener):  # type: ignore[misc]
             log.info("commit refused", error=repr(error))
             return
         for partition, offset in moved.items():
-            shares[partition].committed = offset
+            # Given away while the broker answered: the next owner knows how far it came.
+            if partition in shares:
+                shares[partition].committed = offset
 
 
 async def _close(consumer: AIOKafkaConsumer) -> None:

@@ -40,7 +40,6 @@ SEEN_ELSEWHERE = {
     "models/segment_traits.py": "tests/models/test_segment.py",
     "models/view.py": "tests/models/test_step.py",
     "sinks/dispatch_consent.py": "tests/real/test_dispatcher.py",
-    "sinks/dispatch_session.py": "tests/real/test_dispatcher.py",
     "sinks/patience.py": "tests/real/test_dispatcher_provider.py",
     "sinks/pipeline_probe.py": "tests/real/test_sinks_watch.py",
     "streams/receipts_absence.py": "tests/real/test_receipts.py",

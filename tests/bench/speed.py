@@ -10,7 +10,7 @@ from tests.bench.rig import CannotRun
 
 LOOK_EVERY_S = 0.05
 FIRST_CHANGE_WITHIN_S = 240.0
-PATIENT_WINDOWS = 5
+PATIENT_WINDOWS, PATIENT_S = 5, 10.0
 
 Progress = Callable[[], Awaitable[int]]
 
@@ -47,7 +47,8 @@ async def window(progress: Progress, child: Child, warm_s: float, window_s: floa
     await asyncio.sleep(warm_s)
     began_s, began = time.time(), await progress()
     ended_s, ended = began_s, began
-    while time.time() - began_s < window_s * (1 if ended > began else PATIENT_WINDOWS):
+    patience_s = max(window_s * PATIENT_WINDOWS, PATIENT_S)
+    while time.time() - began_s < (window_s if ended > began else patience_s):
         await asyncio.sleep(LOOK_EVERY_S)
         require_life(child)
         now = await progress()

@@ -1,11 +1,13 @@
 """Questions to the real engine: budgets, errors, plain values."""
 
 import asyncio
+import threading
+import time
 
 import pytest
 
 from sinks.clickhouse import ClickHouseAddress
-from sinks.web.engine import Engine, QueryFailed
+from sinks.web.engine import Answer, Engine, QueryFailed
 
 pytestmark = pytest.mark.real
 
@@ -36,6 +38,30 @@ async def test_a_query_that_outlives_its_budget_is_given_up(clickhouse: str) -> 
     async with asyncio.timeout(10):
         with pytest.raises(QueryFailed):
             await engine.rows("SELECT max(sipHash64(number)) FROM numbers(1e12)", {}, 300)
+    engine.close()
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_cancellation_that_comes_with_the_answer_is_not_lost(
+    turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(ClickHouseAddress("http://127.0.0.1:1", database="default"))
+    answered = threading.Event()
+
+    def answer(*_: object) -> Answer:
+        answered.set()
+        return Answer([], 0.0)
+
+    monkeypatch.setattr(engine, "_ask", answer)
+    asking = asyncio.create_task(engine.ask("SELECT 1", {}, 10_000))
+    await asyncio.sleep(0)
+    answered.wait()
+    time.sleep(0.02)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    was_cancelled = asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert asking.cancelled() is was_cancelled
     engine.close()
 
 
