@@ -2,8 +2,9 @@
 
 On two cores two workers can't be twice as fast beside the broker, so what is compared is CPU time:
 seconds of the workers an event, which must not grow with the number of workers. A third run spreads
-the same log over more partitions: what it costs more comes from its commits. From that follows a
-model of many workers, each with a core's events and four partitions of its own.
+the same log over more partitions: more transactions, each with fewer events. What an event costs
+where two share the log gives a model of many workers, each with a core's events and four partitions
+of its own.
 """
 
 import asyncio
@@ -27,7 +28,6 @@ MUST = [("cpu_ratio_two_workers", "<=", 1.1)]
 PARTITIONS, MORE_PARTITIONS = 4, 16
 SMALL_CUSTOMERS = 3_000
 WORKERS_ON_PAPER = (1, 2, 10, 50, 200)
-COMMITS_PER_S = 20.0
 BUSY = 0.8
 _RECORDS = "huitou_worker_records_total"
 _COMMITS = "huitou_worker_transactions_total"
@@ -46,6 +46,11 @@ class Cost(NamedTuple):
     def worker_us(self) -> float:
         """CPU microseconds of the workers an event."""
         return self.worker_cpu_s * 1e6 / self.records
+
+    @property
+    def broker_us(self) -> float:
+        """CPU microseconds of the broker an event."""
+        return self.broker_cpu_s * 1e6 / self.records
 
 
 class Trial(NamedTuple):
@@ -152,9 +157,7 @@ def _broker_cpu_s() -> float:
 def _figures(rounds: list[dict[str, Cost]]) -> dict[str, Any]:
     costs = {trial.name: [one[trial.name] for one in rounds] for trial in TRIALS}
     per_event = {name: median([one.worker_us for one in found]) for name, found in costs.items()}
-    worker_us, broker_us = (
-        split_costs(costs[ONE.name], costs[SPREAD.name], of) for of in ("worker", "broker")
-    )
+    shared = summed(costs[TWO.name])
     return {
         "cpu_ratio_two_workers": round(per_event[TWO.name] / per_event[ONE.name], 3),
         **{f"cpu_us_{name}": round(value, 2) for name, value in per_event.items()},
@@ -162,49 +165,32 @@ def _figures(rounds: list[dict[str, Cost]]) -> dict[str, Any]:
             f"events_per_s_{name}": round(median([one.records / one.seconds for one in found]))
             for name, found in costs.items()
         },
-        "worker_us_per_event": round(worker_us[0], 2),
-        "worker_us_per_commit": round(worker_us[1], 1),
-        "broker_us_per_event": round(broker_us[0], 2),
-        "broker_us_per_commit": round(broker_us[1], 1),
-        "on_paper": [on_paper(workers, worker_us, broker_us) for workers in WORKERS_ON_PAPER],
+        "broker_cpu_us_two_workers": round(shared.broker_us, 2),
+        "events_per_transaction": round(shared.records / shared.commits),
+        "on_paper": [on_paper(workers, shared) for workers in WORKERS_ON_PAPER],
         "rounds": [
             {name: round(cost.worker_us, 2) for name, cost in one.items()} for one in rounds
         ],
     }
 
 
-def split_costs(few: list[Cost], many: list[Cost], of: str) -> tuple[float, float]:
-    """Microseconds an event and a commit, from runs with few and with many commits an event.
-
-    The line through both, never below 0: what the clock's noise would make negative is nothing.
-    """
-    points = []
-    for runs in (few, many):
-        records = sum(one.records for one in runs)
-        cpu_s = sum(one.worker_cpu_s if of == "worker" else one.broker_cpu_s for one in runs)
-        points.append((sum(one.commits for one in runs) / records, cpu_s * 1e6 / records))
-    (few_commits, few_us), (many_commits, many_us) = points
-    apart = many_commits - few_commits
-    commit_us = max(0.0, (many_us - few_us) / apart) if apart > 0 else 0.0
-    commit_us = min(commit_us, few_us / few_commits if few_commits else commit_us)
-    return few_us - commit_us * few_commits, commit_us
+def summed(costs: list[Cost]) -> Cost:
+    """Several windows as one."""
+    return Cost(*(sum(column) for column in zip(*costs, strict=True)))
 
 
-def on_paper(
-    workers: int, worker_us: tuple[float, float], broker_us: tuple[float, float]
-) -> dict[str, Any]:
+def on_paper(workers: int, shared: Cost) -> dict[str, Any]:
     """Reckon an installation of so many workers, each busy for BUSY of a core.
 
-    Each has PARTITIONS partitions that commit COMMITS_PER_S times a second; what is left of its
-    core folds events. `broker_cores` says how many cores of brokers that asks for.
+    Partitions know nothing of each other, so an event costs what it cost where two workers shared
+    the log, and transactions hold as many events. `broker_cores` says how many cores of brokers
+    that asks for.
     """
-    commits = PARTITIONS * COMMITS_PER_S
-    events = max(0.0, (BUSY * 1e6 - commits * worker_us[1]) / worker_us[0])
-    broker_cores = workers * (events * broker_us[0] + commits * broker_us[1]) / 1e6
+    events_per_s = workers * BUSY * 1e6 / shared.worker_us
     return {
         "workers": workers,
         "partitions": workers * PARTITIONS,
-        "events_per_s": round(workers * events),
-        "transactions_per_s": round(workers * commits),
-        "broker_cores": round(broker_cores, 1),
+        "events_per_s": round(events_per_s),
+        "transactions_per_s": round(events_per_s * shared.commits / shared.records),
+        "broker_cores": round(events_per_s * shared.broker_us / 1e6, 1),
     }

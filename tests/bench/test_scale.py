@@ -1,35 +1,26 @@
-"""The reckoning of `scale`: costs taken apart as they were put together."""
+"""The reckoning of `scale`: many workers on paper are one measured worker many times."""
 
 import pytest
 
-from tests.bench.scale import BUSY, PARTITIONS, Cost, on_paper, split_costs
+from tests.bench.scale import BUSY, PARTITIONS, Cost, on_paper, summed
 
-EVENT_US, COMMIT_US = 20.0, 400.0
+EVENT_US, BROKER_US = 20.0, 5.0
 
 
 def cost(records: float, commits: float) -> Cost:
-    cpu_s = (records * EVENT_US + commits * COMMIT_US) / 1e6
-    return Cost(10.0, records, commits, cpu_s, cpu_s / 2)
+    return Cost(10.0, records, commits, records * EVENT_US / 1e6, records * BROKER_US / 1e6)
 
 
-def test_an_events_and_a_commits_cost_are_found_again() -> None:
-    few, many = [cost(400_000, 800)], [cost(380_000, 3_200)]
-    assert split_costs(few, many, "worker") == pytest.approx((EVENT_US, COMMIT_US))
-    assert split_costs(few, many, "broker") == pytest.approx((EVENT_US / 2, COMMIT_US / 2))
-
-
-def test_noise_never_makes_a_commit_cheaper_than_nothing() -> None:
-    few = [cost(400_000, 800)]
-    cheaper = [Cost(10.0, 400_000, 3_200, few[0].worker_cpu_s / 2, 1.0)]
-    event_us, commit_us = split_costs(few, cheaper, "worker")
-    assert commit_us == 0.0
-    assert event_us == pytest.approx(few[0].worker_us)
+def test_windows_are_weighed_by_what_was_done_in_them() -> None:
+    both = summed([cost(400_000, 800), Cost(10.0, 100_000, 200, 7.0, 0.0)])
+    assert both.worker_us == pytest.approx((400_000 * EVENT_US + 7e6) / 500_000)
+    assert both.commits == 1_000
 
 
 def test_many_workers_on_paper_are_one_worker_many_times() -> None:
-    worker_us, broker_us = (EVENT_US, COMMIT_US), (5.0, 100.0)
-    one, many = (on_paper(workers, worker_us, broker_us) for workers in (1, 200))
-    folding_us = BUSY * 1e6 - PARTITIONS * 20 * COMMIT_US
-    assert one["events_per_s"] == round(folding_us / EVENT_US)
+    one, many = (on_paper(workers, cost(400_000, 800)) for workers in (1, 200))
+    assert one["events_per_s"] == round(BUSY * 1e6 / EVENT_US)
+    assert one["transactions_per_s"] == round(one["events_per_s"] / 500)
+    assert many["partitions"] == 200 * PARTITIONS
     assert many["events_per_s"] == pytest.approx(200 * one["events_per_s"], rel=0.001)
-    assert many["transactions_per_s"] == 200 * one["transactions_per_s"]
+    assert many["broker_cores"] == pytest.approx(200 * BUSY * BROKER_US / EVENT_US)

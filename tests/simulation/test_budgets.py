@@ -23,7 +23,7 @@ from tests.builders import START_MS, fold_through, listed, named, order, release
 from tests.models.triggers.playing import HEAD
 from tests.simulation.owners import SEED, Broker, Owners, seen_in
 
-SCHEDULES = 150
+SCHEDULES = 100
 PARTITIONS = 3
 ELSEWHERE = "elsewhere"
 NAMES = [named(str(number)) for number in range(24)]

@@ -32,7 +32,7 @@ from tests.simulation.plan import (
 from tests.simulation.world import GUARDS, Mismatch, World, played
 
 SEED = int(os.environ.get("SIMULATION_SEED", "20170101"))
-SCHEDULES = 120
+SCHEDULES = 80
 FOUND_WITHIN = 400
 
 
