@@ -38,6 +38,7 @@ from sinks.web.words import load_words
 
 BODY_BYTES = 64 * 1024
 _STOP_WITHIN_S = 3.0
+CANCEL_AGAIN_S = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -133,8 +134,7 @@ def build_app(config: PageConfig) -> web.Application:
         await shelf.start(wait=False)
         app[BEAT] = asyncio.create_task(pulse.run())
         yield
-        app[BEAT].cancel()
-        await asyncio.gather(app[BEAT], return_exceptions=True)
+        await ended(app[BEAT])
         await shelf.stop()
         await clock.stop()
         await redis.aclose()
@@ -149,6 +149,14 @@ def build_app(config: PageConfig) -> web.Application:
     app.on_shutdown.append(api.hang_up)
     app.cleanup_ctx.append(run)
     return app
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    """Cancel until it is over: what is just being waited for may swallow a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def errors_answered(meters: Meters) -> Middleware:

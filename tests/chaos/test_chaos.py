@@ -84,9 +84,7 @@ def test_every_guard_taken_away_is_missed_and_in_its_place_nothing_is_wrong() ->
 
 @pytest.mark.parametrize(("found", "code"), [({}, 0), ({"duplicated": 1}, 1), ({"lost": 2}, 1)])
 def test_any_counter_above_zero_ends_with_one(found: dict[str, int], code: int) -> None:
-    counters = Counters()
-    counters.numbers.update(found)
-    verdict = SimpleNamespace(counters=counters, sizes={})
+    verdict = SimpleNamespace(counters=Counters(**found), sizes={})
     report = SimpleNamespace(verdict=verdict, told={}, exits={}, moods={})
     assert told_of(report)[0] == code  # type: ignore[arg-type]
 

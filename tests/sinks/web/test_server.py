@@ -14,6 +14,7 @@ from models.clock import DAY_MS, HOUR_MS, LogClock
 from models.events import MessageChannel
 from sinks.clickhouse import ClickHouseAddress
 from sinks.senders import Message
+from sinks.web import server as server_module
 from tests.builders import make, order, released
 from tests.sinks.web.conftest import HOSTILE, LANDED_MS
 from tests.sinks.web.shop import NOW_MS, Shop, named, served
@@ -237,6 +238,27 @@ async def test_a_server_with_open_streams_stops_at_once(shop: Shop) -> None:
             stopping_s = asyncio.get_running_loop().time()
         stream.close()
     assert asyncio.get_running_loop().time() - stopping_s < 10
+
+
+async def test_a_task_that_swallows_a_cancellation_is_ended_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server_module, "CANCEL_AGAIN_S", 0.01)
+    swallowed = []
+
+    async def deaf() -> None:
+        while len(swallowed) < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed.append(1)
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await server_module.ended(task)
+    assert task.cancelled()
 
 
 async def test_scripts_are_asked_about_again_and_not_sent_again(client: ClientSession) -> None:
