@@ -78,7 +78,7 @@ def cdnow_sample(folder: Path) -> Path:
 def nab() -> tuple[list[Path], Path]:
     """Series of the Numenta Anomaly Benchmark at hand, and their labels."""
     folder = SHARED / "nab"
-    series = sorted(folder.glob("*/*.csv"))
+    series = sorted([*folder.glob("*/*.csv"), *folder.glob("*/*.csv.gz")])
     if not series:
         raise Missing(f"no series in {folder.name}; HUITOU_TEST_DATA names the directory above it")
     return series, folder / "combined_windows.json"

@@ -23,6 +23,16 @@ def test_a_history_that_is_not_at_hand_is_named(
     assert "HUITOU_TEST_DATA names" in told["dormancy-online-retail"]["skipped"]
 
 
+def test_series_are_found_packed_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "nab" / "realTraffic"
+    folder.mkdir(parents=True)
+    found = [folder / "occupancy.csv", folder / "speed.csv.gz"]
+    for path in found:
+        path.touch()
+    monkeypatch.setattr(histories, "SHARED", tmp_path)
+    assert histories.nab() == (found, tmp_path / "nab" / "combined_windows.json")
+
+
 def test_cdnow_is_read_out_of_its_table(tmp_path: Path) -> None:
     lines = ("customer_id date number_of_cds dollar_value", "1 19970101 1 11.77", "2 19970112 5 77")
     (tmp_path / "CDNOW_master.txt").write_text("\n".join(lines))
