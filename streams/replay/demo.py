@@ -39,13 +39,17 @@ _SOME_YEAR = 2016
 
 
 class _Home(NamedTuple):
-    """Where a persona lives, as it speaks there, what it may be called; reviews by rating."""
+    """Where a persona lives, as it speaks there, what it may be called.
+
+    `reviews` is what it may say by its rating, `invented` what says that it never did.
+    """
 
     country: str
     time_zone: str
     locale: str
     names: tuple[str, ...]
-    reviews: dict[int, str]
+    reviews: dict[int, tuple[str, ...]]
+    invented: str
 
 
 _HOMES = (
@@ -55,12 +59,13 @@ _HOMES = (
         "en",
         ("Ada", "Ben", "Chloe", "Hugo", "Iris", "Noah"),
         {
-            5: "Just what we wanted, we buy it again (invented for the demo).",
-            4: "Good for the price (invented for the demo).",
-            3: "It does what it should (invented for the demo).",
-            2: "I had hoped for more (invented for the demo).",
-            1: "Not for us (invented for the demo).",
+            5: ("Just what we wanted.", "We buy it again and again.", "A favourite at our table."),
+            4: ("Good for the price.", "Good, and always there.", "Better than it looks."),
+            3: ("It does what it should.",),
+            2: ("I had hoped for more.",),
+            1: ("Not for us.",),
         },
+        " (Invented for the demo.)",
     ),
     _Home(
         "TW",
@@ -68,12 +73,13 @@ _HOMES = (
         "zh-TW",
         ("美玲", "志強", "雅婷", "建宏", "淑芬", "怡君"),
         {
-            5: "全家都喜歡，會再回購（示範虛構）。",
-            4: "以這個價錢來說很不錯（示範虛構）。",
-            3: "中規中矩，堪用（示範虛構）。",
-            2: "跟期待有點落差（示範虛構）。",
-            1: "不適合我們家（示範虛構）。",
+            5: ("全家都喜歡，會再回購。", "家裡常備，少不了它。", "品質一直很穩定。"),
+            4: ("以這個價錢來說很不錯。", "比想像中好。", "方便又實在。"),
+            3: ("中規中矩，堪用。",),
+            2: ("跟期待有點落差。",),
+            1: ("不適合我們家。",),
         },
+        "（示範虛構）",
     ),
     _Home(
         "CN",
@@ -81,12 +87,13 @@ _HOMES = (
         "zh-CN",
         ("浩然", "欣怡", "子轩", "雨桐", "伟", "芳"),
         {
-            5: "全家都喜欢，会回购（演示虚构）。",
-            4: "这个价位很不错（演示虚构）。",
-            3: "中规中矩，够用（演示虚构）。",
-            2: "和期待有点差距（演示虚构）。",
-            1: "不适合我们家（演示虚构）。",
+            5: ("全家都喜欢，会回购。", "家里常备，离不开。", "品质一直很稳。"),
+            4: ("这个价位很不错。", "比想象中好。", "方便又实在。"),
+            3: ("中规中矩，够用。",),
+            2: ("和期待有点差距。",),
+            1: ("不适合我们家。",),
         },
+        "（演示虚构）",
     ),
 )
 
@@ -241,11 +248,13 @@ def _review(order: Body, at_ms: int) -> Body:
     line: Body = next(iter(order["properties"]["products"]), {})
     order_id = order["properties"]["order_id"]
     rating = _RATINGS[_drawn("rating", order_id) % len(_RATINGS)]
+    home = _home(order["userId"])
+    words = home.reviews[rating]
     said = {
         "product_id": line.get("product_id", ""),
         "review_id": f"demo-{order_id}",
         "rating": str(rating),
-        "review_body": _home(order["userId"]).reviews[rating],
+        "review_body": words[_drawn("words", order_id) % len(words)] + home.invented,
         "published": True,
     }
     return _track(order, at_ms, "review", "Product Reviewed", said)

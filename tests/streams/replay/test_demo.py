@@ -63,7 +63,7 @@ def test_one_order_of_a_persona_in_ten_is_reviewed_by_its_own_buyer_in_its_own_l
     }
     reviews = [one for one in arrivals if one.body.get("event") == "Product Reviewed"]
     assert 0.05 < len(reviews) / len(orders) < 0.12
-    signs = {"en": "invented", "zh-TW": "虛構", "zh-CN": "虚构"}
+    signs = {"en": "Invented", "zh-TW": "虛構", "zh-CN": "虚构"}
     for one in reviews:
         said = one.body["properties"]
         order = orders[one.body["messageId"].removeprefix("demo:review:")]
