@@ -5,7 +5,6 @@ What a letter holds goes to the terminal of who asked, never to a log.
 
 import asyncio
 import json
-import logging
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from streams.dead_letters import (
     retried_letters,
 )
 from streams.dead_letters_retry import Retried, Returner, retry
+from streams.logging import hush_clients
 from streams.secrets import Secrets, key_store_path, load_secrets, open_key_store
 from streams.settings import Settings
 
@@ -132,9 +132,7 @@ def _without_body(letter: DeadLetter) -> DeadLetter:
 
 
 def _asked(settings: Settings, asking: Coroutine[Any, Any, _T]) -> _T:
-    # Who asked wants the answer, not the client's own steps.
-    for steps in ("aiokafka", "asyncio"):
-        logging.getLogger(steps).setLevel(logging.CRITICAL)
+    hush_clients()
     try:
         return asyncio.run(asking)
     except KafkaError as error:

@@ -15,6 +15,7 @@ from models.segment_values import exponent_of
 from sinks.clickhouse import ClickHouseAddress, connect
 from sinks.clickhouse_lift import LIFT, answer_of, parameters_of
 from sinks.log_clock import LogClockReader
+from streams.logging import hush_clients
 from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.topics import CONTROL
@@ -35,6 +36,7 @@ class NoAnswer(ServerError):
 
 def run(settings: Settings, rule: str, days: int, *, as_json: bool) -> None:
     """Print what `rule` brought, every rule where it is "", within `days` of its moment."""
+    hush_clients()
     told = ask(settings, rule, days, asyncio.run(_log_now_ms(settings)))
     if as_json:
         typer.echo(json.dumps(told, indent=1))

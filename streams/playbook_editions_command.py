@@ -4,7 +4,6 @@ import asyncio
 import difflib
 import getpass
 import json
-import logging
 import posixpath
 import sys
 from collections.abc import Coroutine, Mapping
@@ -20,6 +19,7 @@ from rich.table import Table
 from models.playbook.check import Checked
 from models.playbook.difference import Change, differences
 from models.playbook.edition import Edition
+from streams.logging import hush_clients
 from streams.playbook_command import FAILED, UNUSABLE, read_checked, tell_checked
 from streams.playbook_editions import (
     Adoption,
@@ -235,7 +235,5 @@ def _at(ms: int) -> str:
 
 
 def _asked(asking: Coroutine[Any, Any, _T]) -> _T:
-    # Who asked wants the answer, not the client's own steps.
-    for steps in ("aiokafka", "asyncio"):
-        logging.getLogger(steps).setLevel(logging.CRITICAL)
+    hush_clients()
     return asyncio.run(asking)

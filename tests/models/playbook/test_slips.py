@@ -54,6 +54,13 @@ def test_a_step_of_no_known_kind_is_shown() -> None:
     assert (problem.message, problem.value) == ("it is not said what this is", "xyz")
 
 
+def test_of_an_event_that_is_misspelt_its_fields_are_not_called_unknown() -> None:
+    when = '{event: product_veiwed, if: event.product_id == "a"}'
+    text = SHOP + f"triggers:\n  one:\n    when: {when}\n    then: [{{tag: a}}]\n"
+    [problem] = check("p.yaml", text.encode(), lambda _: None).errors
+    assert problem.suggestion == "product_viewed"
+
+
 def test_one_possible_number_is_no_range() -> None:
     [problem] = check("p.yaml", ("playbook: 2\n" + SHOP).encode(), lambda _: None).errors
     assert problem.expected == "1"
