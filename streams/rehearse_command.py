@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
+
+from streams.answers import answers
 
 WRONG_USE = 2
 FAILED = 1
@@ -151,7 +152,7 @@ def _show(what: str, found: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return
     screen = import_module("streams.rehearse.screen")
-    console = Console(highlight=False)
+    console = answers()
     for one in getattr(screen, f"show_{what}")(found):
         console.print(one)
 
