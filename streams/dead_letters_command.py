@@ -16,12 +16,12 @@ import orjson
 import typer
 from aiokafka.errors import KafkaError
 from cryptography.exceptions import InvalidTag
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from models.effects import DeadLetter
 from sinks.keys import KeyStore, WrongMasterKey
+from streams.answers import answers
 from streams.dead_letters import (
     Closed,
     Found,
@@ -39,7 +39,7 @@ from streams.settings import Settings
 
 SHOWN_AT_MOST = 50
 FAILED = 1
-_OUT = Console(highlight=False)
+_OUT = answers()
 _T = TypeVar("_T")
 
 

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from models import ranking
@@ -16,11 +15,12 @@ from models.clock import DAY_MS
 from models.hazard import FEATURES, HazardSnapshot
 from models.ranking import RankingSnapshot
 from models.segments import SegmentsSnapshot
+from streams.answers import answers
 from streams.logging import hush_clients
 from streams.model_versions import Version, Versions, put_back, read_versions
 from streams.settings import Settings
 
-_OUT = Console(highlight=False)
+_OUT = answers()
 _T = TypeVar("_T")
 
 

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from models.playbook.check import Checked
 from models.playbook.difference import Change, differences
 from models.playbook.edition import Edition
+from streams.answers import answers
 from streams.logging import hush_clients
 from streams.playbook_command import FAILED, UNUSABLE, read_checked, tell_checked
 from streams.playbook_editions import (
@@ -31,7 +31,7 @@ from streams.playbook_editions import (
 )
 from streams.settings import Settings
 
-_OUT = Console(highlight=False, soft_wrap=True)
+_OUT = answers(soft_wrap=True)
 _T = TypeVar("_T")
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 

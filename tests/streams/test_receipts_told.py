@@ -112,7 +112,7 @@ def test_where_nothing_was_decided_each_finding_is_a_line() -> None:
     ]
     absence = {"known": True, "rule_known": True, "playbook_version": 2, "findings": findings}
     assert lines(told_absence("c1", "silent", absence)) == [
-        "silent has decided nothing about c1: its moment never came",
+        "silent has decided nothing about c1 so far",
         "  by version 2 of the playbook, as things stand now:",
         "   ·   its moment comes 2022-01-08 00:00:00",
         "   no  condition 'customer.orders > 3'",
