@@ -61,6 +61,16 @@ def test_of_an_event_that_is_misspelt_its_fields_are_not_called_unknown() -> Non
     assert problem.suggestion == "product_viewed"
 
 
+def test_a_mistake_in_the_shop_does_not_make_its_country_unknown() -> None:
+    shop = SHOP.replace("EUR", "EURO") + "  country: TW\n"
+    text = shop + "triggers:\n  one:\n    when: {holiday: christmas}\n    then: [{tag: a}]\n"
+    [problem] = check("p.yaml", text.encode(), lambda _: None).errors
+    assert problem.message == "this is no currency"
+    nowhere = text.replace("EURO", "EUR").replace("  country: TW\n", "")
+    [problem] = check("p.yaml", nowhere.encode(), lambda _: None).errors
+    assert "in which country" in problem.message
+
+
 def test_one_possible_number_is_no_range() -> None:
     [problem] = check("p.yaml", ("playbook: 2\n" + SHOP).encode(), lambda _: None).errors
     assert problem.expected == "1"
