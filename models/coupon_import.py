@@ -70,7 +70,7 @@ def read_row(row: Any, number: int, asked: Asked) -> CouponWord:
     try:
         told = msgspec.convert(row, CouponRow, strict=False)
         kind, expires_ms = _kind(told), _expiry(told.expires_at)
-    except (msgspec.ValidationError, Misread, ValueError, OverflowError) as error:
+    except msgspec.ValidationError as error:
         raise BadRow(str(error)) from None
     key = key_of(told.code)
     if not key:
@@ -99,8 +99,7 @@ def _kind(told: CouponRow) -> Kind:
         raise BadRow(f"expected exactly one of {', '.join(_KINDS)}, got {len(given)}")
     least_cents = told.min_order_cents
     if told.percent is not None:
-        points = round(share_of(str(told.percent)) * _WHOLE)
-        return Percent(points, told.at_most_cents, least_cents)
+        return Percent(_points(str(told.percent)), told.at_most_cents, least_cents)
     if told.amount_cents is not None:
         return Amount(_positive(told.amount_cents), least_cents)
     if told.spend_and_save is not None:
@@ -113,6 +112,16 @@ def _kind(told: CouponRow) -> Kind:
     return FreeShipping(told.at_most_cents, least_cents)
 
 
+def _points(told: str) -> int:
+    try:
+        return round(share_of(told) * _WHOLE)
+    except Misread as misread:
+        meant = f"; did you mean {misread.suggestion!r}?" if misread.suggestion else ""
+        raise BadRow(
+            f"percent: {misread.message}: {told[:40]!r}; expected {misread.expected}{meant}"
+        ) from None
+
+
 def _positive(cents: int) -> int:
     if cents <= 0:
         raise BadRow("amount_cents: expected more than 0")
@@ -122,9 +131,14 @@ def _positive(cents: int) -> int:
 def _expiry(told: str | int | None) -> int:
     if told is None:
         return 0
-    if isinstance(told, str) and not told.isdigit():
-        moment = datetime.fromisoformat(told)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        told = int(moment.timestamp() * 1000)
-    return msgspec.convert(int(told), Moment)
+    try:
+        if isinstance(told, str) and not told.isdecimal():
+            moment = datetime.fromisoformat(told)
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+            told = int(moment.timestamp() * 1000)
+        return msgspec.convert(int(told), Moment)
+    except (ValueError, OverflowError):
+        raise BadRow(
+            f"expires_at: this is no moment: {str(told)[:40]!r}; expected a date such as 2026-12-31"
+        ) from None

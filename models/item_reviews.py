@@ -118,13 +118,13 @@ def _is_same_review(one: Quote, other: Quote) -> bool:
 def words_about(
     row: ReviewRow | None, quotes: int, opened: Callable[[Quote], str]
 ) -> dict[str, Any]:
-    """What a message can say of an item's reviews; `opened` gives "" for what does not open."""
+    """What a message can say of an item's reviews, nothing twice; `opened` gives "" for none."""
     if row is None or not row.reviews:
         return {}
     said: list[dict[str, Any]] = []
     for quote in row.quotes:
         text = opened(quote) if len(said) < quotes else ""
-        if text:
+        if text and all(text != other["text"] for other in said):
             said.append({"text": text, "rating": quote.rating, "product_id": row.product_id})
     return {
         "product_rating": round(row.mean, 1),

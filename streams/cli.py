@@ -177,9 +177,9 @@ def web(data_dir: DataDir = None) -> None:
 
 @app.command(hidden=True)
 def prepare(data_dir: DataDir = None) -> None:
-    """Create or mend the topics and the analytics schema."""
+    """Create or mend the topics and the analytics schema; a new log begins with a playbook."""
     with _role("prepare", data_dir) as settings:
-        import_module("streams.prepare").prepare(settings)
+        import_module("streams.prepare").begin(settings)
 
 
 @app.command()

@@ -4,11 +4,11 @@ import json
 
 import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from rich.console import Console
 from rich.table import Table
 
 from sinks.clickhouse import connect
 from sinks.clickhouse_queries import OfferLiability, coupon_liability
+from streams.answers import answers
 from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.sink_roles import clickhouse_address
@@ -36,7 +36,7 @@ def show_liability(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([one._asdict() for one in offers], indent=1))
         return
-    out = Console(highlight=False)
+    out = answers()
     if not offers:
         out.print("no coupon was ever issued")
         return

@@ -5,7 +5,6 @@ What a letter holds goes to the terminal of who asked, never to a log.
 
 import asyncio
 import json
-import logging
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -17,12 +16,12 @@ import orjson
 import typer
 from aiokafka.errors import KafkaError
 from cryptography.exceptions import InvalidTag
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from models.effects import DeadLetter
 from sinks.keys import KeyStore, WrongMasterKey
+from streams.answers import answers
 from streams.dead_letters import (
     Closed,
     Found,
@@ -34,12 +33,13 @@ from streams.dead_letters import (
     retried_letters,
 )
 from streams.dead_letters_retry import Retried, Returner, retry
+from streams.logging import hush_clients
 from streams.secrets import Secrets, key_store_path, load_secrets, open_key_store
 from streams.settings import Settings
 
 SHOWN_AT_MOST = 50
 FAILED = 1
-_OUT = Console(highlight=False)
+_OUT = answers()
 _T = TypeVar("_T")
 
 
@@ -132,9 +132,7 @@ def _without_body(letter: DeadLetter) -> DeadLetter:
 
 
 def _asked(settings: Settings, asking: Coroutine[Any, Any, _T]) -> _T:
-    # Who asked wants the answer, not the client's own steps.
-    for steps in ("aiokafka", "asyncio"):
-        logging.getLogger(steps).setLevel(logging.CRITICAL)
+    hush_clients()
     try:
         return asyncio.run(asking)
     except KafkaError as error:

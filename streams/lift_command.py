@@ -7,7 +7,6 @@ from typing import Any
 
 import typer
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from rich.console import Console
 from rich.table import Table
 
 from models.lift import OUTCOMES
@@ -15,6 +14,8 @@ from models.segment_values import exponent_of
 from sinks.clickhouse import ClickHouseAddress, connect
 from sinks.clickhouse_lift import LIFT, answer_of, parameters_of
 from sinks.log_clock import LogClockReader
+from streams.answers import answers
+from streams.logging import hush_clients
 from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.topics import CONTROL
@@ -35,11 +36,12 @@ class NoAnswer(ServerError):
 
 def run(settings: Settings, rule: str, days: int, *, as_json: bool) -> None:
     """Print what `rule` brought, every rule where it is "", within `days` of its moment."""
+    hush_clients()
     told = ask(settings, rule, days, asyncio.run(_log_now_ms(settings)))
     if as_json:
         typer.echo(json.dumps(told, indent=1))
         return
-    console = Console(highlight=False)
+    console = answers()
     for part in as_text(told):
         console.print(part)
 

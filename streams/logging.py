@@ -19,6 +19,7 @@ HIDDEN_KEYS = frozenset(
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
 
+_STEPS = ("aiokafka", "asyncio")
 # Their debug level prints the keys and values of records.
 TALKATIVE = ("aiokafka", "faust", "mode", "aiohttp.access", "urllib3", "asyncio")
 
@@ -58,6 +59,12 @@ def configure(role: str, level: str = "info", stream: TextIO | None = None) -> N
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(role=role)
+
+
+def hush_clients() -> None:
+    """Leave the clients' own steps unsaid: who gave a command wants its answer alone."""
+    for name in _STEPS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def hide(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from models import ranking
@@ -17,10 +15,12 @@ from models.clock import DAY_MS
 from models.hazard import FEATURES, HazardSnapshot
 from models.ranking import RankingSnapshot
 from models.segments import SegmentsSnapshot
+from streams.answers import answers
+from streams.logging import hush_clients
 from streams.model_versions import Version, Versions, put_back, read_versions
 from streams.settings import Settings
 
-_OUT = Console(highlight=False)
+_OUT = answers()
 _T = TypeVar("_T")
 
 
@@ -175,7 +175,5 @@ def _day(day: int) -> str:
 
 
 def _asked(asking: Coroutine[Any, Any, _T]) -> _T:
-    # Who asked wants the answer, not the client's own steps.
-    for steps in ("aiokafka", "asyncio"):
-        logging.getLogger(steps).setLevel(logging.CRITICAL)
+    hush_clients()
     return asyncio.run(asking)

@@ -18,6 +18,7 @@ from models.playbook.fields import CUSTOMER_FIELDS, FieldKind
 from models.playbook.problem import ERROR
 from models.playbook.schema import json_schema
 from models.playbook.source import decoded
+from streams.answers import answers
 from streams.playbook_packs import check_alone
 
 FAILED = 1
@@ -77,7 +78,7 @@ def list_fields(*, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({name: _as_rows(one) for name, one in tables.items()}, indent=1))
         return
-    console = Console(highlight=False)
+    console = answers()
     for name, fields in tables.items():
         said = "asked always" if name == "customer" else SAID[name]
         table = Table(box=None, header_style="bold", title=f"{name}: {said}", title_justify="left")

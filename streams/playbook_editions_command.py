@@ -4,7 +4,6 @@ import asyncio
 import difflib
 import getpass
 import json
-import logging
 import posixpath
 import sys
 from collections.abc import Coroutine, Mapping
@@ -14,12 +13,13 @@ from typing import Any, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from models.playbook.check import Checked
 from models.playbook.difference import Change, differences
 from models.playbook.edition import Edition
+from streams.answers import answers
+from streams.logging import hush_clients
 from streams.playbook_command import FAILED, UNUSABLE, read_checked, tell_checked
 from streams.playbook_editions import (
     Adoption,
@@ -31,7 +31,7 @@ from streams.playbook_editions import (
 )
 from streams.settings import Settings
 
-_OUT = Console(highlight=False, soft_wrap=True)
+_OUT = answers(soft_wrap=True)
 _T = TypeVar("_T")
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 
@@ -235,7 +235,5 @@ def _at(ms: int) -> str:
 
 
 def _asked(asking: Coroutine[Any, Any, _T]) -> _T:
-    # Who asked wants the answer, not the client's own steps.
-    for steps in ("aiokafka", "asyncio"):
-        logging.getLogger(steps).setLevel(logging.CRITICAL)
+    hush_clients()
     return asyncio.run(asking)

@@ -1,4 +1,7 @@
-"""The ready packs of this release: where they lie, what they are, whole playbooks made of them."""
+"""The ready packs of this release: where they lie, what they are, whole playbooks made of them.
+
+And the default playbook, which a new installation begins with.
+"""
 
 from collections.abc import Sequence
 from datetime import date
@@ -6,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import models.playbook
+from models.local_time import is_zone
 from models.playbook.check import Checked, check
 from models.playbook.files import Fetch
 from models.playbook.packs import (
@@ -22,6 +26,8 @@ from models.playbook.scalars import LOCALES
 _HERE = Path(models.playbook.__file__).parent
 FOLDER = _HERE / "packs"
 REHEARSALS = FOLDER / "rehearsals"
+DEFAULT = _HERE / "default.yaml"
+_ZONE, _CURRENCY = "time_zone: UTC\n", "currency: USD\n"
 
 
 def names() -> tuple[str, ...]:
@@ -37,6 +43,14 @@ def text_of(name: str) -> str:
 def rehearsal_of(name: str) -> Path:
     """The scenario that shows a pack working."""
     return REHEARSALS / f"{name}.yaml"
+
+
+def default_text(time_zone: str = "UTC", currency: str = "USD") -> str:
+    """Playbook that a new installation begins with, for a shop at home in this zone."""
+    text = DEFAULT.read_text("utf-8")
+    home = time_zone if is_zone(time_zone) else "UTC"
+    text = text.replace(_ZONE, f"time_zone: {home}\n", 1)
+    return text.replace(_CURRENCY, f"currency: {currency}\n", 1)
 
 
 @cache

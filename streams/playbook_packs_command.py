@@ -57,7 +57,7 @@ def _print(said: dict[str, str]) -> None:
     table.add_column("what it does")
     for name, description in said.items():
         table.add_row(name, description)
-    import_module("rich.console").Console(highlight=False).print(table)
+    import_module("streams.answers").answers().print(table)
 
 
 def write_new(

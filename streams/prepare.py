@@ -1,4 +1,4 @@
-"""Before the roles start: every topic as it must be, the analytics schema, a demo's playbook."""
+"""Before the roles start: every topic as it must be, the analytics schema, a first playbook."""
 
 import asyncio
 import contextlib
@@ -12,6 +12,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 import models.playbook
 from models.playbook.check import check
+from streams.playbook_packs import DEFAULT, default_text
 from streams.servers.errors import ServerError
 from streams.settings import Settings
 from streams.topics import TOPICS, Topic
@@ -23,6 +24,14 @@ DEMO = Path(models.playbook.__file__).with_name("demo.yaml")
 
 class TopicTrouble(ServerError):
     """A topic that is not as it must be and can't be mended."""
+
+
+def begin(settings: Settings) -> list[str]:
+    """Prepare what is there and, in a new installation, begin with a playbook; what was done.
+
+    TopicTrouble, KafkaError as `prepare`; PlaybookTrouble when the playbook can't be applied.
+    """
+    return prepare(settings) + asyncio.run(begin_playbook(settings))
 
 
 def prepare(settings: Settings) -> list[str]:
@@ -39,19 +48,23 @@ def prepare(settings: Settings) -> list[str]:
         settings.clickhouse_password.get_secret_value(),
         settings.clickhouse_database,
     )
-    done += [f"migration {name} applied" for name in applied]
-    return done + (asyncio.run(begin_playbook(settings)) if settings.awaits_history else [])
+    return done + [f"migration {name} applied" for name in applied]
 
 
 async def begin_playbook(settings: Settings) -> list[str]:
-    """Where no edition of the playbook is, make the demo's the first, with its packs."""
+    """Where no edition of the playbook is, make the demo's or the release's default the first."""
     from streams.playbook_editions import apply_files, read_editions  # noqa: PLC0415  (as above)
 
     if (await read_editions(settings)).known:
         return []
-    note = "the demo's cases, of this release"
-    await apply_files(settings, DEMO.name, demo_files(), by="demo", note=note, based_on=0)
-    return ["the demo's playbook applied as edition 1"]
+    if settings.awaits_history:
+        note = "the demo's cases, of this release"
+        await apply_files(settings, DEMO.name, demo_files(), by="demo", note=note, based_on=0)
+        return ["the demo's playbook applied as edition 1"]
+    files = {DEFAULT.name: default_text(settings.timezone, settings.currency)}
+    note = "what a new installation does before anybody says otherwise"
+    await apply_files(settings, DEFAULT.name, files, by="release", note=note, based_on=0)
+    return ["the release's default playbook applied as edition 1"]
 
 
 def demo_files() -> dict[str, str]:

@@ -25,13 +25,16 @@ class ReceiptTrouble(ServerError):
 
 
 async def absence_of(settings: Settings, token: str, rule: str) -> dict[str, Any]:
-    """Findings about a rule without a decision, and about whom: `known` says the row is there.
+    """Findings about a rule without a decision, and about whom.
+
+    `known` says that the row is there, `rule_known` that the playbook in use has such a rule.
 
     Raises ServerError where no broker answers.
     """
     edition = (await read_editions(settings)).current
     version = edition.version if edition else 0
-    told: dict[str, Any] = {"known": True, "playbook_version": version, "findings": []}
+    told: dict[str, Any] = {"known": True, "rule_known": True}
+    told |= {"playbook_version": version, "findings": []}
     try:
         customer = await _row(settings, token)
         words = await read_control(settings)
@@ -45,6 +48,7 @@ async def absence_of(settings: Settings, token: str, rule: str) -> dict[str, Any
     clock = word(words.get(CLOCK_KEY), LogClock) or LogClock()
     now_ms = clock.now_ms(time.time_ns() // 1_000_000)
     view = View(0, 0, 1, now_ms=now_ms, rulebook=book, playbook_version=version)
+    told["rule_known"] = rule in book.book.triggers
     told["findings"] = [one._asdict() for one in findings(token, customer, book, rule, view)]
     return told
 

@@ -17,6 +17,7 @@ from models.segment import ANONYMOUS
 from models.tokens import token_of
 from sinks.clickhouse import ClickHouseAddress, connect
 from sinks.clickhouse_receipts import Told, decisions_of, names_of, story_of
+from streams.logging import hush_clients
 from streams.receipts_absence import ReceiptTrouble, absence_of
 from streams.receipts_told import told_absence, told_decisions, told_story
 from streams.secrets import load_secrets
@@ -47,6 +48,7 @@ def why(settings: Settings, customer: str, rule: str, *, as_json: bool) -> None:
         stories = _stories(client, decisions)
     absence: Told | None = None
     if not decisions:
+        hush_clients()
         absence = asyncio.run(absence_of(settings, names[0], rule))
     if as_json:
         _print_json(
@@ -61,7 +63,7 @@ def why(settings: Settings, customer: str, rule: str, *, as_json: bool) -> None:
         _print(told_absence(customer, rule, absence))
     else:
         _print(told_decisions(customer, decisions, stories))
-    if absence is not None and not absence["known"]:
+    if absence is not None and not (absence["known"] and absence["rule_known"]):
         sys.exit(FAILED)
 
 

@@ -68,7 +68,11 @@ def told_absence(customer: str, rule: str, absence: Told) -> Iterator[Text]:
     if not absence["known"]:
         yield Text(f"no customer goes by {customer}")
         return
-    yield Text(f"{rule} has decided nothing about {customer}: its moment never came", "bold")
+    if not absence["rule_known"]:
+        said = absence["findings"][0]["said"]
+        yield Text(f"{said} (version {absence['playbook_version']} is in use)")
+        return
+    yield Text(f"{rule} has decided nothing about {customer} so far", "bold")
     if not absence["playbook_version"]:
         yield Text("  no playbook is in use: the release's own rules are at work")
         return

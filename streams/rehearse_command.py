@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
+
+from streams.answers import answers
 
 WRONG_USE = 2
 FAILED = 1
@@ -19,7 +20,7 @@ _Scenario = Annotated[
 ]
 _Playbook = Annotated[
     Path | None,
-    typer.Option("--playbook", help="Its first file.", show_default="the release's own rules"),
+    typer.Option("--playbook", help="Its first file.", show_default="what a new installation does"),
 ]
 
 
@@ -46,6 +47,10 @@ def rehearse(  # noqa: PLR0913  (one option for each thing that can be chosen)
     examples: Annotated[
         int, typer.Option(help="Differences shown one by one, of --diff.", min=0)
     ] = 20,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Where everything is kept, of live.", show_default="data"),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON and nothing else on stdout.")
     ] = False,
@@ -59,7 +64,7 @@ def rehearse(  # noqa: PLR0913  (one option for each thing that can be chosen)
     books = [_book(one, as_json=as_json) for one in ((playbook, diff) if diff else (playbook,))]
     if scenario is not None:
         sys.exit(_scenario(scenario, books, examples, as_json=as_json))
-    sys.exit(_log(log, mapping, days, books, examples, as_json=as_json))
+    sys.exit(_log(log, mapping, days, books, examples, data_dir, as_json=as_json))
 
 
 def _book(file: Path | None, *, as_json: bool) -> Any:
@@ -98,13 +103,14 @@ def _log(
     days: int | None,
     books: list[Any],
     examples: int,
+    data_dir: Path | None,
     *,
     as_json: bool,
 ) -> int:
     past = import_module("streams.rehearse.past")
     histories = import_module("streams.replay.history")
     try:
-        history = past.find(source, mapping, days)
+        history = past.find(source, mapping, days, data_dir)
         played = past.Past(history, books, currency=books[0].currency, examples_max=examples)
         found = played.play(_Progress(history))
     except histories.BadHistory as error:
@@ -138,10 +144,10 @@ class _Progress:
         typer.echo(f"{self._share(at_ms)}{day}, {events:,} events", err=True)
 
     def _share(self, at_ms: int) -> str:
-        """How much of a history whose end is known is done."""
-        first_ms = getattr(self._history, "first_ms", 0)
+        """How much of a history is done; the own log knows its end only when it is reached."""
+        first_ms = getattr(self._history, "first_ms", None)
         last_ms = getattr(self._history, "last_ms", 0)
-        if last_ms <= first_ms:
+        if first_ms is None or last_ms <= first_ms:
             return ""
         return f"{min((at_ms - first_ms) / (last_ms - first_ms), 1):.0%}: "
 
@@ -151,7 +157,7 @@ def _show(what: str, found: dict[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
         return
     screen = import_module("streams.rehearse.screen")
-    console = Console(highlight=False)
+    console = answers()
     for one in getattr(screen, f"show_{what}")(found):
         console.print(one)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from models.playbook.cel_parser import parse
 from models.playbook.cel_tree import CelMistake, Node
 from models.playbook.cel_types import mistakes_in
+from models.playbook.closeness import closest
 from models.playbook.event_fields import EVENTS, fields_of_events
 from models.playbook.fields import CUSTOMER_FIELDS, SEGMENTS, FieldKind
 from models.playbook.files import Found
@@ -54,7 +55,9 @@ def fields_at(path: Path, found: Found) -> dict[str, FieldKind]:
     fields = customer_fields(tuple(found.names["segments"]))
     if path[0] == "triggers" and path[2:] == ("when", "if"):
         events = found.written(*path[:2], "when", "event")
-        fields |= fields_of_events(name for name in events if name in EVENTS)
+        # Of a name that is not quite right the mistake is told; what it asks is taken as meant.
+        meant = (name if name in EVENTS else closest(name, EVENTS) for name in events)
+        fields |= fields_of_events(name for name in meant if name)
     return fields
 
 

@@ -70,11 +70,14 @@ def _quiet_hours(book: Playbook, found: Found) -> Iterator[Problem]:
 
 def _holidays(book: Playbook, found: Found) -> Iterator[Problem]:
     """A holiday is on another day elsewhere, so somebody must say where."""
+    if book.shop is None:
+        # With a mistake of its own: what it says of the country is not known here.
+        return
     for name, trigger in book.triggers.items():
         when = trigger.when
-        if not isinstance(when, OnHoliday) or when.country or (book.shop and book.shop.country):
+        if not isinstance(when, OnHoliday) or when.country or book.shop.country:
             continue
-        own = book.shop.calendars if book.shop else {}
+        own = book.shop.calendars
         if any(holiday not in own for holiday in when.holiday):
             path: Path = ("triggers", name, "when", "holiday")
             message = "it is not said in which country this holiday is kept"

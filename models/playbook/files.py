@@ -54,7 +54,8 @@ def gather(file: str, raw: bytes, fetch: Fetch) -> Found:
     found.currency = _currency_of(root)
     _take(file, root, text, fetch, found, ())
     if not isinstance(root, Scalar | Sequence) and ("shop",) not in found.places:
-        _wrong(found, Place(file), "the playbook has no shop", "shop: with time_zone and currency")
+        missed = "the file is empty" if root is None else "the playbook has no shop"
+        _wrong(found, Place(file), missed, "shop: with time_zone and currency")
     return found
 
 

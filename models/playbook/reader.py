@@ -138,9 +138,11 @@ class Reader:
             return _WRONG
         meant = [(key, self._meant(key.value, heads)) for key, _ in node.pairs]
         key, suggestion = next((pair for pair in meant if pair[1]), (None, ""))
+        there = listed(key.value for key, _ in node.pairs)
         self._wrong(
             key or node,
             f"there is no key {shown(key.value)!r} here" if key else "it is not said what this is",
+            value=key.value if key else there,
             expected=f"one of {listed(heads, 20)}",
             suggestion=suggestion,
         )
@@ -241,4 +243,7 @@ def _default(spec: KeySpec) -> Any:
 
 
 def _expected(spec: KeySpec) -> str:
-    return spec.declared.kind.expected if spec.declared.kind else spec.declared.said
+    if spec.declared.kind:
+        return spec.declared.kind.expected
+    said = spec.declared.said.rstrip(".")
+    return f"{spec.key}: with {said[:1].lower()}{said[1:]}"

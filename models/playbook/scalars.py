@@ -279,7 +279,7 @@ CONDITION = Kind(
 
 def whole(low: int = 0, high: int = 1_000_000) -> Kind:
     """Whole numbers between `low` and `high`."""
-    expected = f"a whole number from {low} to {high}"
+    expected = f"a whole number from {low} to {high}" if low < high else str(low)
 
     def parse(text: str, _: str) -> int:
         found = _matched(_WHOLE, text, "this is no whole number", expected)

@@ -14,17 +14,15 @@ from typing import Any
 import yaml
 
 from models.playbook.problem import Place, Problem, shown
+from models.playbook.slips import NO_TAGS, complaint, named_sign, slip
 
 BYTES_MAX = 1_000_000
 DEPTH_MAX = 40
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGED = "<<"
-_PARTLY_QUOTED = re.compile(r""":\s+('[^']*'|"[^"]*")\s+[^\s#,}]""")
 _FOLD = re.compile(r"[ \t]*\n\s*")
 _CONTINUED = re.compile(r"(?:\\\n[ \t]*)*")
 _BLOCKS = ("|", ">")
-_NO_TAGS = "plain YAML; what begins with ! stands in quotes"
-_QUOTES_AROUND = "quotes around the whole value, or the value in a line of its own behind |"
 _HEX_ESCAPES = {"x": 2, "u": 4, "U": 8}
 
 
@@ -123,16 +121,13 @@ def _events(file: str, text: str) -> Iterator[yaml.events.Event]:
     try:
         yield from yaml.parse(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
-        mark = _telling_mark(error, len(text.rstrip()))
-        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
-        context = f" {error.context}" if error.context else ""
-        expected = _QUOTES_AROUND if _PARTLY_QUOTED.search(_line(text, place)) else ""
-        expected = _NO_TAGS if "scanning a tag" in context else expected
-        message = f"this is no YAML: {error.problem or ''}{context}"
-        raise _unreadable(place, message, expected=expected) from None
+        raise _no_yaml(file, text, error) from None
     except yaml.reader.ReaderError as error:
         raise _unreadable(
-            _at(file, text, error.position), "this sign can't stand in YAML"
+            _at(file, text, error.position),
+            "this sign can't stand in YAML",
+            value=named_sign(text[error.position : error.position + 1] or "\0"),
+            expected="letters, digits and signs that can be seen",
         ) from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise _unreadable(Place(file), "this is no YAML") from None
@@ -146,8 +141,13 @@ def _telling_mark(error: yaml.MarkedYAMLError, end: int) -> Any:
     return mark
 
 
-def _line(text: str, place: Place) -> str:
-    return "".join(text.split("\n")[place.line - 1 : place.line])
+def _no_yaml(file: str, text: str, error: yaml.MarkedYAMLError) -> Unreadable:
+    mark = _telling_mark(error, len(text.rstrip()))
+    place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+    began = error.context_mark.line + 1 if error.context_mark else place.line
+    said = complaint(error.problem or "", error.context or "", began, place.line)
+    slipped, expected = slip(text.split("\n"), place.line, place.column, said)
+    return _unreadable(place, f"this is no YAML: {slipped}" if slipped else said, expected=expected)
 
 
 def _at(file: str, text: str, offset: int) -> Place:
@@ -207,7 +207,7 @@ def _refuse_machinery(place: Place, event: yaml.events.Event) -> None:
         name = f"&{anchor}"
         raise _unreadable(place, "anchors are not read", value=name, expected="the text itself")
     if (tag := getattr(event, "tag", None)) and tag != "!":
-        raise _unreadable(place, "tags are not read", value=tag, expected=_NO_TAGS)
+        raise _unreadable(place, "tags are not read", value=tag, expected=NO_TAGS)
 
 
 def _key(node: Node) -> Scalar:

@@ -10,7 +10,7 @@ from models.playbook.check import check
 from models.playbook.playbook import Playbook
 from models.playbook.problem import Problem
 from models.playbook.rulebook import Rulebook, compile_playbook
-from streams.playbook_packs import check_alone
+from streams.playbook_packs import DEFAULT, check_alone, default_text
 
 NO_PLAYBOOK_ZONE = "UTC"
 NO_PLAYBOOK_CURRENCY = "USD"
@@ -27,7 +27,7 @@ class BadPlaybook(ValueError):
 
 @dataclass(frozen=True)
 class Book:
-    """A playbook, or None: then the release's own rules are rehearsed."""
+    """A playbook, or None: then a log is rehearsed in which none was ever applied."""
 
     name: str
     playbook: Playbook | None
@@ -58,10 +58,12 @@ class Book:
 def read_book(file: Path | None) -> Book:
     """Read a playbook with all it includes; a pack alone stands in the default shop.
 
+    Without a file it is the one that a new installation begins with.
+
     Raises BadPlaybook with every mistake there is.
     """
     if file is None:
-        return Book("the release's own rules", None)
+        return book_of("the default playbook", DEFAULT.name, {DEFAULT.name: default_text()})
     try:
         raw = file.read_bytes()
     except OSError as error:

@@ -138,13 +138,15 @@ class Past:
         }
 
 
-def find(source: str, mapping: str, days: int | None) -> History | OwnLog:
-    """Open a history: `live` is the installation's own log, else as `huitou replay` reads it.
+def find(
+    source: str, mapping: str, days: int | None, data_dir: Path | None = None
+) -> History | OwnLog:
+    """Open a history: `live` is the own log of `data_dir`, else as `huitou replay` reads it.
 
     That is `demo`, or a file with its mapping or a mapping's name. Raises BadHistory.
     """
     if source == LIVE:
-        settings: dict[str, Any] = {}
+        settings: dict[str, Any] = {} if data_dir is None else {"data_dir": data_dir}
         return OwnLog(Settings(**settings))
     is_demo = source in DEMOS
     path = mappings_shipped().get(mapping, Path(mapping)) if mapping else None

@@ -113,7 +113,8 @@ def _comparison(found: dict[str, Any]) -> Iterator[Line]:
 def _table(title: str, columns: tuple[str, ...]) -> Table:
     table = Table(box=None, header_style="bold", title=title or None, title_justify="left")
     for name in columns:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        # A time that is broken in two can't be read.
+        table.add_column(name.replace("_", " "), overflow="fold", no_wrap=name == "at")
     return table
 
 

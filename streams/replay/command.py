@@ -114,7 +114,7 @@ def play(settings: Settings, history: History, *, speed: float | None, live: boo
             speed=speed,
             goes_live=live,
             watch=watch,
-            formerly=history.formerly if isinstance(history, DemoYear) else None,
+            formerly=history.formerly if isinstance(history, DemoYear) else tuple,
         )
         try:
             end = asyncio.run(_play(settings, replayer))

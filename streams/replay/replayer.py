@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -52,8 +52,8 @@ class Replayer:
     """Plays one history; after a broken log `play` may be called again with a new one.
 
     `speed` is log days per second, None: as fast as it goes. `goes_live` False leaves the log's
-    clock at the history's end instead of letting it run on with the wall's. `formerly` is what an
-    older release played in its place: a log that was begun with it goes on with it.
+    clock at the history's end instead of letting it run on with the wall's. `formerly` gives what
+    older releases played in its place: a log that was begun with one goes on with it.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Replayer:
         speed: float | None = None,
         goes_live: bool = True,
         watch: Watcher = lambda _: None,
-        formerly: History | None = None,
+        formerly: Callable[[], Iterable[History]] = tuple,
     ) -> None:
         self._history = history
         self._formerly = formerly
@@ -106,8 +106,9 @@ class Replayer:
 
     async def _begin(self, log: HistoryLog) -> ReplayProgress:
         last = log.progress
-        if last is not None and self._formerly is not None and last.source == self._formerly.name:
-            self._history = self._formerly
+        if last is not None and last.source != self._history.name:
+            begun = (one for one in self._formerly() if one.name == last.source)
+            self._history = next(begun, self._history)
         if last is not None and last.source == self._history.name:
             return last
         if last is not None and not last.is_done:

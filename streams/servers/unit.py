@@ -122,7 +122,10 @@ class Unit:
             raise NotStarted(f"{self.part.name} refuses to run: {_reason(child)}")
         manner = _manner(child.exit_code)
         told = f"{manner}; the end of {child.log_path}:\n{child.last_words()}"
-        self._failed(now, told, f"{manner}: {child.last_words(1).strip()[:SHORT]}")
+        killed = child.exit_code is not None and child.exit_code < 0
+        # Who is killed has no last word: what stands there is about something else.
+        shortly = manner if killed else f"{manner}: {_last_said(child)[:SHORT]}"
+        self._failed(now, told, shortly)
 
     def _failed(self, now: float, why: str, shortly: str = "") -> None:
         self._failures += 1
@@ -176,9 +179,17 @@ def await_end(units: list[Unit], grace_s: float, hurried: Callable[[], bool]) ->
 
 def _reason(child: Child) -> str:
     """Read the reason in a role's last log record; all of it where that is no JSON."""
+    return _in_last_record(child, "reason")
+
+
+def _last_said(child: Child) -> str:
+    return _in_last_record(child, "event")
+
+
+def _in_last_record(child: Child, field: str) -> str:
     said = child.last_words(1).strip()
     try:
-        return str(json.loads(said)["reason"])
+        return str(json.loads(said)[field])
     except (ValueError, KeyError, TypeError):
         return said
 

@@ -60,3 +60,9 @@ def test_a_message_tells_as_many_words_as_are_asked_for_and_open() -> None:
         "reviews": [{"text": "words 2", "rating": 5.0, "product_id": "tea"}],
     }
     assert words_about(None, 1, lambda one: one.sealed) == {}
+
+
+def test_the_same_words_of_two_authors_are_quoted_once() -> None:
+    row = ReviewRow("tea", 3, 15.0, [quote(3), quote(2), quote(1)])
+    said = words_about(row, 2, lambda one: "Good" if one.at_ms > 1 else "Better")
+    assert [one["text"] for one in said["reviews"]] == ["Good", "Better"]

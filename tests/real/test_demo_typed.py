@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientError, ClientSession, CookieJar, encode_basic_auth
 
 from sinks.web.forgery import HEADER
-from streams.prepare import begin_playbook, prepare
+from streams.prepare import begin
 from streams.settings import Settings
 from tests.real.replay_rig import Play, is_done, is_past
 from tests.real.rig import Crew, Log, until
@@ -81,8 +81,7 @@ class Visitor:
 async def test_a_rule_typed_into_the_page_of_a_running_demo_acts_on_the_next_event(
     settings: Settings,
 ) -> None:
-    await asyncio.to_thread(prepare, settings)
-    await begin_playbook(settings)
+    await asyncio.to_thread(begin, settings.model_copy(update={"awaits_history": True}))
     jar = CookieJar(unsafe=True)
     async with Log(settings) as log, ClientSession(cookie_jar=jar) as http:
         visitor = Visitor(settings, http)

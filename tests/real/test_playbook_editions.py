@@ -215,9 +215,25 @@ def test_without_a_broker_it_is_said_that_there_is_none(settings: Settings) -> N
         history(away, as_json=False)
 
 
+async def test_a_new_installation_begins_with_the_default_in_its_own_zone_and_currency(
+    settings: Settings,
+) -> None:
+    await opened(settings)
+    home = settings.model_copy(update={"timezone": "Asia/Taipei", "currency": "TWD"})
+    assert await begin_playbook(home) == ["the release's default playbook applied as edition 1"]
+    editions = await read_editions(home)
+    assert (editions.in_use, editions.known[0].by) == (1, "release")
+    book = opened_edition(editions.known[0]).book
+    assert {*book.triggers} == {"thank_you", "browse_reminder"}
+    assert book.shop is not None
+    assert (book.shop.time_zone, book.shop.currency) == ("Asia/Taipei", "TWD")
+    assert await begin_playbook(home) == []
+
+
 async def test_a_demo_begins_with_its_own_cases_and_keeps_what_was_applied(
     settings: Settings,
 ) -> None:
+    settings = settings.model_copy(update={"awaits_history": True})
     await opened(settings)
     assert await begin_playbook(settings) == ["the demo's playbook applied as edition 1"]
     book = opened_edition((await read_editions(settings)).known[0]).book

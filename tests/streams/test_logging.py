@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from streams.logging import cleaned, configure
+from streams.logging import cleaned, configure, hush_clients
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_the_consumers_debug_level_which_prints_records_stays_off(out: io.String
     logging.getLogger("aiokafka.consumer").debug("record value %s", "anna")
     logging.getLogger("faust.topics").debug("record value %s", "anna")
     logging.getLogger("library").debug("harmless")
+    assert [line["event"] for line in lines(out)] == ["harmless"]
+
+
+def test_clients_keep_their_steps_to_themselves_while_a_command_answers(out: io.StringIO) -> None:
+    hush_clients()
+    try:
+        logging.getLogger("aiokafka.consumer.subscription_state").info("Updating subscribed topics")
+        logging.getLogger("library").info("harmless")
+    finally:
+        configure("test", stream=out)
     assert [line["event"] for line in lines(out)] == ["harmless"]
 
 

@@ -4,11 +4,15 @@ import tomllib
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from setuptools import find_namespace_packages
 
+from models import browse_reminder, thank_you
+from models.playbook.check import check
 from models.playbook.scalars import LOCALES
+from models.playbook.when import OnEvent
 from streams import playbook_packs
 from streams.rehearse.book import Book
 from streams.rehearse.expected import differences
@@ -101,3 +105,28 @@ def test_a_pack_is_checked_within_the_default_shop() -> None:
 def test_a_playbook_without_a_shop_that_is_no_pack_is_a_mistake_still() -> None:
     found = playbook_packs.check_alone("mine.yaml", b"triggers: {}\n", lambda _: None)
     assert [one.message for one in found.errors] == ["the playbook has no shop"]
+
+
+def test_the_default_is_sound_gives_nothing_away_and_stands_where_the_shop_is() -> None:
+    text = playbook_packs.default_text("Europe/Berlin", "EUR")
+    checked = check("default.yaml", text.encode(), lambda _: None)
+    assert checked.problems == ()
+    book = checked.playbook
+    assert book is not None
+    assert book.shop is not None
+    assert (book.shop.time_zone, book.shop.currency) == ("Europe/Berlin", "EUR")
+    assert not book.offers
+    assert book.holdout is not None
+    assert book.caps
+    assert book.quiet_hours
+    assert all({*one.words} == {*LOCALES} for one in book.messages.values())
+    assert playbook_packs.default_text("Mars/Olympus") == playbook_packs.default_text()
+
+
+@pytest.mark.parametrize("rule", [thank_you, browse_reminder])
+def test_the_default_waits_as_the_rules_of_a_log_without_a_playbook(rule: Any) -> None:
+    book = check("default.yaml", playbook_packs.default_text().encode(), lambda _: None).playbook
+    assert book is not None
+    when = book.triggers[rule.NAME].when
+    assert isinstance(when, OnEvent)
+    assert when.wait_ms == rule.WAIT_MS

@@ -110,9 +110,9 @@ def test_where_nothing_was_decided_each_finding_is_a_line() -> None:
         Finding(False, "condition 'customer.orders > 3'")._asdict(),
         Finding(True, "in time")._asdict(),
     ]
-    absence = {"known": True, "playbook_version": 2, "findings": findings}
+    absence = {"known": True, "rule_known": True, "playbook_version": 2, "findings": findings}
     assert lines(told_absence("c1", "silent", absence)) == [
-        "silent has decided nothing about c1: its moment never came",
+        "silent has decided nothing about c1 so far",
         "  by version 2 of the playbook, as things stand now:",
         "   ·   its moment comes 2022-01-08 00:00:00",
         "   no  condition 'customer.orders > 3'",
@@ -123,5 +123,13 @@ def test_where_nothing_was_decided_each_finding_is_a_line() -> None:
 def test_nobody_and_no_playbook_are_said() -> None:
     nobody = {"known": False, "playbook_version": 2, "findings": []}
     assert lines(told_absence("c1", "silent", nobody)) == ["no customer goes by c1"]
-    own = {"known": True, "playbook_version": 0, "findings": []}
+    own = {"known": True, "rule_known": True, "playbook_version": 0, "findings": []}
     assert lines(told_absence("c1", "silent", own))[1].startswith("  no playbook is in use")
+
+
+def test_a_rule_that_is_not_in_the_playbook_is_not_said_to_have_had_no_moment() -> None:
+    findings = [Finding(False, "the playbook has no rule silnt; did you mean silent?")._asdict()]
+    absence = {"known": True, "rule_known": False, "playbook_version": 2, "findings": findings}
+    assert lines(told_absence("c1", "silnt", absence)) == [
+        "the playbook has no rule silnt; did you mean silent? (version 2 is in use)"
+    ]

@@ -8,7 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 import models.playbook
+from models.clock import DAY_MS
+from streams import rehearse_command
 from streams.cli import app
+from streams.rehearse.own_log import LIVE, OwnLog
+from streams.rehearse.past import find
+from tests.builders import START_MS
 
 STARTER = Path(models.playbook.__file__).with_name("starter.yaml")
 LOOKED = """
@@ -143,3 +148,29 @@ def test_a_log_that_cannot_be_read_exits_with_two(tmp_path: Path) -> None:
     code, _, err = run("--log", tmp_path / "none.csv", "--map", "online_retail")
     assert code == 2
     assert "there is no such file" in err
+
+
+def test_the_own_log_is_not_said_to_be_done_before_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(rehearse_command, "_PROGRESS_S", 0.0)
+    own = find(LIVE, "", None, tmp_path)
+    own.last_ms = START_MS  # the furthest that was read so far
+    rehearse_command._Progress(own)(START_MS, 7)
+    demo = find("demo", "", 2)
+    rehearse_command._Progress(demo)(demo.first_ms + DAY_MS, 8)
+    first, second = capsys.readouterr().err.splitlines()
+    assert "%" not in first
+    assert "%" in second
+
+
+def test_the_own_log_is_that_of_the_data_directory_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUITOU_KAFKA", "127.0.0.1:9")
+    own = find(LIVE, "", None, tmp_path)
+    assert isinstance(own, OwnLog)
+    assert own._settings.data_dir == tmp_path
+    code, _, said = run("--log", "live", "--data-dir", tmp_path)
+    assert code == 2
+    assert "no broker at" in said

@@ -80,7 +80,7 @@ def test_nothing_is_expected_of_who_was_erased() -> None:
 
 
 def test_the_demo_is_read_again_from_its_own_files() -> None:
-    tally = read_source("complete-journey:2-days:personas", KEY)
+    tally = read_source("complete-journey:2-days:personas:reviews", KEY)
     assert tally is not None
     named = list(DemoYear(2).named())
     ids: dict[str, set[str]] = defaultdict(set)

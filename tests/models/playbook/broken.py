@@ -76,7 +76,7 @@ SHOPS = [
     ("⟦- a\n- b", "here must be keys with values", ""),
     ("⟦just words", "here must be keys with values", ""),
     ("⟦segments: {}", "the playbook has no shop", ""),
-    ("⟦# nothing", "the playbook has no shop", ""),
+    ("⟦# nothing", "the file is empty", ""),
     ("shop: {time_zone: ⟦Asia/Taipeh, currency: EUR}", "this is no time zone", "Asia/Taipei"),
     ("shop: {time_zone: ⟦../../etc/passwd, currency: EUR}", "this is no time zone", ""),
     ("shop: ⟦{time_zone: Asia/Taipei}", "currency is missing", ""),

@@ -55,6 +55,7 @@ NAMES = (
     "expiring_coupon",
     "vip_silence_call",
 )
+PROMISES = re.compile(r"% off|[Ff]ree ship|little something|優惠|优惠|免運|包邮|回購禮|回归礼")
 TYPICAL = {
     "first_name": "Anna",
     "product": "Linen shirt",
@@ -233,6 +234,21 @@ def test_a_pack_is_guarded(name: str) -> None:
         assert 30 <= trigger.guard.priority <= 95
         # An occasion is a single one where a silence begins; else it is said how often.
         assert trigger.guard.once != "occasion" or hasattr(trigger.when, "silence_ms")
+
+
+@pytest.mark.parametrize("name", ["browse_24h", "cart", "silence_30d", "tier_about_to_drop"])
+def test_who_gets_no_offer_is_promised_none(name: str) -> None:
+    """Sure buyers get the message without its coupon; the subject must not speak of one."""
+    book = book_of(name)
+    [rule] = book.triggers.values()
+    assert rule.guard.no_offer_above
+    for _, step in steps_in(rule.then, ()):
+        if not isinstance(step, Send) or not step.offer:
+            continue
+        for locale, words in book.messages[step.message].words.items():
+            for text in (words.subject, words.preheader, words.short):
+                said = line_of(text).fill({**known(words), "coupon": ""})
+                assert not PROMISES.search(said), (locale, said)
 
 
 def test_the_reminder_of_coupons_comes_well_after_they_are_given() -> None:

@@ -5,12 +5,19 @@ from pathlib import Path
 import pytest
 
 from streams import playbook_packs
-from streams.rehearse.book import BadPlaybook, read_book
+from streams.rehearse.book import BadPlaybook, Book, read_book
 
 
-def test_without_a_file_the_releases_own_rules_are_at_work() -> None:
+def test_without_a_file_it_is_what_a_new_installation_begins_with() -> None:
     book = read_book(None)
-    assert (book.playbook, book.rulebook()) == (None, None)
+    assert book.playbook is not None
+    assert {*book.playbook.triggers} == {"thank_you", "browse_reminder"}
+    assert (book.time_zone, book.currency) == ("UTC", "USD")
+
+
+def test_a_log_without_a_playbook_has_a_zone_and_a_currency_all_the_same() -> None:
+    book = Book("none", None)
+    assert book.rulebook() is None
     assert (book.time_zone, book.currency) == ("UTC", "USD")
 
 

@@ -23,7 +23,7 @@ def shop(tmp_path: Path, *rows: str) -> tuple[Path, Path]:
 def test_the_demo_is_the_complete_journey_with_personas() -> None:
     history = find_history(None, demo=True, mapping=None, days=3)
     assert isinstance(history, DemoYear)
-    assert history.name == "complete-journey:3-days:personas"
+    assert history.name == "complete-journey:3-days:personas:reviews"
 
 
 def test_a_file_is_read_by_its_mapping(tmp_path: Path) -> None:

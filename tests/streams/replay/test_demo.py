@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 
 from models.clock import DAY_MS
+from models.item_reviews import WELL_RATED
 from models.segment import Door, Rejected, parse
 from streams.prepare import DEMO
 from streams.rehearse.book import read_book
@@ -42,8 +43,54 @@ def test_what_is_invented_is_said_to_be_and_is_never_an_order(arrivals: list[Arr
     assert all("birthday" in one["traits"]["invented"] for one in introduced)
     assert all(is_persona(one["userId"]) for one in invented)
     looked = [one for one in invented if one["type"] != "identify"]
-    assert {one["event"] for one in looked} == {"Product Viewed"}
-    assert len(looked) > 200
+    done = Counter(one["event"] for one in looked)
+    assert done.keys() == {"Product Viewed", "Product Reviewed"}
+    assert min(done.values()) > 200
+
+
+def test_one_order_of_a_persona_in_ten_is_reviewed_by_its_own_buyer_in_its_own_language(
+    arrivals: list[Arrival],
+) -> None:
+    orders = {
+        one.body["properties"]["order_id"]: one
+        for one in arrivals
+        if one.body.get("event") == "Order Completed" and is_persona(one.body["userId"])
+    }
+    locales = {
+        one.body["userId"]: one.body["traits"]["locale"]
+        for one in arrivals
+        if is_invented(one) and one.body["type"] == "identify"
+    }
+    reviews = [one for one in arrivals if one.body.get("event") == "Product Reviewed"]
+    assert 0.05 < len(reviews) / len(orders) < 0.12
+    signs = {"en": "Invented", "zh-TW": "虛構", "zh-CN": "虚构"}
+    for one in reviews:
+        said = one.body["properties"]
+        order = orders[one.body["messageId"].removeprefix("demo:review:")]
+        assert order.at_ms < one.at_ms
+        assert order.body["userId"] == one.body["userId"]
+        bought = {line["product_id"] for line in order.body["properties"]["products"]}
+        assert said["product_id"] in bought
+        assert signs[locales[one.body["userId"]]] in said["review_body"]
+    ratings = Counter(one.body["properties"]["rating"] for one in reviews)
+    assert ratings.keys() == {"1", "2", "3", "4", "5"}
+    assert ratings["5"] > ratings["1"]
+
+
+def test_what_is_looked_at_has_often_been_reviewed_well_so_that_messages_quote(
+    arrivals: list[Arrival],
+) -> None:
+    """The pack browse_24h shows what others say; in the demo there must be something to show."""
+    praised: set[str] = set()
+    views = quoted = 0
+    for one in arrivals:
+        about = one.body.get("properties", {})
+        if one.body.get("event") == "Product Reviewed" and int(about["rating"]) >= WELL_RATED:
+            praised.add(about["product_id"])
+        elif one.body.get("event") == "Product Viewed":
+            views += 1
+            quoted += about["product_id"] in praised
+    assert quoted / views > 0.1
 
 
 def test_who_is_invented_about_is_introduced_once_and_before_all_else(
@@ -73,7 +120,7 @@ def test_everything_that_arrives_can_be_named_without_being_made(arrivals: list[
 
 
 def test_a_log_is_read_again_by_the_name_of_its_history() -> None:
-    for name in ("complete-journey:2-days:personas", "complete-journey:personas"):
+    for name in ("complete-journey:2-days:personas:reviews", "complete-journey:2-days:personas"):
         year = year_of(name)
         assert isinstance(year, DemoYear)
         assert year.name == name
@@ -81,6 +128,16 @@ def test_a_log_is_read_again_by_the_name_of_its_history() -> None:
     assert isinstance(before, CompleteJourney)
     assert before.name == "complete-journey:2-days"
     assert year_of("shop:0123") is None
+
+
+def test_a_log_that_was_begun_earlier_goes_on_as_it_was_played_then(
+    arrivals: list[Arrival],
+) -> None:
+    real, silent = DemoYear(DAYS).formerly()
+    assert (real.name, silent.name) == (f"complete-journey:{DAYS}-days", f"{real.name}:personas")
+    assert list(silent.arrivals()) == [
+        one for one in arrivals if one.body.get("event") != "Product Reviewed"
+    ]
 
 
 class OfPersonas:

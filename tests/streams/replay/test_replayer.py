@@ -195,7 +195,9 @@ async def test_a_log_that_an_older_release_began_goes_on_with_what_it_began(
     log = NotedLog(begun, LogClock("replay", at_ms=START_MS + HOUR_MS))
     now = Visits(3)
     now.name = "visits:more"
-    player = Replayer(now, contract, adopt_every_days=7, watch=lambda _: None, formerly=Visits(3))
+    older = Visits(2)
+    older.name = "visits:older"
+    player = Replayer(now, contract, adopt_every_days=7, formerly=lambda: (older, Visits(3)))
     progress = await player.play(log)  # type: ignore[arg-type]
     assert (progress.source, progress.events, progress.state) == ("visits", 9, "done")
 
