@@ -11,7 +11,7 @@ import orjson
 
 from sinks.web.rehearsal_room import Busy, Told, Wish
 from streams import playbook_packs
-from streams.rehearse.aside import Asked
+from streams.rehearse.asked import Asked
 from streams.settings import Settings
 
 WITHIN_S = 600.0

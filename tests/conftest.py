@@ -14,6 +14,7 @@ from streams.servers.kafka import Kafka
 from streams.servers.ports import free_port
 from streams.servers.valkey import Valkey
 from streams.settings import Settings
+from tests.contract.warehouse import drop_database
 
 
 def pytest_configure() -> None:
@@ -71,10 +72,10 @@ def clickhouse(servers_dir: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Settings:
+def settings(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Iterator[Settings]:
     """Settings of an installation of its own on the session's servers, with short intervals."""
     name = uuid4().hex[:12]
-    return Settings(
+    yield Settings(
         data_dir=tmp_path,
         kafka=kafka,
         redis_url=valkey,
@@ -88,3 +89,4 @@ def settings(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Settin
         mark_interval_ms=100,
         session_timeout_ms=6_000,
     )
+    drop_database(clickhouse, f"t_{name}")

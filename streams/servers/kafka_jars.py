@@ -58,7 +58,7 @@ def ready_jars(progress: Progress = silent) -> list[Path]:
     repository = GlobalSettings.load().repo_cache
     jars = pinned_jars()
     if not all(_is_whole(jar, repository) for jar in jars):
-        with _alone(repository):
+        with alone(repository):
             _load([jar for jar in jars if not _is_whole(jar, repository)], repository, progress)
     with ThreadPoolExecutor(LOADS_AT_ONCE) as pool:
         return list(pool.map(lambda jar: _verified(jar, repository), jars))
@@ -76,7 +76,7 @@ def _is_whole(jar: Jar, repository: Path) -> bool:
 
 
 @contextmanager
-def _alone(repository: Path) -> Iterator[None]:
+def alone(repository: Path) -> Iterator[None]:
     """One loader at a time in a cache that programs share."""
     repository.mkdir(parents=True, exist_ok=True)
     with (repository / ".huitou.lock").open("w") as lock:

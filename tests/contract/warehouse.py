@@ -1,5 +1,6 @@
 """A database of its own for a test, and rows put into it as a sink would."""
 
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,3 +93,9 @@ def fresh_warehouse(url: str) -> Iterator[Warehouse]:
     yield Warehouse(address, client)
     client.command(f"DROP DATABASE {database}")
     client.close()
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop what a test may have made: the engine looks after each table for as long as it runs."""
+    statement = f"DROP DATABASE IF EXISTS {name} SYNC".encode()
+    urllib.request.urlopen(url, statement, timeout=60).close()

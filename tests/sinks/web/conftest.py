@@ -76,7 +76,7 @@ def shop(
     shop = Shop(kafka, valkey, clickhouse, tmp_path_factory.mktemp("shop"))
     asyncio.run(fill(shop))
     yield shop
-    shop.store.close()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def fresh_shop(
     shop = Shop(kafka, valkey, clickhouse, tmp_path_factory.mktemp("fresh"))
     asyncio.run(shop.open())
     yield shop
-    shop.store.close()
+    shop.close()
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def empty_shop(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Iter
     shop = Shop(kafka, valkey, clickhouse, tmp_path)
     asyncio.run(shop.open())
     yield shop
-    shop.store.close()
+    shop.close()
 
 
 @pytest.fixture

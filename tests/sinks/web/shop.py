@@ -42,6 +42,7 @@ from sinks.web.rehearsal_room import Busy, Wish
 from sinks.web.server import PageConfig, build_app
 from streams.servers.ports import free_port
 from tests.builders import Record, make, view_at
+from tests.contract.warehouse import drop_database
 
 KEY = b"k" * 32
 # A Thursday, 14:20 UTC.
@@ -140,6 +141,11 @@ class Shop:
         async with Opened(AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)) as admin:
             await admin.create_topics([NewTopic(name, 1, 1) for name in names])
         await self.say(clock=msgspec.json.encode(LogClock(mode="replay", at_ms=NOW_MS)))
+
+    def close(self) -> None:
+        """Close the keys and drop the tables."""
+        self.store.close()
+        drop_database(self.clickhouse.url, self.clickhouse.database)
 
     async def say(self, **records: bytes) -> None:
         """Write records into the control topic, in a transaction as a replay does."""

@@ -40,7 +40,7 @@ async def shop(kafka: str, valkey: str, clickhouse: str, tmp_path: Path) -> Asyn
     one = Shop(kafka, valkey, clickhouse, tmp_path)
     await one.open()
     yield one
-    one.store.close()
+    one.close()
 
 
 async def learned(shop: Shop, *lessons: BasketLesson) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from models.clock import DAY_MS, HOUR_MS
 from streams.rehearse import aside
-from streams.rehearse.aside import Asked, play
+from streams.rehearse.aside import play
+from streams.rehearse.asked import Asked
 from streams.settings import Settings
 from tests.builders import START_MS, identified, named, viewed
 from tests.models.triggers.playing import BROWSE, HEAD
