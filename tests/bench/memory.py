@@ -5,11 +5,11 @@ without): rows in the changelog, the hours after in the log. A worker recovers t
 on, in turns with the other world's. What is measured is whole days of the log, from the first
 hour's mark on, however long that takes: of many the first day, of few that week, for they fold a
 day faster than its transactions can be told apart. The day has more timers an event than the four
-days from it on (.67 customers due instead of .58), so this is not to the crowd's advantage. A window of some
-seconds would not do: for a million it is an hour or less, and at night there are hours with ninety
-times as many timers an event as the day has (all that quiet hours held in half the countries goes
-out at nine), where for ten thousand it is weeks. Copies live by one clock, as the customers of a
-shop do: what is due for everybody of a country at once is due so here.
+days from it on (.67 customers due instead of .58), so this is not to the crowd's advantage. A
+window of some seconds would not do: for a million it is an hour or less, and at night there are
+hours with ninety times as many timers an event as the day has (all that quiet hours held in half
+the countries goes out at nine), where for ten thousand it is weeks. Copies live by one clock, as
+the customers of a shop do: what is due for everybody of a country at once is due so here.
 
 A customer's memory is what the one process holds at the end of a window beyond the other, by the
 customers it knows beyond it; names that were merged into customers are not counted as customers,
