@@ -27,8 +27,10 @@ ENOUGH_FOR_A_TRANSACTION = 10_000
 RECOVERY_POLL_MS = 500
 TRANSACTION_TIMEOUT_MS = 60_000
 BACKLOG_INTERVALS = 4
-SLICE_RECORDS = 256
-SLICES_PER_TRANSACTION = 20
+SLICE_RECORDS, SLICE_RECORDS_AT_LEAST = 256, 16
+SLICE_S = 0.003
+"""How long one partition may fold before the others, and transactions under way, have a turn."""
+SLICES_PER_TRANSACTION = 100
 """Slices of one mark after which a transaction must end, lest effects heap up."""
 
 
@@ -72,6 +74,7 @@ class LanePartition:
         self._newest_ms = 0
         self._careful_before = 0
         self._is_behind = False
+        self._slice_records = SLICE_RECORDS
         self._producer: AIOKafkaProducer | None = None
         self._dirty = False
         self._interval_records: list[Any] = []
@@ -168,14 +171,14 @@ class LanePartition:
         prepared = time.perf_counter()
         folded = 0
         while folded < len(records):
-            some = 0
+            some, at_most = 0, self._slice_records
             if records[folded].offset >= self._careful_before:
-                some = self._fold_many(records[folded : folded + SLICE_RECORDS])
+                some = self._fold_slice(records[folded : folded + at_most])
                 folded += some
-                if some == SLICE_RECORDS:
+                if some == at_most:
                     # Transactions under way have steps to take; each waits for its turn here.
                     await asyncio.sleep(0)
-            if folded < len(records) and some < SLICE_RECORDS:
+            if folded < len(records) and some < at_most:
                 await self._fold_one(records[folded])
                 folded += 1
             if self._closed:
@@ -190,6 +193,18 @@ class LanePartition:
         if len(self._interval_records) > PENDING_AT_MOST:
             self._below.clear()
             await self._below.wait()
+
+    def _fold_slice(self, records: list[Any]) -> int:
+        """Fold what needs no care; the next slice is smaller, or larger, as this one took long."""
+        began = time.perf_counter()
+        folded = self._fold_many(records)
+        if folded == self._slice_records:
+            took_s = time.perf_counter() - began
+            if took_s > SLICE_S:
+                self._slice_records = max(SLICE_RECORDS_AT_LEAST, folded // 2)
+            elif took_s < SLICE_S / 4:
+                self._slice_records = min(SLICE_RECORDS, folded * 2)
+        return folded
 
     def _fold_many(self, records: list[Any]) -> int:
         """Fold what needs no care, from the first on; how many that was."""

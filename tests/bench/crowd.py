@@ -49,10 +49,13 @@ class Crowd:
         """The next hours of all copies, until there are so many events."""
         return placed(self._hours(events_at_least), PARTITIONS, self.copies, adopts=())
 
-    def log_records(self, events_at_least: int) -> int:
-        """Records that `log` gives."""
-        hours = self._hours(events_at_least)
-        return sum(len(hour.told) * self.copies + PARTITIONS for hour in hours)
+    def log_of(self, hours: int) -> Iterator[Placed]:
+        """The next so many hours of all copies."""
+        return placed(self.hours[:hours], PARTITIONS, self.copies, adopts=())
+
+    def records_of(self, hours: int) -> int:
+        """Records that `log_of` gives."""
+        return sum(len(hour.told) * self.copies + PARTITIONS for hour in self.hours[:hours])
 
     def _hours(self, events_at_least: int) -> list[Hour]:
         chosen, events = [], 0

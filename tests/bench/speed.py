@@ -11,6 +11,7 @@ from tests.bench.rig import CannotRun
 LOOK_EVERY_S = 0.05
 FIRST_CHANGE_WITHIN_S = 240.0
 PATIENT_WINDOWS, PATIENT_S = 5, 10.0
+STANDS_STILL_AFTER_S = 120.0
 
 Progress = Callable[[], Awaitable[int]]
 
@@ -59,6 +60,26 @@ async def window(progress: Progress, child: Child, warm_s: float, window_s: floa
             f"{child.name} folded nothing beyond {began} records:\n{child.last_words()}"
         )
     return Window(began_s, ended_s, ended - began)
+
+
+async def window_between(progress: Progress, child: Child, first: int, last: int) -> Window:
+    """Measure from when so many records are folded until so many are."""
+    began_s, began = await _reached(progress, child, first)
+    ended_s, ended = await _reached(progress, child, last)
+    return Window(began_s, ended_s, ended - began)
+
+
+async def _reached(progress: Progress, child: Child, wanted: int) -> tuple[float, int]:
+    """Wall seconds, and the count, as soon as that is not below what is wanted."""
+    before, since_s = -1, time.monotonic()
+    while (now := await progress()) < wanted:
+        require_life(child)
+        if now > before:
+            before, since_s = now, time.monotonic()
+        if time.monotonic() - since_s > STANDS_STILL_AFTER_S:
+            raise CannotRun(f"{child.name} stands still at {now} of {wanted} records")
+        await asyncio.sleep(LOOK_EVERY_S)
+    return time.time(), now
 
 
 def require_life(child: Child) -> None:

@@ -189,3 +189,26 @@ async def test_actions_are_committed_without_waiting_for_the_interval_to_end() -
     assert await committed_soon(owner, broker, due)
     assert len(broker.values(topics.ACTIONS, 0)) == 1
     committer.cancel()
+
+
+def test_slices_are_cut_by_how_long_they_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    owner = SimulatedPartition(Broker(), 0, customer_fold(), random.Random(1))
+    sizes, now_s, costs_s = [], [0.0], 0.001
+    monkeypatch.setattr(partitions.time, "perf_counter", lambda: now_s[0])
+
+    def fold_many(records: list[Any]) -> int:
+        sizes.append(len(records))
+        now_s[0] += costs_s * len(records)
+        return len(records)
+
+    monkeypatch.setattr(owner, "_fold_many", fold_many)
+
+    def slices(count: int) -> list[int]:
+        sizes.clear()
+        for _ in range(count):
+            owner._fold_slice([None] * owner._slice_records)
+        return sizes
+
+    assert slices(6) == [256, 128, 64, 32, 16, 16]
+    costs_s = 0.000_001
+    assert slices(6) == [16, 32, 64, 128, 256, 256]

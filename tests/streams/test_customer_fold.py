@@ -229,6 +229,39 @@ def test_many_due_customers_are_folded_in_slices_between_transactions() -> None:
     assert fold.clock.now_ms == START_MS
 
 
+def test_a_row_that_only_a_mark_touches_is_packed_before_the_seal() -> None:
+    row = Customer(timers=[Timer("sleep", "", START_MS)], events=1)
+    alone = customer_fold()
+    alone.restore(KEY, encode_row(row))
+    alone.restored()
+    for _ in alone.fold(records_of([mark(START_MS)])[0], NOBODY):
+        pass
+    fired = alone.customer(KEY)
+    assert fired is not None
+    assert fired.timers == []
+    assert alone.customers() == 1
+    assert alone.known() == [KEY]
+    alone.rollback()
+    back = alone.customer(KEY)
+    assert back is not None
+    assert back.timers == row.timers
+    assert alone.due_ms() == START_MS
+    written = rows_of(folded(alone, mark(START_MS)))[KEY]
+    assert decode_row(written or b"").timers == []
+
+
+def test_a_row_packed_at_a_mark_is_folded_on_by_events_of_the_same_interval() -> None:
+    events = [mark(START_MS), order("o1", at_ms=START_MS), viewed("p", at_ms=START_MS)]
+    later = [mark(START_MS + 40 * DAY), order("o2", at_ms=START_MS + 40 * DAY)]
+    one_by_one, at_once = customer_fold(), customer_fold()
+    for fold in (one_by_one, at_once):
+        folded(fold, *events)
+    recovered = again_from(folded(at_once, *events))
+    for number, event in enumerate(later):
+        interval = folded(one_by_one, event, offset=10 + number)
+    assert rows_of(folded(recovered, *later, offset=10))[KEY] == rows_of(interval)[KEY]
+
+
 def test_a_mark_cut_short_is_folded_to_its_end_by_the_next_owner(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
