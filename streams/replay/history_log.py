@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from models.clock import LogClock
-from models.events import Adopted, BudgetAnswered, decode
+from models.events import Adopted, BudgetAnswered, ClockMark, decode, encode
 from sinks.patience import Opened
 from streams import topics
 from streams.replay.progress import (
@@ -63,6 +63,7 @@ class HistoryLog:
         self._settings = settings
         self._events = named(topics.EVENTS)
         self._dead_letters = named(topics.DEAD_LETTERS)
+        self._coupons = named(topics.COUPONS)
         self._control = TopicPartition(named(topics.CONTROL), 0)
         self._worker_group = named("worker")
         self._partitions = range(settings.partitions)
@@ -146,9 +147,12 @@ class HistoryLog:
         letters: Sequence[bytes],
         progress: ReplayProgress,
         clock: LogClock,
+        *,
+        coupons_ms: int | None = None,
     ) -> ReplayProgress:
         """Commit records by partition, dead letters, progress and clock as one.
 
+        `coupons_ms`: with a mark of that time for the coupons, of which what is over ends by it.
         Gives the progress as written, with the offset of the last record of every partition.
         """
         async with asyncio.timeout(_COMMIT_WITHIN_S):
@@ -161,6 +165,8 @@ class HistoryLog:
                 for partition, found in records.items()
             }
             await self._send_letters(letters)
+            if coupons_ms is not None:
+                await self._send_coupon_marks(coupons_ms)
             offsets = list(progress.offsets) or [-1 for _ in self._partitions]
             for partition, deliveries in sent.items():
                 for delivery, count in deliveries:
@@ -218,6 +224,12 @@ class HistoryLog:
         for partition, found in spread.items():
             for batch, _ in self._batches(found):
                 await self._producer.send_batch(batch, self._dead_letters, partition=partition)
+
+    async def _send_coupon_marks(self, at_ms: int) -> None:
+        mark = Record(None, encode(ClockMark(at_ms)))
+        for partition in self._partitions:
+            for batch, _ in self._batches([mark]):
+                await self._producer.send_batch(batch, self._coupons, partition=partition)
 
     async def _send_control(self, said: dict[bytes, msgspec.Struct]) -> None:
         words = {key: msgspec.json.encode(one) for key, one in said.items()}

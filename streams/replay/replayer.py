@@ -166,7 +166,7 @@ class Replayer:
                 began_ms = mark_ms
 
     async def _hold_back(self, log: HistoryLog, progress: ReplayProgress) -> None:
-        if progress.until_ms <= self._begins_ms or progress.until_ms % DAY_MS:
+        if not self._is_held_back(progress):
             return
         await log.await_folded(progress.offsets, self._stop.is_set)
         ended = day_of(progress.until_ms) - 1
@@ -188,7 +188,13 @@ class Replayer:
             until_ms=chunk.mark_ms,
         )
         clock = LogClock(mode="replay", at_ms=chunk.mark_ms)
-        return await log.write(chunk.records, chunk.letters, reached, clock)
+        # What the day that ended had to say of coupons stands in their log: it was folded.
+        ended_ms = progress.until_ms if self._is_held_back(progress) else None
+        return await log.write(chunk.records, chunk.letters, reached, clock, coupons_ms=ended_ms)
+
+    def _is_held_back(self, progress: ReplayProgress) -> bool:
+        """Whether what comes next waited for a day that had ended."""
+        return progress.until_ms > self._begins_ms and not progress.until_ms % DAY_MS
 
     async def _go_live(self, log: HistoryLog, progress: ReplayProgress) -> None:
         at_ms = progress.until_ms + 1

@@ -19,6 +19,8 @@ from streams import gateway_coupons, topics
 from streams.coupon_fold import LATE_MS
 from streams.coupons_command import CouponTrouble, show_liability
 from streams.prepare import prepare
+from streams.replay.history_log import HistoryLog
+from streams.replay.progress import ReplayProgress
 from streams.servers.ports import free_port
 from streams.settings import Settings
 from tests.real.open_gateway import Answer, OpenGateway, an_open_gateway, basic
@@ -240,6 +242,29 @@ async def test_what_nobody_redeems_is_given_up_by_the_logs_time(
             assert (await redeem(gateway, "SOON", "o1")).status == 410
             marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
             assert 1 <= sum(isinstance(one, ClockMark) for one in marks) < 5
+
+
+async def test_in_a_replay_a_coupon_is_given_up_by_the_day_that_ended(
+    gateway: OpenGateway, settings: Settings
+) -> None:
+    async with Log(settings) as log:
+        with Crew(settings) as crew:
+            crew.start("worker")
+            expires_ms = int(time.time() * 1000) + 60_000
+            await issue(gateway, "SOON", amount_cents=5, expires_at=expires_ms)
+            over_ms = expires_ms + LATE_MS
+            async with HistoryLog(settings) as history:
+                for until_ms in (over_ms - 1, over_ms):
+                    assert not await _judged(log, "expired", "")
+                    clock = LogClock(mode="replay", at_ms=until_ms)
+                    played = ReplayProgress(source="a shop", until_ms=until_ms)
+                    await history.write({}, [], played, clock, coupons_ms=until_ms)
+                    assert (await gateway.get("/v1/coupons/SOON", basic())).status == 200
+            await until(lambda: _judged(log, "expired", ""), "the mark to give the coupon up")
+            marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
+            told = [one.at_ms for one in marks if isinstance(one, ClockMark)]
+            assert sorted({*told}) == [over_ms - 1, over_ms]
+            assert len(told) == 2 * settings.partitions
 
 
 async def test_what_offers_may_cost_is_summed_up_from_the_verdicts(

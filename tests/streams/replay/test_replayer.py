@@ -43,6 +43,7 @@ class NotedLog:
         self.notes: list[str] = []
         self.marks: list[list[int]] = []
         self.events: list[int] = []
+        self.coupon_marks: list[int | None] = []
 
     async def is_empty(self) -> bool:
         return self.empty
@@ -53,10 +54,13 @@ class NotedLog:
         letters: Sequence[bytes],
         progress: ReplayProgress,
         clock: LogClock,
+        *,
+        coupons_ms: int | None = None,
     ) -> ReplayProgress:
         decoded = [decode(record.value) for record in records.get(0, [])]
         self.marks.append([one.at_ms for one in decoded if isinstance(one, ClockMark)])
         self.events.append(progress.events - (self.progress.events if self.progress else 0))
+        self.coupon_marks.append(coupons_ms)
         self.notes.append(f"write {clock.mode}")
         self.progress, self.clock = progress, clock
         return progress
@@ -103,6 +107,13 @@ async def test_a_day_is_one_transaction_and_waits_for_the_one_before(contract: C
     assert (progress.events, progress.taken, progress.state) == (162, 162, "done")
     assert progress.until_ms == START_MS + 54 * HOUR_MS
     assert log.clock == LogClock(mode="replay", at_ms=progress.until_ms)
+
+
+async def test_coupons_are_told_of_a_day_once_it_is_folded(contract: Contract) -> None:
+    log = NotedLog()
+    await replayer(contract).play(log)  # type: ignore[arg-type]
+    midnight_ms = START_MS + 4 * HOUR_MS
+    assert log.coupon_marks == [None, *(midnight_ms + n * DAY_MS for n in range(3))]
 
 
 async def test_the_learner_is_asked_on_its_days_only(contract: Contract) -> None:
