@@ -32,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _answers_are_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs tests side by side tells each a width; commands would fold their answers by it."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _the_run_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A role within a test that would end its process fails the test, not all that follow."""
 
