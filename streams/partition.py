@@ -25,6 +25,7 @@ MAX_BATCH_BYTES = 900_000
 PENDING_AT_MOST = 40_000
 ENOUGH_FOR_A_TRANSACTION = 10_000
 RECOVERY_POLL_MS = 500
+POSITION_PATIENCE_S, POSITION_ASKED_EVERY_S = 5.0, 0.5
 TRANSACTION_TIMEOUT_MS = 60_000
 BACKLOG_INTERVALS = 4
 SLICE_RECORDS, SLICE_RECORDS_AT_LEAST = 256, 16
@@ -144,13 +145,22 @@ class LanePartition:
                     rows += 1
                 self.recovered_to = await consumer.position(tp)
             self.changelog_end = end
-            self.next_offset = await self._committed(consumer)
+            self.next_offset = await self._committed(consumer, has_rows=rows > 0)
             return rows
 
-    async def _committed(self, consumer: AIOKafkaConsumer) -> int:
-        """Where the table stands in the log: asked after the fencing, so nobody can move it."""
+    async def _committed(self, consumer: AIOKafkaConsumer, *, has_rows: bool) -> int:
+        """Where the table stands in the log: asked after the fencing, so nobody can move it.
+
+        Rows are committed with a position. A broker that has just come back was seen to know of
+        none all the same, so it is asked again before a table with rows is taken for a new one.
+        """
         source = TopicPartition(self.spec.source, self.partition)
         committed: int | None = await consumer.committed(source)
+        until = time.monotonic() + POSITION_PATIENCE_S
+        while committed is None and has_rows and time.monotonic() < until:
+            log.warning("rows without a position", topic=source.topic, partition=source.partition)
+            await asyncio.sleep(POSITION_ASKED_EVERY_S)
+            committed = await consumer.committed(source)
         if committed is None:
             committed = (await consumer.beginning_offsets([source]))[source]
         return committed

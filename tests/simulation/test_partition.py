@@ -8,6 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -212,3 +213,42 @@ def test_slices_are_cut_by_how_long_they_take(monkeypatch: pytest.MonkeyPatch) -
     assert slices(6) == [256, 128, 64, 32, 16, 16]
     costs_s = 0.000_001
     assert slices(6) == [16, 32, 64, 128, 256, 256]
+
+
+class Forgetful:
+    """A consumer whose group has a position, though the broker does not know it at once."""
+
+    def __init__(self, *answers: int | None) -> None:
+        self._answers = list(answers)
+
+    async def committed(self, _source: Any) -> int | None:
+        return self._answers.pop(0) if self._answers else None
+
+    async def beginning_offsets(self, sources: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(sources, 0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "has_rows", "begins_at"),
+    [
+        ((None, None, 42), True, 42),
+        ((None, 42), False, 0),
+        ((42,), True, 42),
+        ((), True, 0),
+    ],
+)
+async def test_rows_are_not_folded_again_for_a_broker_that_has_just_come_back(
+    monkeypatch: pytest.MonkeyPatch, answers: tuple[Any, ...], has_rows: bool, begins_at: int
+) -> None:
+    monkeypatch.setattr(partitions, "POSITION_ASKED_EVERY_S", 0.001)
+    monkeypatch.setattr(partitions, "POSITION_PATIENCE_S", 0.05)
+    opened = partition_of_nobody()
+    found = await opened._committed(Forgetful(*answers), has_rows=has_rows)  # type: ignore[arg-type]
+    assert found == begins_at
+
+
+def partition_of_nobody() -> LanePartition:
+    """A partition that is not opened."""
+    made = LanePartition.__new__(LanePartition)
+    made.spec, made.partition = SimpleNamespace(source="events"), 0  # type: ignore[assignment]
+    return made
