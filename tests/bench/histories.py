@@ -51,7 +51,7 @@ from streams.replay.simulated_shop import SOURCE, SimulatedShop
 from streams.replay.slices import slices_of
 from tests.builders import Record, customer_fold, listed
 
-# A Sunday, 00:00 UTC, in autumn.
+# A Tuesday, 00:00 UTC, in autumn.
 FIRST_DAY = 19_990
 SEED = 1
 OPENS = 0.45

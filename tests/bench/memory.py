@@ -4,8 +4,8 @@ Both worlds are new installations in each round, with a playbook of all ready pa
 without): rows in the changelog, the hours after in the log. A worker recovers the rows and folds
 on, in turns with the other world's. What is measured is whole days of the log, from the first
 hour's mark on, however long that takes: of many the first day, of few that week, for they fold a
-day faster than its transactions can be told apart. The day has more timers an event than the four
-days from it on (.67 customers due instead of .58), so this is not to the crowd's advantage. A
+day faster than its transactions can be told apart. The windows differ, so the ratio is not quite
+of like with like (.67 customers are due an event on that day, .58 over the four days from it on). A
 window of some seconds would not do: for a million it is an hour or less, and at night there are
 hours with ninety times as many timers an event as the day has (all that quiet hours held in half
 the countries goes out at nine), where for ten thousand it is weeks. Copies live by one clock, as
