@@ -6,13 +6,15 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from functools import lru_cache
 
 TOKEN_CHARS = 22
-# "=" is no character of a token, so a partition's own row can never be taken for a customer's.
+# "=" is no character of a token, so a partition's own rows can never be taken for a customer's.
 PARTITION_KEY = b"=partition"
+POSITION_KEY = b"=position"
+"""Row of every table's partition: how far of its source the table is made of."""
 
 
 def is_customer_key(key: bytes) -> bool:
     """Whether a key of topic `customers` names a customer."""
-    return key != PARTITION_KEY
+    return key[:1] != b"="
 
 
 def token_of(token_key: bytes, kind: str, identifier: str) -> str:

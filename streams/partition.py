@@ -1,8 +1,10 @@
 """One partition of a lane: folds, and commits rows, effects and offset in one Kafka transaction.
 
-While one interval is being committed the next is folded. The transactional id is the partition's,
-so a former owner is fenced by the broker as soon as a new one starts (decision 4). A transaction
-that fails leaves memory ahead of the log: the worker ends, and whoever comes next recovers.
+The offset is committed to the group, and written as a row of the table (`POSITION_KEY`): of the two
+the larger counts, for a broker that has just come back may not know the group's. While one interval
+is being committed the next is folded. The transactional id is the partition's, so a former owner is
+fenced by the broker as soon as a new one starts (decision 4). A transaction that fails leaves
+memory ahead of the log: the worker ends, and whoever comes next recovers.
 """
 
 import asyncio
@@ -14,6 +16,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from models.tokens import POSITION_KEY
 from sinks.patience import Opened, pause, stopped
 from streams.exit import end_process
 from streams.fold import Fold, Interval, Output, PoisonError, placed
@@ -25,7 +28,6 @@ MAX_BATCH_BYTES = 900_000
 PENDING_AT_MOST = 40_000
 ENOUGH_FOR_A_TRANSACTION = 10_000
 RECOVERY_POLL_MS = 500
-POSITION_PATIENCE_S, POSITION_ASKED_EVERY_S = 5.0, 0.5
 TRANSACTION_TIMEOUT_MS = 60_000
 BACKLOG_INTERVALS = 4
 SLICE_RECORDS, SLICE_RECORDS_AT_LEAST = 256, 16
@@ -33,6 +35,10 @@ SLICE_S = 0.003
 """How long one partition may fold before the others, and transactions under way, have a turn."""
 SLICES_PER_TRANSACTION = 100
 """Slices of one mark after which a transaction must end, lest effects heap up."""
+
+
+class PositionError(Exception):
+    """A table is made of records that its log does not have."""
 
 
 class LaneSpec:
@@ -136,34 +142,48 @@ class LanePartition:
             consumer.assign([tp])
             end = (await consumer.end_offsets([tp]))[tp]
             await consumer.seek_to_beginning(tp)
-            rows = 0
+            rows = at = 0
             # The position also passes the commit markers, which are never delivered as records.
             while await consumer.position(tp) < end:
                 fetched = await consumer.getmany(timeout_ms=RECOVERY_POLL_MS)
                 for record in fetched.get(tp, ()):
-                    self.fold.restore(record.key, record.value)
+                    if record.key == POSITION_KEY:
+                        at = int(record.value)
+                    else:
+                        self.fold.restore(record.key, record.value)
                     rows += 1
                 self.recovered_to = await consumer.position(tp)
             self.changelog_end = end
-            self.next_offset = await self._committed(consumer, has_rows=rows > 0)
+            self.next_offset = await self._position(consumer, at)
             return rows
 
-    async def _committed(self, consumer: AIOKafkaConsumer, *, has_rows: bool) -> int:
+    async def _position(self, consumer: AIOKafkaConsumer, of_table: int) -> int:
         """Where the table stands in the log: asked after the fencing, so nobody can move it.
 
-        Rows are committed with a position. A broker that has just come back was seen to know of
-        none all the same, so it is asked again before a table with rows is taken for a new one.
+        Raises PositionError when the log ends before that.
         """
         source = TopicPartition(self.spec.source, self.partition)
         committed: int | None = await consumer.committed(source)
-        until = time.monotonic() + POSITION_PATIENCE_S
-        while committed is None and has_rows and time.monotonic() < until:
-            log.warning("rows without a position", topic=source.topic, partition=source.partition)
-            await asyncio.sleep(POSITION_ASKED_EVERY_S)
-            committed = await consumer.committed(source)
-        if committed is None:
-            committed = (await consumer.beginning_offsets([source]))[source]
-        return committed
+        if of_table > (committed or 0):
+            log.warning(
+                "the group's position is behind the table's",
+                topic=source.topic,
+                partition=source.partition,
+                committed=committed,
+                position=of_table,
+            )
+        if not of_table and committed is None:
+            first: int = (await consumer.beginning_offsets([source]))[source]
+            return first
+        position = max(of_table, committed or 0)
+        end = (await consumer.end_offsets([source]))[source]
+        if position > end:
+            raise PositionError(
+                f"{source.topic}[{source.partition}] ends at {end}, but the table in "
+                f"{self.spec.changelog} is made of all before {position}: the log was cut or made "
+                "anew. Bring it back, or begin with no table under another HUITOU_NAMESPACE"
+            )
+        return position
 
     async def take(self, records: list[Any], *, is_backlog: bool = False) -> None:
         """Fold records; those before the partition's offset are already folded and are skipped.
@@ -333,7 +353,7 @@ class LanePartition:
         began = time.perf_counter()
         await producer.begin_transaction()
         delivered = []
-        for (topic, partition), records in self._places(interval):
+        for (topic, partition), records in self._places(interval, offset):
             for batch in _batches(producer, records):
                 future = await producer.send_batch(batch, topic, partition=partition)
                 delivered.append((topic, batch.record_count(), future))
@@ -349,10 +369,12 @@ class LanePartition:
                 # the last row, and the commit marker behind it
                 self.changelog_end = base + count + 1
 
-    def _places(self, interval: Interval) -> Iterator[tuple[tuple[str, int], Sequence[Any]]]:
+    def _places(
+        self, interval: Interval, offset: int
+    ) -> Iterator[tuple[tuple[str, int], Sequence[Any]]]:
         """Rows and outputs by topic and partition."""
-        if interval.rows:
-            yield (self.spec.changelog, self.partition), interval.rows
+        rows = [*interval.rows, (POSITION_KEY, b"%d" % offset)]
+        yield (self.spec.changelog, self.partition), rows
         for (topic, partition), records in interval.outputs.items():
             yield (topic, self.partition if partition is None else partition), records
 

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from models.effects import DayEnded, HourEnded
 from models.step import Effect
+from models.tokens import POSITION_KEY
 from sinks.patience import Opened
 from streams import topics
 from streams.customer_fold import CustomerFold
@@ -168,6 +169,8 @@ async def read_table(settings: Settings, topic: str, partition: int) -> Rows:
         await consumer.seek_to_beginning(place)
         while await consumer.position(place) < end:
             for record in (await consumer.getmany(place, timeout_ms=POLL_MS)).get(place, ()):
+                if record.key == POSITION_KEY:
+                    continue
                 if record.value is None:
                     rows.pop(record.key, None)
                 else:

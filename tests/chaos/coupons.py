@@ -23,6 +23,7 @@ from models.coupons import Coupon, Outcome, Status, TimePassed
 from models.events import BudgetAnswered, decode
 from models.events import encode as encode_record
 from models.purse_desk import PurseRow
+from models.tokens import POSITION_KEY
 from streams import topics
 from streams.coupon_fold import EXPIRED_PER_MARK, LATE_MS
 from tests.chaos.compare import Counters
@@ -53,6 +54,8 @@ async def read_coupons(log: Log, folded_to: Places, events: Iterable[Any]) -> Co
     ends = {place[1]: end for place, end in folded_to.items() if place[0] == topics.COUPONS}
     rows: dict[str, Any] = {}
     for record in await log.records(topics.COUPON_TABLE):
+        if record.key == POSITION_KEY:
+            continue
         key = record.key.decode()
         kind = OrderRow if is_order_key(key) else PurseRow if is_purse_key(key) else Coupon
         rows[key] = msgspec.msgpack.decode(record.value, type=kind)

@@ -13,7 +13,7 @@ from models.customer import Customer, decode_row
 from models.effects import Action, DeadLetter, Fact, HourEnded, Lesson
 from models.partition_clock import PartitionClock
 from models.snapshot import SnapshotRecord, read_record
-from models.tokens import is_customer_key
+from models.tokens import POSITION_KEY, is_customer_key
 from streams import topics
 from streams.settings import Settings
 from tests.real.rig import Log
@@ -64,6 +64,8 @@ async def read_topics(log: Log) -> Topics:
     found = Topics()
     found.events = await log.records(topics.EVENTS)
     for record in await log.records(topics.CUSTOMERS):
+        if record.key == POSITION_KEY:
+            continue
         if not is_customer_key(record.key):
             found.clocks[record.partition] = msgspec.msgpack.decode(
                 record.value, type=PartitionClock
@@ -82,6 +84,8 @@ async def read_topics(log: Log) -> Topics:
     found.letters = await _decoded(log, topics.DEAD_LETTERS, DeadLetter)
     found.snapshots = [read_record(one.value) for one in await log.records(topics.SNAPSHOTS)]
     for record in await log.records(topics.LEARNER):
+        if record.key == POSITION_KEY:
+            continue
         if record.value is None:
             found.learned.pop(record.key, None)
         else:

@@ -5,7 +5,14 @@ from collections import Counter
 
 import pytest
 
-from models.tokens import PARTITION_KEY, TOKEN_CHARS, is_customer_key, partition_of, token_of
+from models.tokens import (
+    PARTITION_KEY,
+    POSITION_KEY,
+    TOKEN_CHARS,
+    is_customer_key,
+    partition_of,
+    token_of,
+)
 
 KEY = b"k" * 32
 
@@ -35,6 +42,7 @@ def test_kind_and_id_do_not_run_together() -> None:
 
 def test_the_partitions_own_key_is_no_customers() -> None:
     assert not is_customer_key(PARTITION_KEY)
+    assert not is_customer_key(POSITION_KEY)
     assert is_customer_key(token_of(KEY, "customer", "c1").encode())
     assert b"=" in PARTITION_KEY
 

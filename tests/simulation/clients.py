@@ -15,6 +15,7 @@ from aiokafka.errors import (
     ProducerFenced,
 )
 
+from models.tokens import POSITION_KEY
 from tests.simulation.broker import Logged, SimulatedBroker
 from tests.simulation.group import STABLE, UNKNOWN
 from tests.simulation.loop import SimulatedLoop
@@ -433,6 +434,11 @@ class SimulatedConsumer(_Client):
 
     def _fetched(self, wanted: dict[TopicPartition, int], count: int) -> Any:
         fetched = self._broker.fetch(wanted, count, committed=self._committed_only)
+        if self._loop.world.lacks("table-position"):
+            fetched = {
+                tp: ([one for one in records if one.key != POSITION_KEY], end)
+                for tp, (records, end) in fetched.items()
+            }
         return {tp: (*one, self._broker.log(tp).stable) for tp, one in fetched.items()}
 
     def _end_of(self, tp: TopicPartition) -> int:

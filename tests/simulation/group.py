@@ -35,6 +35,8 @@ class Group:
         self._numbers = count(1)
         self._rebalancing = False
         self._round = 0
+        self._remembered: dict[TopicPartition, int] = {}
+        self._blind_until = 0.0
 
     def join(
         self, member_id: str, topics: list[str], session_s: float, rebalance_s: float, joined: Any
@@ -67,7 +69,13 @@ class Group:
         self.offsets.update(offsets)
 
     def committed(self, tps: list[TopicPartition]) -> dict[TopicPartition, int | None]:
-        return {tp: self.offsets.get(tp) for tp in tps}
+        known = self._remembered if self._loop.time() < self._blind_until else self.offsets
+        return {tp: known.get(tp) for tp in tps}
+
+    def forget(self, seconds: float, remembered: dict[TopicPartition, int]) -> None:
+        """Answer for a while with what is remembered, as a broker that has just come back may."""
+        self._remembered = remembered
+        self._blind_until = self._loop.time() + seconds
 
     def _watch(self, member_id: str) -> None:
         member = self.members.get(member_id)

@@ -22,7 +22,7 @@ GAPS_S = (0.0, 0.0, 0.001, 0.02, 0.2, 1.0, 4.0)
 STEPS_MS = (1_000, HOUR_MS, 6 * HOUR_MS, DAY_MS, 20 * DAY_MS)
 WORKERS = ("worker-1", "worker-2")
 SINKS = ("facts-1", "facts-2", "actions-1")
-FAULTS = ("kill", "freeze", "cut", "refuse", "leave", "down")
+FAULTS = ("kill", "freeze", "cut", "refuse", "leave", "down", "forget")
 SECONDS = (0.01, 0.3, 2.0, 9.0, 25.0)
 
 

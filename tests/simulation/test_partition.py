@@ -8,8 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -21,7 +20,8 @@ from models.tokens import is_customer_key
 from streams import partition as partitions
 from streams import topics
 from streams.customer_fold import CustomerFold
-from streams.partition import LanePartition
+from streams.fold import Fold
+from streams.partition import LanePartition, LaneSpec, PositionError
 from tests.builders import (
     DAY,
     HOUR,
@@ -215,40 +215,57 @@ def test_slices_are_cut_by_how_long_they_take(monkeypatch: pytest.MonkeyPatch) -
     assert slices(6) == [16, 32, 64, 128, 256, 256]
 
 
-class Forgetful:
-    """A consumer whose group has a position, though the broker does not know it at once."""
+class Coordinator:
+    """A consumer that asks a broker for its group's position and for a log of 50 records."""
 
-    def __init__(self, *answers: int | None) -> None:
-        self._answers = list(answers)
+    def __init__(self, answer: int | None) -> None:
+        self._answer = answer
 
     async def committed(self, _source: Any) -> int | None:
-        return self._answers.pop(0) if self._answers else None
+        return self._answer
 
     async def beginning_offsets(self, sources: list[Any]) -> dict[Any, int]:
-        return dict.fromkeys(sources, 0)
+        return dict.fromkeys(sources, 7)
+
+    async def end_offsets(self, sources: list[Any]) -> dict[Any, int]:
+        return dict.fromkeys(sources, 50)
 
 
 @pytest.mark.parametrize(
-    ("answers", "has_rows", "begins_at"),
+    ("of_group", "of_table", "begins_at"),
     [
-        ((None, None, 42), True, 42),
-        ((None, 42), False, 0),
-        ((42,), True, 42),
-        ((), True, 0),
+        pytest.param(None, 0, 7, id="a new table"),
+        pytest.param(42, 42, 42, id="as they were committed"),
+        pytest.param(None, 42, 42, id="a broker that knows nothing"),
+        pytest.param(17, 42, 42, id="a broker that knows what was"),
+        pytest.param(42, 0, 42, id="a table of a version that wrote no position"),
+        pytest.param(42, 17, 42, id="such a version was at work in between"),
+        pytest.param(50, 50, 50, id="at the end"),
+        pytest.param(0, 0, 0, id="nothing folded yet"),
     ],
 )
-async def test_rows_are_not_folded_again_for_a_broker_that_has_just_come_back(
-    monkeypatch: pytest.MonkeyPatch, answers: tuple[Any, ...], has_rows: bool, begins_at: int
+async def test_of_the_groups_position_and_the_tables_the_larger_counts(
+    of_group: int | None, of_table: int, begins_at: int
 ) -> None:
-    monkeypatch.setattr(partitions, "POSITION_ASKED_EVERY_S", 0.001)
-    monkeypatch.setattr(partitions, "POSITION_PATIENCE_S", 0.05)
-    opened = partition_of_nobody()
-    found = await opened._committed(Forgetful(*answers), has_rows=has_rows)  # type: ignore[arg-type]
+    found = await unopened()._position(Coordinator(of_group), of_table)  # type: ignore[arg-type]
     assert found == begins_at
 
 
-def partition_of_nobody() -> LanePartition:
-    """A partition that is not opened."""
-    made = LanePartition.__new__(LanePartition)
-    made.spec, made.partition = SimpleNamespace(source="events"), 0  # type: ignore[assignment]
-    return made
+@pytest.mark.parametrize(("of_group", "of_table"), [(None, 51), (51, 0), (51, 51)])
+async def test_a_log_that_ends_before_the_tables_position_is_refused(
+    of_group: int | None, of_table: int
+) -> None:
+    with pytest.raises(PositionError, match=r"events\[0\] ends at 50, .* before 51"):
+        await unopened()._position(Coordinator(of_group), of_table)  # type: ignore[arg-type]
+
+
+def unopened() -> LanePartition:
+    spec = LaneSpec(
+        bootstrap="",
+        group="",
+        source=topics.EVENTS,
+        changelog=topics.CUSTOMERS,
+        transactional_prefix="",
+        commit_interval_ms=0,
+    )
+    return LanePartition(spec, 0, cast("Fold", None))

@@ -15,7 +15,7 @@ from models.effects import DeadLetter
 from models.events import ClockMark, encode
 from models.hazard import HazardSnapshot
 from models.partition_clock import PartitionClock
-from models.tokens import PARTITION_KEY
+from models.tokens import PARTITION_KEY, POSITION_KEY
 from sinks.runner import Feed, SinkRunner
 from streams import topics
 from streams.customer_fold import CustomerFold
@@ -52,7 +52,7 @@ TOPICS = {
     topics.ALERTS: 1,
 }
 SNAPSHOTS: dict[int, HazardSnapshot] = {version: snapshot(version=version) for version in (1, 2)}
-GUARDS = ("transaction", "fencing", "read-committed", "sink-offsets")
+GUARDS = ("transaction", "fencing", "read-committed", "sink-offsets", "table-position")
 RESTART_S = 0.5
 FAULTS_LAST_S = 15.0
 REST_WITHIN_S = 600.0
@@ -142,6 +142,8 @@ class Slot:
                 self.stop.set()
             case "down":
                 world.take_down(fault.seconds)
+            case "forget":
+                world.forget_positions(fault.seconds)
 
 
 class World:
@@ -164,6 +166,7 @@ class World:
             for topic in SINK_TOPICS.values()
         }
         self.slots: list[Slot] = []
+        self._stood: dict[TopicPartition, int] = {}
 
     def lacks(self, guard: str) -> bool:
         """Whether this guard was taken away."""
@@ -192,6 +195,12 @@ class World:
         for place in self.places.values():
             place.is_down = True
             self.loop.outside_later(seconds, partial(setattr, place, "is_down", False))
+
+    def forget_positions(self, seconds: float) -> None:
+        """The broker knows for a while where the workers stood when it forgot last, or nothing."""
+        workers = self.broker.group(GROUP)
+        workers.forget(seconds, self._stood)
+        self._stood = dict(workers.offsets)
 
     async def play(self) -> None:
         """Run the schedule, let everything come to rest, and compare."""
@@ -312,6 +321,7 @@ class World:
             record.key: record.value
             for record in self.broker.committed(topics.CUSTOMERS, partition)
         }
+        rows.pop(POSITION_KEY, None)
         own_row = rows.pop(PARTITION_KEY, None) or msgspec.msgpack.encode(PartitionClock())
         clock = msgspec.msgpack.decode(own_row, type=PartitionClock)
         _same(f"clock[{partition}]", clock, oracle.clock)
