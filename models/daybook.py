@@ -86,6 +86,26 @@ def window(book: DayBook, today: int, length_days: int) -> tuple[int, int, int]:
     return len(days) - start, sum(counts[start:]), sum(values[start:])
 
 
+def holds_until(book: DayBook, today: int, length_days: int, days: int, value_cents: float) -> int:
+    """First day whose window of `length_days` has fewer order days or less value, without orders.
+
+    >>> book = DayBook()
+    >>> add(book, 100, 1, 500); add(book, 110, 1, 500); add(book, 120, 2, 900)
+    >>> holds_until(book, 125, 30, 2, 1000), holds_until(book, 125, 30, 2, 1500)
+    (140, 130)
+    >>> holds_until(book, 125, 30, 4, 0)
+    125
+    """
+    at, _, values = _unpack(book)
+    first = bisect_left(at, max(0, today - length_days + 1))
+    left_cents = sum(values[first:])
+    while first < len(at) and len(at) - first >= days and left_cents >= value_cents:
+        today = at[first] + length_days
+        left_cents -= values[first]
+        first += 1
+    return today
+
+
 def year_and_tail(book: DayBook, length_days: int) -> tuple[int, int, int, int]:
     """Order days and value in cents of all days kept, and of the last `length_days` of them.
 

@@ -6,7 +6,7 @@ from math import ceil
 import msgspec
 
 from models import daybook
-from models.clock import day_of
+from models.clock import DAY_MS, day_of
 from models.customer import Customer, Tier
 from models.daybook import BYTES_A_DAY, DayBook
 from models.dormancy import ASLEEP, Dormancy, by_days, silence_days
@@ -59,6 +59,23 @@ def tier_of(
     if _spent(book, today, 90, days, cents):
         return Tier.POTENTIAL, _reason(cents, days, "90 days")
     return Tier.REGULAR, "orders now and then"
+
+
+def falls_ms(customer: Customer, now_ms: int, edges: TierEdges = PLAYBOOK_EDGES) -> int | None:
+    """When time alone takes the tier's orders out of their window; None: it hangs on no window.
+
+    Only silence moves the others (`models/sleep_timer.py`). Orders to come may put it off, what is
+    taken back may bring it nearer.
+    """
+    if customer.tier == _HIGH_VALUE:
+        within, days, cents = 365, edges.high_value_order_days, edges.high_value_cents
+    elif customer.tier == _POTENTIAL:
+        within, days, cents = 90, edges.potential_order_days, edges.potential_value_cents
+    else:
+        return None
+    today = day_of(max(now_ms, customer.last_order_ms))
+    days = ceil(days * edges.stay)
+    return DAY_MS * daybook.holds_until(customer.daybook, today, within, days, cents * edges.stay)
 
 
 def _spent(book: DayBook, today: int, within_days: int, days: int, cents: float) -> bool:

@@ -47,7 +47,7 @@ from models.segment_values import exponent_of
 from models.triggers.places import shop_place
 
 WATCHED = (OnEnteringSegment, OnLeavingSegment, OnHazard, OnRisingHazard, OnCadence)
-"""Moments that may come by time alone, without being due: customers are looked at once a day."""
+"""Moments that may come by time alone, without being due: customers are looked at for them."""
 ORDER = "order_completed"
 Holds = Callable[[Scope], bool]
 Fields = Mapping[str, FieldKind]
@@ -111,7 +111,7 @@ class Rulebook:
     `foretells_segments` says whether a segment asks for something foretold, `needs_segments`
     whether anything asks for segments; `silences` and `sums` are the rules of these kinds by their
     length and height, so that of many the few are found whose moment it is. `is_watched`: whether
-    time alone may bring a moment, `is_looked_at` of whom: once a day (watching.py). `cadences` are
+    time alone may bring a moment, `is_looked_at` of whom (watching.py). `cadences` are
     the rules of that kind; where all that is watched goes by the tier, `beats` are the names of
     those that beat in each tier. `holidays_ahead` keeps what was looked up of the calendar, by time
     zone and country (models/triggers/standing.py).

@@ -1,5 +1,7 @@
 """Whom time alone may bring to a rule's moment: these customers are looked at once a day.
 
+Where all that is watched goes by the tier, only when its orders fall out of their window.
+
 What happens to a customer is looked at when it happens. Between that, days go by: a silence grows,
 an order falls out of a window, a tier is lost. A field that this file does not know is taken to
 move with time.
@@ -72,7 +74,7 @@ Watched = Callable[[Customer], bool]
 
 
 def whom_to_watch(asked: Iterable[str]) -> Watched:
-    """Whether a customer must be looked at once a day, where rules ask for these fields."""
+    """Whether a customer must be looked at now and then, where rules ask for these fields."""
     moving = frozenset(asked) - _STILL
     if not moving:
         return _nobody

@@ -34,6 +34,7 @@ from models.triggers.runs import RUN, begin_at_event, proceed, stop
 from models.view import View
 
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
+_TAKES_BACK = _MOVES_ORDERS - {OrderCompleted}
 _MOVES_MOMENTS = _MOVES_ORDERS | {CustomerIdentified}
 _MOVES_COUPONS = frozenset({CouponIssued, CouponApplied, CouponReturned, CouponEnded, Absorbed})
 _UNCOUNTED = frozenset({"repeated", "cancelled"})
@@ -65,7 +66,7 @@ def on_event(
     if folded is None or folded.order_state not in _UNCOUNTED:
         ready = _begun(moment, event, kind)
     ready += changes.changed(moment, was)
-    _wind(moment, event, is_wound=not is_armed)
+    _wind(moment, event, was, is_wound=not is_armed)
     if ready:
         proceed(moment, ready)
     return moment.effects
@@ -114,7 +115,7 @@ def _would_go_on(rule: Rule, event: Any) -> bool:
     return type(event) is CouponIssued and event.source == OURS and rule.gives_coupons
 
 
-def _wind(moment: Moment, event: Any, *, is_wound: bool) -> None:
+def _wind(moment: Moment, event: Any, was: Was, *, is_wound: bool) -> None:
     """Wind what the event moves; of a row that was armed just now all but refills is wound."""
     kind = type(event)
     if not is_wound:
@@ -123,7 +124,8 @@ def _wind(moment: Moment, event: Any, *, is_wound: bool) -> None:
         standing.wind_refills(moment, event.lines)
     if not standing.is_in_step(moment.book, moment.customer, moment.now_ms):
         standing.wind(moment, (OnCadence,))
-    standing.keep_watch(moment)
+    is_nearer = kind in _TAKES_BACK or moment.customer.tier != was.tier
+    standing.keep_watch(moment, is_nearer=is_nearer)
 
 
 def _wind_moved(moment: Moment, kind: type) -> None:
@@ -153,7 +155,10 @@ def on_timers(token: str, customer: Customer, was: Was, view: View) -> list[Any]
     if customer.playbook.version != view.playbook_version:
         standing.arm(moment, is_new=False)
     ready = [*_due(moment), *changes.changed(moment, was)]
-    standing.keep_watch(moment)
+    has_moved = customer.tier != was.tier
+    if has_moved:
+        standing.follow_tier(moment)
+    standing.keep_watch(moment, is_nearer=has_moved)
     if ready:
         proceed(moment, ready)
     return moment.effects

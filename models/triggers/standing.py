@@ -22,6 +22,7 @@ from models.playbook.when import (
     OnHoliday,
     OnReplenishment,
 )
+from models.tier import falls_ms
 from models.triggers import changes, offers
 from models.triggers.calendar import Due, coupon_due, next_due, refill_due, refills
 from models.triggers.moment import Moment
@@ -65,10 +66,7 @@ def arm(moment: Moment, *, is_new: bool) -> None:
     wind_holidays(moment)
     wind_silences(moment, anew=True)
     wind_coupons(moment)
-    if moment.book.is_looked_at(customer):
-        _look_again(moment)
-    else:
-        customer.timers = [one for one in customer.timers if one.rule != LOOK]
+    _look_again(moment)
     if not is_new:
         changes.note_sides(moment)
     notes.version = moment.view.playbook_version
@@ -319,10 +317,8 @@ def _is_news(moment: Moment, rule: Rule, due: Due) -> bool:
 
 
 def look(moment: Moment) -> None:
-    """Look at a customer a day later again, where time alone may still bring anything."""
-    book, customer = moment.book, moment.customer
-    if book.is_looked_at(customer):
-        _look_again(moment)
+    """Look at a customer again when time alone may bring anything the next time."""
+    _look_again(moment)
     if not _is_without_beat(moment):
         wind(moment, (OnCadence,))
 
@@ -338,11 +334,23 @@ def _is_without_beat(moment: Moment) -> bool:
     )
 
 
-def keep_watch(moment: Moment) -> None:
-    """Begin to look at a customer once a day as soon as time alone may bring anything."""
+def keep_watch(moment: Moment, *, is_nearer: bool) -> None:
+    """Begin to look at a customer as soon as time alone may bring anything, `is_nearer`: sooner."""
     book, customer = moment.book, moment.customer
-    if book.is_watched and book.is_looked_at(customer) and find_timer(customer, LOOK) is None:
+    if (
+        book.is_watched
+        and book.is_looked_at(customer)
+        and (is_nearer or find_timer(customer, LOOK) is None)
+    ):
         _look_again(moment)
+
+
+def follow_tier(moment: Moment) -> None:
+    """Begin the cadences of a tier that time alone has brought."""
+    if moment.book.beats is not None and not is_in_step(
+        moment.book, moment.customer, moment.now_ms
+    ):
+        wind(moment, (OnCadence,))
 
 
 def is_in_step(book: Rulebook, customer: Customer, now_ms: int) -> bool:
@@ -360,13 +368,31 @@ def is_in_step(book: Rulebook, customer: Customer, now_ms: int) -> bool:
 
 def _look_again(moment: Moment) -> None:
     customer = moment.customer
-    phase = ref_of(moment.token) % DAY_MS
-    due_ms = moment.now_ms + 1 + (phase - moment.now_ms - 1) % DAY_MS
-    timer = find_timer(customer, LOOK)
-    if timer is None:
+    due_ms, timer = _next_look_ms(moment), find_timer(customer, LOOK)
+    if due_ms is None:
+        customer.timers = [one for one in customer.timers if one.rule != LOOK]
+    elif timer is None:
         customer.timers.append(Timer(LOOK, "", due_ms))
     else:
         timer.due_ms = min(timer.due_ms, due_ms) if timer.due_ms > moment.now_ms else due_ms
+
+
+def _next_look_ms(moment: Moment) -> int | None:
+    """Once a day, each customer at another time of it; or when orders fall out of a window.
+
+    Edges of tiers that the shop learns may move any day.
+    """
+    customer, book, now_ms = moment.customer, moment.book, moment.now_ms
+    if not book.is_looked_at(customer):
+        return None
+    after_ms = now_ms
+    if book.beats is not None and moment.view.segments.edges is None:
+        falls = falls_ms(customer, now_ms)
+        if falls is None:
+            return None
+        after_ms = max(now_ms, falls - 1)
+    phase = ref_of(moment.token) % DAY_MS
+    return after_ms + 1 + (phase - after_ms - 1) % DAY_MS
 
 
 OWN_TIMERS = frozenset({RUN, MOMENT, LOOK})

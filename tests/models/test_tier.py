@@ -3,7 +3,8 @@
 import pytest
 
 from models.customer import Customer, Tier, apply
-from models.tier import PLAYBOOK_EDGES, TierEdges, tier_of
+from models.dormancy import Dormancy
+from models.tier import PLAYBOOK_EDGES, TierEdges, falls_ms, tier_of
 from tests.builders import DAY, START_MS, cancelled, order
 
 NEVER: list[tuple[int, int]] = []
@@ -50,6 +51,41 @@ def test_a_tier_begins_and_ends_at_its_edges(
     orders: list[tuple[int, int]], day: int, tier: Tier
 ) -> None:
     assert tier_of(buyer(orders), START_MS + day * DAY)[0] is tier
+
+
+@pytest.mark.parametrize(
+    "orders",
+    [
+        on_days(3, 5_000),
+        on_days(4, 5_000),
+        [(0, 10_000), (60, 100), (89, 10_000)],
+        [(0, 5_000), (1, 5_000), (2, 5_000), (50, 15_000), (51, 1)],
+        on_days(6, 16_667),
+        on_days(9, 16_667, apart=40),
+        on_days(60, 9_000, apart=6),
+    ],
+)
+@pytest.mark.parametrize("edges", [PLAYBOOK_EDGES, TierEdges(stay=0.8)])
+def test_a_tier_falls_by_time_on_the_day_that_is_foretold(
+    orders: list[tuple[int, int]], edges: TierEdges
+) -> None:
+    customer = buyer(orders)
+    now_ms = customer.last_order_ms + 5
+    awake = Dormancy.AWAKE
+    tier = tier_of(customer, now_ms, edges, dormancy=awake)[0]
+    customer.tier = tier.value
+    falls = falls_ms(customer, now_ms, edges)
+    assert tier in (Tier.POTENTIAL, Tier.HIGH_VALUE)
+    assert falls is not None
+    assert tier_of(customer, falls - 1, edges, dormancy=awake)[0] is tier
+    assert tier_of(customer, falls, edges, dormancy=awake)[0] is not tier
+
+
+@pytest.mark.parametrize("tier", [Tier.NEW, Tier.REGULAR, Tier.DORMANT])
+def test_a_tier_that_hangs_on_no_window_never_falls_out_of_one(tier: Tier) -> None:
+    customer = buyer(on_days(3, 5_000))
+    customer.tier = tier.value
+    assert falls_ms(customer, START_MS) is None
 
 
 def test_a_cancelled_order_does_not_lift() -> None:

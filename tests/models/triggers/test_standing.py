@@ -6,10 +6,12 @@ import msgspec
 import pytest
 
 from models.clock import DAY_MS, HOUR_MS
-from models.customer import Timer
+from models.customer import Timer, find_timer
 from models.events import CouponApplied, CouponEnded, CouponIssued
 from models.playbook.edition import Edition, opened
-from tests.builders import START_MS, actions_in, identified, make, on, order, viewed
+from models.segments import SegmentsSnapshot
+from models.tier import TierEdges
+from tests.builders import START_MS, actions_in, cancelled, identified, make, on, order, viewed
 from tests.models.triggers.playing import BROWSE, HEAD, SILENT, Play
 
 CADENCE = """
@@ -170,23 +172,81 @@ def test_a_silence_that_is_full_is_not_taken_away_by_an_edition_before_its_mark(
     assert play.passes_to(START_MS + 30 * DAY_MS + 2) == ["silent sent"]
 
 
-def looks(play: Play) -> int:
-    return sum(one.rule == "look" for one in play.customer.timers)
+def look_ms(play: Play) -> int | None:
+    """When the customer is to be looked at."""
+    timer = find_timer(play.customer, "look")
+    return None if timer is None else timer.due_ms
 
 
-def test_who_is_new_is_not_looked_at_for_a_cadence_that_goes_by_the_tier() -> None:
-    play = Play(CADENCE.replace('"new"', '"regular"'))
-    play.happens(order("o1"))
-    assert looks(play) == 0
-    play.happens(order("o2", at_ms=START_MS + 3 * DAY_MS))
-    assert (play.customer.tier, looks(play)) == ("regular", 1)
+BY_TIER = """
+triggers:
+  again:
+    when: {every: 2d, while: 'customer.tier == "%s"'}
+    then: [{message: hello}]
+"""
+SPENT = [order(f"o{day}", 6_000, START_MS + day * DAY_MS) for day in (0, 1, 2)]
 
 
-def test_a_tier_that_only_silence_brought_is_looked_at_from_then_on() -> None:
+@pytest.mark.parametrize("tier", ["new", "regular", "dormant"])
+def test_tiers_that_no_window_holds_are_not_looked_at(tier: str) -> None:
+    play = Play(BY_TIER % "regular")
+    play.happens(
+        *SPENT[:1] if tier == "new" else [order("o1"), order("o2", at_ms=START_MS + DAY_MS)]
+    )
+    if tier == "dormant":
+        play.passes_to(START_MS + 200 * DAY_MS)
+    assert (play.customer.tier, look_ms(play)) == (tier, None)
+
+
+def test_a_tier_of_a_window_is_looked_at_on_the_day_it_falls() -> None:
+    play = Play(BY_TIER % "regular")
+    play.happens(*SPENT, *(order(f"s{n}", 1, START_MS + n * DAY_MS) for n in range(20, 90, 20)))
+    falls_day = START_MS // DAY_MS + 90
+    assert play.customer.tier == "potential"
+    due_ms = look_ms(play)
+    assert due_ms is not None
+    assert due_ms // DAY_MS == falls_day
+    assert play.passes_to(due_ms - 1) == []
+    play.passes_to(due_ms)
+    assert (play.customer.tier, look_ms(play)) == ("regular", None)
+    assert play.passes_to(due_ms + 2 * DAY_MS) == ["again sent"]
+
+
+def test_what_is_taken_back_brings_the_look_nearer_and_an_order_leaves_it() -> None:
+    play = Play(BY_TIER % "regular")
+    play.happens(*SPENT)
+    early = look_ms(play)
+    play.happens(order("o3", 20_000, START_MS + 3 * DAY_MS))
+    assert look_ms(play) == early
+    play.passes_to(START_MS + 4 * DAY_MS)
+    play.happens(*(order(f"p{n}", 40_000, START_MS + (5 + n) * DAY_MS) for n in range(3)))
+    assert play.customer.tier == "high_value"
+    play.passes_to((early or 0) + DAY_MS)
+    assert look_ms(play) is None, "asleep"
+    play.happens(order("back", 100, START_MS + 100 * DAY_MS))
+    far = look_ms(play)
+    assert play.customer.tier == "high_value"
+    play.happens(*(cancelled(one, at_ms=START_MS + 101 * DAY_MS) for one in ("p0", "p1")))
+    near = look_ms(play)
+    assert play.customer.tier == "regular"
+    assert far is not None
+    assert near is None
+
+
+def test_edges_that_the_shop_learns_are_looked_at_daily() -> None:
+    play = Play(BY_TIER % "potential", segments=SegmentsSnapshot(edges=TierEdges()))
+    play.happens(order("o1"), order("o2", at_ms=START_MS + DAY_MS))
+    due_ms = look_ms(play)
+    assert play.customer.tier == "regular"
+    assert due_ms is not None
+    assert START_MS + DAY_MS < due_ms <= START_MS + 2 * DAY_MS
+
+
+def test_a_tier_that_only_silence_brought_begins_its_cadence_then() -> None:
     play = Play(CADENCE.replace('"new"', '"dormant"').replace("14d", "2d"))
     play.happens(order("o1"))
     told = play.passes_to(START_MS + 30 * DAY_MS)
-    assert (play.customer.tier, looks(play), told) == ("dormant", 1, [])
+    assert (play.customer.tier, look_ms(play), told) == ("dormant", None, [])
     told = [one for day in range(31, 35) for one in play.passes_to(START_MS + day * DAY_MS)]
     assert told[:1] == ["again sent"]
 
@@ -194,7 +254,7 @@ def test_a_tier_that_only_silence_brought_is_looked_at_from_then_on() -> None:
 def test_days_without_an_order_are_looked_at_where_a_condition_counts_them() -> None:
     play = Play(CADENCE.replace('customer.tier == "new"', "customer.last_view_days >= 3"))
     play.happens(viewed("p1"))
-    assert looks(play) == 1
+    assert look_ms(play) is not None
     told = [one for day in range(1, 19) for one in play.passes_to(START_MS + day * DAY_MS)]
     assert told == ["again sent"]
 
