@@ -92,6 +92,12 @@ async def test_a_till_redeems_and_each_other_answer_has_its_status(
         assert (annas.status, annas.body["discount_cents"]) == (200, 500)
         little = await redeem(gateway, "LARGE", "o4")
         assert (little.status, little.body["outcome"]) == (422, "too_little_spent")
+        await issue(gateway, "EMPTY")
+        for basket_cents in (0, -500):
+            empty = await redeem(gateway, "EMPTY", "o5", basket_cents=basket_cents)
+            assert (empty.status, empty.body["outcome"]) == (422, "nothing_to_take_off")
+            assert (empty.body["status"], empty.body["discount_cents"]) == ("issued", 0)
+        assert (await redeem(gateway, "EMPTY", "o5")).status == 200
         lines = {"lines": [{"total_cents": 5_000}, {"total_cents": 4_000}]}
         body = {"order_id": "o4", **lines}
         enough = await gateway.post("/v1/coupons/LARGE/redeem", body)
