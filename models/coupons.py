@@ -45,6 +45,7 @@ class Outcome(Enum):
     NOT_YOURS = "it is another customer's"
     NOT_WITH_OTHERS = "it can't be combined with other coupons"
     TOO_LITTLE_SPENT = "too little is spent"
+    NOTHING_TO_TAKE_OFF = "it would take nothing off"
     ORDER_OVER = "the order that redeemed it is refunded or cancelled"
     KEPT = "it is not given back"
 
@@ -210,6 +211,9 @@ def _redeem(coupon: Coupon, event: RedemptionAsked) -> tuple[Coupon, Verdict]:
     taken = None if terms is None else discount(terms.kind, event.basket, terms.step_cents)
     if refusal is None and taken is None:
         refusal = Outcome.TOO_LITTLE_SPENT
+    if refusal is None and taken == Discount():
+        # Redeemed it would be used up, and the customer had nothing of it.
+        refusal = Outcome.NOTHING_TO_TAKE_OFF
     if refusal is not None or taken is None:
         return _refused(coupon, request, refusal or Outcome.UNKNOWN)
     redeemed = msgspec.structs.replace(

@@ -57,6 +57,7 @@ _STATUS = {
     Outcome.NOT_YOURS: 422,
     Outcome.NOT_WITH_OTHERS: 422,
     Outcome.TOO_LITTLE_SPENT: 422,
+    Outcome.NOTHING_TO_TAKE_OFF: 422,
 }
 _REVOKED_STATUS = _STATUS | {Outcome.REVOKED: 200}
 

@@ -4,9 +4,18 @@ import pytest
 
 from models.coupon_asks import ASKING, asked
 from models.coupon_words import CouponWord, order_key
-from models.coupons import OrderVoided, RedemptionAsked
+from models.coupons import (
+    Coupon,
+    Issued,
+    OrderVoided,
+    Outcome,
+    RedemptionAsked,
+    Status,
+    Terms,
+    fold,
+)
 from models.customer import Customer
-from models.discounts import Basket
+from models.discounts import Amount, Basket
 from models.step import Effect
 from tests.builders import ANNA, START_MS, cancelled, named, order, refunded, step_all, viewed
 
@@ -24,6 +33,15 @@ def test_an_order_with_a_coupon_asks_for_it_with_what_it_cost_before() -> None:
     assert word.event == RedemptionAsked(
         START_MS, "order o1", "o1", Basket(2_200, 300), (ANNA, named("dev"))
     )
+
+
+def test_an_order_of_nothing_asks_in_vain_and_the_coupon_is_kept() -> None:
+    (word,) = words(step_all(Customer(), order("o1", 0, coupon="A1")))
+    assert isinstance(word.event, RedemptionAsked)
+    assert word.event.basket == Basket(0)
+    coupon, _ = fold(Coupon(), Issued(START_MS, Terms("welcome", Amount(500))))
+    coupon, verdict = fold(coupon, word.event)
+    assert (verdict.outcome, coupon.status) == (Outcome.NOTHING_TO_TAKE_OFF, Status.ISSUED)
 
 
 @pytest.mark.parametrize("coupon", ["", "---", "x" * 200])

@@ -255,6 +255,49 @@ def test_too_little_spent_leaves_the_coupon_good() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "basket"),
+    [
+        (Percent(1_000), Basket(0, 300)),
+        (Percent(1_000), Basket(4)),
+        (Amount(500), Basket(0, 300)),
+        (Steps(((0, 0), (5_000, 500))), Basket(4_999)),
+        (FreeShipping(), Basket(2_000, 0)),
+    ],
+)
+def test_a_coupon_that_would_take_nothing_off_is_kept(
+    kind: Percent | Amount | Steps | FreeShipping, basket: Basket
+) -> None:
+    before = issued(Terms("welcome", kind))
+    coupon, verdicts = lived(before, asked("o1", basket=basket), asked("o1", basket=basket))
+    assert [(one.outcome, one.repeated) for one in verdicts] == [
+        (Outcome.NOTHING_TO_TAKE_OFF, False),
+        (Outcome.NOTHING_TO_TAKE_OFF, True),
+    ]
+    assert (coupon.status, change(before, coupon)) == (Status.ISSUED, Liability())
+    larger = asked("o1", id="more", basket=Basket(5_000, 300))
+    assert outcomes(coupon, larger) == [Outcome.REDEEMED]
+
+
+def test_a_negative_basket_leaves_the_coupon_good() -> None:
+    coupon, (verdict,) = lived(issued(), asked("o1", basket=Basket(-900)))
+    assert (verdict.outcome, coupon.status) == (Outcome.TOO_LITTLE_SPENT, Status.ISSUED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Gift("mug", 800), Discount(gift="mug")),
+        (FreeShipping(), Discount(shipping_cents=300)),
+    ],
+)
+def test_a_gift_and_free_shipping_need_no_goods(
+    kind: Gift | FreeShipping, expected: Discount
+) -> None:
+    _, (verdict,) = lived(issued(Terms("welcome", kind)), asked("o1", basket=Basket(0, 300)))
+    assert (verdict.outcome, verdict.discount) == (Outcome.REDEEMED, expected)
+
+
+@pytest.mark.parametrize(
     ("kind", "expected"),
     [
         (Percent(1_000), Discount(200)),

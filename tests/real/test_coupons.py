@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -41,6 +42,19 @@ async def issue(gateway: OpenGateway, *codes: str, **terms: Any) -> Answer:
     kind = terms or {"amount_cents": 500}
     rows = [{"code": code, "offer": "welcome", **kind} for code in codes]
     return await patient(gateway, "/v1/coupons/import", {"coupons": rows})
+
+
+@asynccontextmanager
+async def a_coupon_that_ends_soon(
+    gateway: OpenGateway, settings: Settings
+) -> AsyncIterator[tuple[Log, int]]:
+    """The coupon SOON, which a worker has issued; the log, and when the coupon expires."""
+    async with Log(settings) as log:
+        with Crew(settings) as crew:
+            crew.start("worker")
+            expires_ms = int(time.time() * 1000) + 60_000
+            await issue(gateway, "SOON", amount_cents=5, expires_at=expires_ms)
+            yield log, expires_ms
 
 
 async def redeem(gateway: OpenGateway, code: str, order: str, **more: Any) -> Answer:
@@ -92,6 +106,12 @@ async def test_a_till_redeems_and_each_other_answer_has_its_status(
         assert (annas.status, annas.body["discount_cents"]) == (200, 500)
         little = await redeem(gateway, "LARGE", "o4")
         assert (little.status, little.body["outcome"]) == (422, "too_little_spent")
+        await issue(gateway, "EMPTY")
+        for basket_cents in (0, -500):
+            empty = await redeem(gateway, "EMPTY", "o5", basket_cents=basket_cents)
+            assert (empty.status, empty.body["outcome"]) == (422, "nothing_to_take_off")
+            assert (empty.body["status"], empty.body["discount_cents"]) == ("issued", 0)
+        assert (await redeem(gateway, "EMPTY", "o5")).status == 200
         lines = {"lines": [{"total_cents": 5_000}, {"total_cents": 4_000}]}
         body = {"order_id": "o4", **lines}
         enough = await gateway.post("/v1/coupons/LARGE/redeem", body)
@@ -228,43 +248,35 @@ async def test_an_order_redeems_its_coupon_and_its_end_gives_it_back(
 async def test_what_nobody_redeems_is_given_up_by_the_logs_time(
     gateway: OpenGateway, settings: Settings
 ) -> None:
-    async with Log(settings) as log:
-        with Crew(settings) as crew:
-            crew.start("worker")
-            expires_ms = int(time.time() * 1000) + 60_000
-            await issue(gateway, "SOON", amount_cents=5, expires_at=expires_ms)
-            looked = await gateway.get("/v1/coupons/SOON", basic())
-            assert '"status":"issued"' in looked.body
-            later = LogClock(mode="wall", wall_offset_ms=LATE_MS + 60_000)
-            clock = settings.named(topics.CONTROL), msgspec.json.encode(later), CLOCK_KEY
-            await log.producer.send_and_wait(*clock, partition=0)
-            await until(lambda: _judged(log, "expired", ""), "a mark to give the coupon up")
-            assert (await redeem(gateway, "SOON", "o1")).status == 410
-            marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
-            assert 1 <= sum(isinstance(one, ClockMark) for one in marks) < 5
+    async with a_coupon_that_ends_soon(gateway, settings) as (log, _):
+        looked = await gateway.get("/v1/coupons/SOON", basic())
+        assert '"status":"issued"' in looked.body
+        later = LogClock(mode="wall", wall_offset_ms=LATE_MS + 60_000)
+        clock = settings.named(topics.CONTROL), msgspec.json.encode(later), CLOCK_KEY
+        await log.producer.send_and_wait(*clock, partition=0)
+        await until(lambda: _judged(log, "expired", ""), "a mark to give the coupon up")
+        assert (await redeem(gateway, "SOON", "o1")).status == 410
+        marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
+        assert 1 <= sum(isinstance(one, ClockMark) for one in marks) < 5
 
 
 async def test_in_a_replay_a_coupon_is_given_up_by_the_day_that_ended(
     gateway: OpenGateway, settings: Settings
 ) -> None:
-    async with Log(settings) as log:
-        with Crew(settings) as crew:
-            crew.start("worker")
-            expires_ms = int(time.time() * 1000) + 60_000
-            await issue(gateway, "SOON", amount_cents=5, expires_at=expires_ms)
-            over_ms = expires_ms + LATE_MS
-            async with HistoryLog(settings) as history:
-                for until_ms in (over_ms - 1, over_ms):
-                    assert not await _judged(log, "expired", "")
-                    clock = LogClock(mode="replay", at_ms=until_ms)
-                    played = ReplayProgress(source="a shop", until_ms=until_ms)
-                    await history.write({}, [], played, clock, coupons_ms=until_ms)
-                    assert (await gateway.get("/v1/coupons/SOON", basic())).status == 200
-            await until(lambda: _judged(log, "expired", ""), "the mark to give the coupon up")
-            marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
-            told = [one.at_ms for one in marks if isinstance(one, ClockMark)]
-            assert sorted({*told}) == [over_ms - 1, over_ms]
-            assert len(told) == 2 * settings.partitions
+    async with a_coupon_that_ends_soon(gateway, settings) as (log, expires_ms):
+        over_ms = expires_ms + LATE_MS
+        async with HistoryLog(settings) as history:
+            for until_ms in (over_ms - 1, over_ms):
+                assert not await _judged(log, "expired", "")
+                clock = LogClock(mode="replay", at_ms=until_ms)
+                played = ReplayProgress(source="a shop", until_ms=until_ms)
+                await history.write({}, [], played, clock, coupons_ms=until_ms)
+                assert (await gateway.get("/v1/coupons/SOON", basic())).status == 200
+        await until(lambda: _judged(log, "expired", ""), "the mark to give the coupon up")
+        marks = [decode(one.value) for one in await log.records(topics.COUPONS)]
+        told = [one.at_ms for one in marks if isinstance(one, ClockMark)]
+        assert sorted({*told}) == [over_ms - 1, over_ms]
+        assert len(told) == 2 * settings.partitions
 
 
 async def test_what_offers_may_cost_is_summed_up_from_the_verdicts(

@@ -58,8 +58,9 @@ def _word(chance: random.Random, at_ms: int) -> CouponWord:
     if roll < 0.25:
         event = Issued(at_ms, _terms(chance, at_ms))
     elif roll < 0.75:
+        basket = Basket(chance.choice((0, 900, 900, 900)))
         names = tuple(chance.sample(["anna", "bert"], chance.randrange(3)))
-        event = RedemptionAsked(at_ms, f"r{chance.randrange(40)}", order, Basket(900), names)
+        event = RedemptionAsked(at_ms, f"r{chance.randrange(40)}", order, basket, names)
     elif roll < 0.9:
         return CouponWord(key=order_key(order), event=OrderVoided(at_ms, order))
     else:
