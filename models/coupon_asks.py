@@ -15,8 +15,8 @@ ASKING = frozenset({OrderCompleted, OrderCancelled, OrderRefunded})
 def asked(customer: Customer, event: CustomerEvent, order_state: str) -> list[CouponWord]:
     """Say it; the row has the event in it already.
 
-    The basket of an order is what it would have cost without its discount, less the shipping. An
-    order that a till has redeemed the coupon for asks in vain, and is told the same.
+    The basket of an order is what it would have cost without its discount, less the shipping; where
+    no discount is told, what its lines cost: a coupon may have taken off all of it. An order that a till has redeemed the coupon for asks in vain, and is told the same.
     """
     match event:
         case OrderCompleted() if event.coupon and order_state == _COUNTED:
@@ -33,6 +33,8 @@ def _redemption(event: OrderCompleted) -> list[CouponWord]:
     if not key:
         return []
     goods_cents = event.total_cents + event.discount_cents - event.shipping_cents
+    if not event.discount_cents:
+        goods_cents = max(goods_cents, sum(line.total_cents for line in event.lines))
     wish = RedemptionAsked(
         at_ms=event.occurred_at_ms,
         id=f"order {event.order_id}",

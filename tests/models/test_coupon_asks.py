@@ -16,6 +16,7 @@ from models.coupons import (
 )
 from models.customer import Customer
 from models.discounts import Amount, Basket
+from models.events import Line
 from models.step import Effect
 from tests.builders import ANNA, START_MS, cancelled, named, order, refunded, step_all, viewed
 
@@ -42,6 +43,13 @@ def test_an_order_of_nothing_asks_in_vain_and_the_coupon_is_kept() -> None:
     coupon, _ = fold(Coupon(), Issued(START_MS, Terms("welcome", Amount(500))))
     coupon, verdict = fold(coupon, word.event)
     assert (verdict.outcome, coupon.status) == (Outcome.NOTHING_TO_TAKE_OFF, Status.ISSUED)
+
+
+def test_an_order_that_a_coupon_paid_whole_redeems_it_by_its_lines() -> None:
+    lines = (Line("p1", 1_500), Line("p2", 700))
+    (word,) = words(step_all(Customer(), order("o1", 0, coupon="A1", lines=lines)))
+    assert isinstance(word.event, RedemptionAsked)
+    assert word.event.basket == Basket(2_200)
 
 
 @pytest.mark.parametrize("coupon", ["", "---", "x" * 200])
