@@ -16,7 +16,8 @@ def asked(customer: Customer, event: CustomerEvent, order_state: str) -> list[Co
     """Say it; the row has the event in it already.
 
     The basket of an order is what it would have cost without its discount, less the shipping; where
-    no discount is told, what its lines cost: a coupon may have taken off all of it. An order that a till has redeemed the coupon for asks in vain, and is told the same.
+    no discount is told, what its lines cost: a coupon may have taken off all of it. An order that a
+    till has redeemed the coupon for asks in vain, and is told the same.
     """
     match event:
         case OrderCompleted() if event.coupon and order_state == _COUNTED:
