@@ -35,3 +35,19 @@ def test_what_was_said_to_one_name_is_not_said_to_the_other() -> None:
     mine.happens(order("o2", at_ms=START_MS + 3 * DAY))
     assert mine.passes_to(START_MS + 4 * DAY) == []
     assert "thanks" in mine.customer.playbook.said
+
+
+def test_of_two_names_first_orders_one_is_thanked_for() -> None:
+    mine, theirs = Play(THANKS), Play(THANKS)
+    mine.happens(order("o2", at_ms=START_MS + 1))
+    theirs.happens(order("o1"))
+    absorbed(mine, theirs, START_MS + 5)
+    assert mine.passes_to(START_MS + DAY).count("thanks sent") == 1
+
+
+def test_thanks_that_wait_go_along_with_the_history() -> None:
+    mine, theirs = Play(THANKS), Play(THANKS)
+    theirs.happens(order("o1"))
+    mine.happens(viewed())
+    absorbed(mine, theirs, START_MS + 5)
+    assert mine.passes_to(START_MS + DAY) == ["thanks sent"]

@@ -4,7 +4,7 @@ from models.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from models.effects import Action
 from models.events import TYPES, MessageChannel, ProductReviewed, TicketOpened, Tracked
 from models.triggers import runs
-from tests.builders import START_MS, cancelled, make, order, viewed
+from tests.builders import START_MS, cancelled, make, order, refunded, viewed
 from tests.models.triggers.playing import BROWSE, LADDER, THANKS, Play
 
 
@@ -62,6 +62,44 @@ def test_a_cancelled_order_stops_its_thanks_and_no_other() -> None:
     assert play.happens(cancelled("o2")) == []
     assert play.happens(cancelled("o1", at_ms=START_MS + 1)) == ["thanks cancelled"]
     assert play.passes_to(START_MS + DAY_MS) == []
+
+
+def test_a_first_order_told_twice_is_thanked_for_once() -> None:
+    play, first = Play(THANKS), order("o1")
+    play.happens(first, first, order("o1"))
+    assert play.passes_to(START_MS + DAY_MS) == ["thanks sent"]
+
+
+def test_an_order_whose_cancellation_came_first_is_not_thanked_for() -> None:
+    play = Play(THANKS)
+    play.happens(cancelled("o1"), order("o1"))
+    assert play.passes_to(START_MS + DAY_MS) == []
+
+
+def test_after_a_cancelled_first_order_the_next_is_thanked_for() -> None:
+    play = Play(THANKS)
+    play.happens(order("o1"), cancelled("o1"), order("o2", at_ms=START_MS + HOUR_MS))
+    assert play.passes_to(START_MS + DAY_MS) == ["thanks sent"]
+
+
+def test_a_refund_does_not_stop_the_thanks() -> None:
+    play = Play(THANKS)
+    play.happens(order("o1"), refunded("o1"))
+    assert play.passes_to(START_MS + DAY_MS) == ["thanks sent"]
+
+
+def test_a_cancelled_order_does_not_bring_the_browse_reminder_back() -> None:
+    play = Play(BROWSE)
+    play.happens(viewed("p1"), order("o1", at_ms=START_MS + 1), cancelled("o1", START_MS + 2))
+    assert play.passes_to(START_MS + 3 * DAY_MS) == []
+
+
+def test_looking_again_after_the_reminder_is_reminded_of_again() -> None:
+    play = Play(BROWSE)
+    play.happens(viewed("p1"))
+    assert play.passes_to(START_MS + DAY_MS) == ["browse sent"]
+    play.happens(viewed("p1", at_ms=START_MS + 2 * DAY_MS))
+    assert play.passes_to(START_MS + 3 * DAY_MS) == ["browse sent"]
 
 
 def test_a_wait_among_the_steps_ends_when_it_says_so() -> None:
