@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from models.item_memory import item_ref
+from models.scripts import is_read_in
 
 KEPT_QUOTES = 4
 REVIEWED_AT_MOST = 200_000
@@ -116,15 +117,18 @@ def _is_same_review(one: Quote, other: Quote) -> bool:
 
 
 def words_about(
-    row: ReviewRow | None, quotes: int, opened: Callable[[Quote], str]
+    row: ReviewRow | None, quotes: int, opened: Callable[[Quote], str], locale: str
 ) -> dict[str, Any]:
-    """What a message can say of an item's reviews, nothing twice; `opened` gives "" for none."""
+    """What a message can say of an item's reviews, nothing twice; `opened` gives "" for none.
+
+    Only words are quoted that a reader of `locale` reads (models/scripts.py): better none.
+    """
     if row is None or not row.reviews:
         return {}
     said: list[dict[str, Any]] = []
     for quote in row.quotes:
         text = opened(quote) if len(said) < quotes else ""
-        if text and all(text != other["text"] for other in said):
+        if text and is_read_in(text, locale) and all(text != other["text"] for other in said):
             said.append({"text": text, "rating": quote.rating, "product_id": row.product_id})
     return {
         "product_rating": round(row.mean, 1),

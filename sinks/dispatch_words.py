@@ -45,15 +45,14 @@ class Wording:
         }
         if action.coupon:
             variables["coupon"] = action.coupon
-        variables |= await self._of_the_shop(action, book.names_used(action.template), at_ms)
+        variables |= await self._of_the_shop(action, book, at_ms)
         short = action.message_channel in SHORT_AFTER
         return book.render(action.template, action.locale, variables, short=short)
 
-    async def _of_the_shop(
-        self, action: Action, named: frozenset[str], at_ms: int
-    ) -> dict[str, Any]:
+    async def _of_the_shop(self, action: Action, book: TemplateBook, at_ms: int) -> dict[str, Any]:
         """What the shop knows that these words speak of: items to recommend, the product itself."""
         found: dict[str, Any] = {}
+        named = book.names_used(action.template)
         if self.recommended is None:
             return found
         if action.recommend and RECOMMENDED in named:
@@ -61,7 +60,9 @@ class Wording:
         product_id = action.variables.get("product_id")
         wants_name = PRODUCT in named and action.variables.get(PRODUCT) in (None, "", product_id)
         if product_id and (wants_name or not named.isdisjoint(_OF_REVIEWS)):
-            about = await self.recommended.about(str(product_id), action.reviews)
+            about = await self.recommended.about(
+                str(product_id), action.reviews, book.language_of(action.template, action.locale)
+            )
             if not wants_name:
                 about.pop(PRODUCT, None)
             found |= about

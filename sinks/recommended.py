@@ -85,15 +85,18 @@ class Recommended:
             for one in found
         ]
 
-    async def about(self, product_id: str, quotes: int) -> dict[str, Any]:
-        """Give a product's name, rating and up to so many words of reviews, as far as known."""
+    async def about(self, product_id: str, quotes: int, locale: str) -> dict[str, Any]:
+        """Give a product's name, rating and up to so many words of reviews, as far as known.
+
+        `locale` is the language of the message that quotes them.
+        """
         if not await self._is_ready():
             _log.warning("nothing_said_of_a_product", reason="the learner's table is not read yet")
             return {}
         name = self._shelf.name_of(product_id)
         row = self._shelf.reviews.of(product_id)
         # The keys of authors lie on the disk.
-        said = await asyncio.to_thread(words_about, row, quotes, self._opened)
+        said = await asyncio.to_thread(words_about, row, quotes, self._opened, locale)
         return {"product": name, **said} if name else said
 
     def _opened(self, quote: Quote) -> str:

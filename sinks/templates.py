@@ -121,6 +121,10 @@ class TemplateBook:
             return Rendered(subject, copy.plain["short"].fill(values).strip(), "")
         return Rendered(subject, _letter(copy, values), _page(copy, values))
 
+    def language_of(self, template: str, locale: str) -> str:
+        """Language that `template` is filled in for a customer of `locale`."""
+        return self._copy(template, locale).locale
+
     def _copy(self, template: str, locale: str) -> _Copy:
         if template not in self._messages or not self._messages[template]:
             known = ", ".join(self._messages)

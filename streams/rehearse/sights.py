@@ -48,7 +48,7 @@ class Sights:
         if action.variables.get("product", product_id) == product_id and product_id in self._names:
             action.variables["product"] = self._names[product_id]
         row = self._reviews.of(product_id)
-        action.variables |= words_about(row, action.reviews, _opened)
+        action.variables |= words_about(row, action.reviews, _opened, action.locale)
 
 
 def _opened(quote: Quote) -> str:

@@ -260,7 +260,7 @@ Review = tuple[str, int, float, Quote | None]
 def take_review(reviews: ItemReviews, review: Review) -> Any:
     ref = reviews.add(*review)
     row = reviews.row(ref)
-    return ref, sorted(reviews.forget()), row and words_about(row, 3, lambda one: one.sealed)
+    return ref, sorted(reviews.forget()), row and words_about(row, 3, lambda one: one.sealed, "en")
 
 
 def pack_reviews(reviews: ItemReviews) -> bytes:

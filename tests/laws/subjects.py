@@ -16,6 +16,7 @@ SUBJECTS: dict[str, Subject] = {
 
 _PARSES = "turns a Segment body into an event, keeps and learns nothing (test_segment_fuzz.py)"
 NO_MODEL: dict[str, str] = {
+    "scripts": "looks at the letters of a text, keeps nothing",
     "provider_receipts": "reads a provider's report, keeps nothing",
     "unsubscribing": "seals and reads a name, keeps nothing",
     "always_valid": "sums of one comparison, with laws of their own (test_always_valid.py)",

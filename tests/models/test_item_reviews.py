@@ -53,16 +53,27 @@ def test_of_too_many_items_those_reviewed_longest_ago_are_forgotten() -> None:
 
 def test_a_message_tells_as_many_words_as_are_asked_for_and_open() -> None:
     row = ReviewRow("tea", 3, 14.0, [quote(3), quote(2), quote(1)])
-    said = words_about(row, 1, lambda one: "" if one.at_ms == 3 else one.sealed)
+    said = words_about(row, 1, lambda one: "" if one.at_ms == 3 else one.sealed, "en")
     assert said == {
         "product_rating": 4.7,
         "product_reviews": 3,
         "reviews": [{"text": "words 2", "rating": 5.0, "product_id": "tea"}],
     }
-    assert words_about(None, 1, lambda one: one.sealed) == {}
+    assert words_about(None, 1, lambda one: one.sealed, "en") == {}
 
 
 def test_the_same_words_of_two_authors_are_quoted_once() -> None:
     row = ReviewRow("tea", 3, 15.0, [quote(3), quote(2), quote(1)])
-    said = words_about(row, 2, lambda one: "Good" if one.at_ms > 1 else "Better")
+    said = words_about(row, 2, lambda one: "Good" if one.at_ms > 1 else "Better", "en")
     assert [one["text"] for one in said["reviews"]] == ["Good", "Better"]
+
+
+def test_only_words_that_the_reader_reads_are_quoted() -> None:
+    row = ReviewRow("tea", 3, 15.0, [quote(3), quote(2), quote(1)])
+    words = {3: "質量很好", 2: "质量很好", 1: "Wears well"}
+    said = {
+        locale: [one["text"] for one in words_about(row, 3, opened, locale)["reviews"]]
+        for locale in ("zh-TW", "zh-CN", "en")
+        for opened in [lambda one: words[one.at_ms]]
+    }
+    assert said == {"zh-TW": ["質量很好"], "zh-CN": ["质量很好"], "en": ["Wears well"]}

@@ -39,8 +39,9 @@ class Asked:
 
     times = 0
 
-    async def about(self, product_id: str, quotes: int) -> dict[str, Any]:
+    async def about(self, product_id: str, quotes: int, locale: str) -> dict[str, Any]:
         self.times += 1
+        assert locale == "en", "the language of the words, whatever the customer's"
         said = [{"text": "Fine", "rating": 5.0, "product_id": product_id}]
         return {"product": "Pot", "product_rating": 4.5, "product_reviews": 2} | {
             "reviews": said[:quotes]
@@ -87,7 +88,9 @@ async def test_what_the_words_do_not_show_is_not_asked_for(wording: Wording, ask
 async def test_the_name_rating_and_words_about_a_product_are_filled_in(
     wording: Wording, asked: Asked
 ) -> None:
-    one = action(playbook_version=3, template="look", reviews=1, variables={"product_id": "p1"})
+    one = action(
+        playbook_version=3, template="look", reviews=1, locale="fr", variables={"product_id": "p1"}
+    )
     words = await wording.written(one, {}, 5)
     assert words.subject == "Pot 4.5"
     assert "Fine" in words.text

@@ -127,15 +127,15 @@ async def test_of_a_product_its_name_rating_and_the_words_that_open_are_told(
     for number, said in enumerate(told, 100):
         lesson(one, number, said)
     recommended = Recommended(redis, namespace, one, opened)
-    about = await recommended.about("tea", 2)
+    about = await recommended.about("tea", 2, "en")
     assert (about["product"], about["product_rating"], about["product_reviews"]) == ("Tea", 4.2, 4)
     assert [quote["text"] for quote in about["reviews"]] == [
         "bob opened review_body: so good",
         "ann opened review_body: so good",
     ]
-    assert (await recommended.about("tea", 0))["reviews"] == []
-    assert await recommended.about("pot", 2) == {"product": "Pot"}
-    assert await recommended.about("never seen", 2) == {}
+    assert (await recommended.about("tea", 0, "en"))["reviews"] == []
+    assert await recommended.about("pot", 2, "en") == {"product": "Pot"}
+    assert await recommended.about("never seen", 2, "en") == {}
 
 
 async def test_of_a_product_nothing_is_told_while_the_table_is_not_read(
@@ -143,7 +143,7 @@ async def test_of_a_product_nothing_is_told_while_the_table_is_not_read(
 ) -> None:
     monkeypatch.setattr(module, "SHELF_LIMIT_S", 0.05)
     unread = Recommended(redis, namespace, shelf(), opened)
-    assert await unread.about("tea", 2) == {}
+    assert await unread.about("tea", 2, "en") == {}
     await unread.stop()
 
 
