@@ -182,6 +182,25 @@ async def test_a_partition_goes_on_where_its_table_stands_not_where_the_client_a
     assert sum(stands.values()) == 100
 
 
+async def test_a_broker_that_forgot_the_group_has_nothing_folded_twice(settings: Settings) -> None:
+    """Found by chaos, seed 49: a broker that had been killed came back and knew of no position."""
+    async with Log(settings) as log:
+        async with worker_of(settings):
+            await log.write(looks(100))
+            await until(lambda: _folds(log, 100), "every event to be folded")
+        stands = await committed(settings)
+        spec = spec_of(settings)
+        spec.group = settings.named("nobody-heard-of")
+        lanes = Lanes([Lane(spec, fold_of(settings))])
+        topic = settings.named(topics.EVENTS)
+        await lanes.assign({(topic, number) for number in stands}, 1)
+        assert {place[1]: offset for place, offset in lanes.places().items()} == stands
+        folded = [lanes.open[topic, number].folded_events for number in stands]
+        await lanes.close()
+    assert sum(stands.values()) == 100
+    assert sum(folded) == 0
+
+
 async def test_defect_2_a_stream_that_only_raises_would_have_been_taken_for_done() -> None:
     """The negative control: without the guard the agent's error is just an exception."""
 
