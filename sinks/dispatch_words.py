@@ -52,9 +52,9 @@ class Wording:
     async def _of_the_shop(self, action: Action, book: TemplateBook, at_ms: int) -> dict[str, Any]:
         """What the shop knows that these words speak of: items to recommend, the product itself."""
         found: dict[str, Any] = {}
-        named = book.names_used(action.template)
         if self.recommended is None:
             return found
+        named = book.names_used(action.template)
         if action.recommend and RECOMMENDED in named:
             found[RECOMMENDED] = await self.recommended.of(action.customer, action.recommend, at_ms)
         product_id = action.variables.get("product_id")

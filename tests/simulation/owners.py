@@ -60,19 +60,23 @@ class Broker:
         return len(self.logs[topics.EVENTS, partition]) - self.committed[partition]
 
 
+def serverless_spec() -> LaneSpec:
+    """The customers' lane without a broker."""
+    return LaneSpec(
+        bootstrap="",
+        group="",
+        source=topics.EVENTS,
+        changelog=topics.CUSTOMERS,
+        transactional_prefix="",
+        commit_interval_ms=0,
+    )
+
+
 class SimulatedPartition(LanePartition):
     """A lane's partition whose transactions go to the broker in memory, or die on the way."""
 
     def __init__(self, broker: Broker, partition: int, fold: Fold, chance: random.Random) -> None:
-        spec = LaneSpec(
-            bootstrap="",
-            group="",
-            source=topics.EVENTS,
-            changelog=topics.CUSTOMERS,
-            transactional_prefix="",
-            commit_interval_ms=0,
-        )
-        super().__init__(spec, partition, fold)
+        super().__init__(serverless_spec(), partition, fold)
         self._broker = broker
         self._chance = chance
         self.dies_with_chance = 0.0

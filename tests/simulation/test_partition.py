@@ -21,7 +21,7 @@ from streams import partition as partitions
 from streams import topics
 from streams.customer_fold import CustomerFold
 from streams.fold import Fold
-from streams.partition import LanePartition, LaneSpec, PositionError
+from streams.partition import LanePartition, PositionError
 from tests.builders import (
     DAY,
     HOUR,
@@ -39,7 +39,14 @@ from tests.builders import (
     snapshot,
     viewed,
 )
-from tests.simulation.owners import Broker, Died, Owners, SimulatedPartition, seen_in
+from tests.simulation.owners import (
+    Broker,
+    Died,
+    Owners,
+    SimulatedPartition,
+    seen_in,
+    serverless_spec,
+)
 from tests.simulation.poison import BAD_TIMER, UNREADABLE, rules_that_break
 
 SCHEDULES = 800
@@ -260,12 +267,4 @@ async def test_a_log_that_ends_before_the_tables_position_is_refused(
 
 
 def unopened() -> LanePartition:
-    spec = LaneSpec(
-        bootstrap="",
-        group="",
-        source=topics.EVENTS,
-        changelog=topics.CUSTOMERS,
-        transactional_prefix="",
-        commit_interval_ms=0,
-    )
-    return LanePartition(spec, 0, cast("Fold", None))
+    return LanePartition(serverless_spec(), 0, cast("Fold", None))

@@ -166,14 +166,19 @@ async def _folds(log: Log, count: int) -> bool:
     return await log.folded() == count
 
 
+async def stands_after(log: Log, settings: Settings) -> dict[int, int]:
+    """Where the group stands, by partition, when a worker has folded a hundred events and left."""
+    async with worker_of(settings):
+        await log.write(looks(100))
+        await until(lambda: _folds(log, 100), "every event to be folded")
+    return await committed(settings)
+
+
 async def test_a_partition_goes_on_where_its_table_stands_not_where_the_client_asked_before(
     settings: Settings,
 ) -> None:
     async with Log(settings) as log:
-        async with worker_of(settings):
-            await log.write(looks(100))
-            await until(lambda: _folds(log, 100), "every event to be folded")
-        stands = await committed(settings)
+        stands = await stands_after(log, settings)
         lanes = lanes_of(settings)
         topic = settings.named(topics.EVENTS)
         await lanes.assign({(topic, number) for number in stands}, 1)
@@ -185,10 +190,7 @@ async def test_a_partition_goes_on_where_its_table_stands_not_where_the_client_a
 async def test_a_broker_that_forgot_the_group_has_nothing_folded_twice(settings: Settings) -> None:
     """Found by chaos, seed 49: a broker that had been killed came back and knew of no position."""
     async with Log(settings) as log:
-        async with worker_of(settings):
-            await log.write(looks(100))
-            await until(lambda: _folds(log, 100), "every event to be folded")
-        stands = await committed(settings)
+        stands = await stands_after(log, settings)
         spec = spec_of(settings)
         spec.group = settings.named("nobody-heard-of")
         lanes = Lanes([Lane(spec, fold_of(settings))])
