@@ -21,7 +21,17 @@ from aiokafka import AIOKafkaProducer
 LOOK_EVERY_S = 0.02
 IN_THE_MIDDLE_S = 0.002
 
-WORKER = ("fold", "begin", "send", "offsets", "commit", "committed", "recovery", "rebalance")
+WORKER = (
+    "fold",
+    "begin",
+    "send",
+    "effects",
+    "offsets",
+    "commit",
+    "committed",
+    "recovery",
+    "rebalance",
+)
 SINKS = (
     "insert",
     "inserted",
@@ -137,7 +147,12 @@ def _producer(moments: Moments) -> None:
     topics: dict[int, set[str]] = {}
 
     async def noted(self: AIOKafkaProducer, batch: Any, topic: str, *, partition: int) -> Any:
-        topics.setdefault(id(self), set()).add(topic)
+        sent = topics.setdefault(id(self), set())
+        if sent and topic not in sent and moments.is_armed("effects"):
+            # The table's rows are with the broker for certain, and no effect is.
+            await self.flush()
+            moments.passed("effects")
+        sent.add(topic)
         return await send_batch(self, batch, topic, partition=partition)
 
     send_offsets = AIOKafkaProducer.send_offsets_to_transaction
