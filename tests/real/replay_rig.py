@@ -96,7 +96,7 @@ class Play:
         self.process.terminate()
         return self.process.wait(20.0)
 
-    async def end(self, patience_s: float = 120.0) -> int:
+    async def end(self, patience_s: float = 300.0) -> int:
         """Wait for its own end; its exit code."""
 
         async def has_ended() -> bool:
