@@ -110,7 +110,7 @@ async def _zombie_wakes(stage: Stage, shop: Shop) -> None:
     first = stage.roles["worker-1"]
     await shop.sell(BATCHES)
     await _all_folded(stage)
-    first.arm("sealed", 1, signal.SIGSTOP, then="committed")
+    first.arm("sealed", 1, signal.SIGSTOP, then="rows committed")
     async with asyncio.timeout(MOMENT_WITHIN_S):
         while first.moment_path.exists():
             await shop.take_orders(REGULARS)
