@@ -81,19 +81,18 @@ async def _must_hit(kept: Kept) -> None:
 
 async def _worker_dies_before_the_effects(stage: Stage, shop: Shop) -> None:
     """Rows are with the broker, and with them the table's position, effects are not: it dies."""
-    worker = stage.roles["worker-1"]
-    await shop.sell(BATCHES)
-    worker.arm("effects", 1)
-    selling = asyncio.create_task(shop.sell(BATCHES))
-    await _must_hit(worker)
-    await selling
+    await _worker_dies_at("effects", stage, shop)
 
 
 async def _worker_dies_before_the_offset(stage: Stage, shop: Shop) -> None:
     """Rows and effects are with the broker, the offset is not: the worker dies."""
+    await _worker_dies_at("offsets", stage, shop)
+
+
+async def _worker_dies_at(moment: str, stage: Stage, shop: Shop) -> None:
     worker = stage.roles["worker-1"]
     await shop.sell(BATCHES)
-    worker.arm("offsets", 1)
+    worker.arm(moment, 1)
     selling = asyncio.create_task(shop.sell(BATCHES))
     await _must_hit(worker)
     await selling

@@ -147,7 +147,6 @@ def _producer(moments: Moments) -> None:
     _wrap(moments, AIOKafkaProducer, "send_batch", after="send")
     send_batch = AIOKafkaProducer.send_batch
     topics: dict[int, set[str]] = {}
-    with_rows: set[int] = set()
 
     async def noted(self: AIOKafkaProducer, batch: Any, topic: str, *, partition: int) -> Any:
         sent = topics.setdefault(id(self), set())
@@ -163,10 +162,7 @@ def _producer(moments: Moments) -> None:
 
     async def offsets(self: AIOKafkaProducer, *arguments: Any, **options: Any) -> Any:
         # A transaction of a mark alone has one topic, the changelog: nothing hangs on it.
-        sent_to = topics.pop(id(self), set())
-        if any(topic.endswith(CUSTOMERS) for topic in sent_to):
-            with_rows.add(id(self))
-        effects = len(sent_to) > 1
+        effects = len(topics.get(id(self), ())) > 1
         if effects and moments.is_armed("offsets"):
             # What was sent is with the broker for certain, and only the offset is missing.
             await self.flush()
@@ -182,9 +178,8 @@ def _producer(moments: Moments) -> None:
         else:
             await commit(self)
         moments.passed("committed")
-        if id(self) in with_rows:
-            # Of customers: a worker's coupons have transactions of their own beside these.
-            with_rows.discard(id(self))
+        if any(topic.endswith(CUSTOMERS) for topic in topics.pop(id(self), ())):
+            # A worker's coupons have transactions of their own beside these.
             moments.passed("rows committed")
 
     AIOKafkaProducer.send_batch = noted
