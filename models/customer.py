@@ -54,7 +54,10 @@ from models.held_coupons import OURS, HeldCoupon
 from models.item_memory import ItemMemory
 from models.triggers.notes import Notes
 
-STATE_VERSION = 1
+STATE_VERSION = 2
+_PLAYBOOK_ALONE = 2
+"""The state version from which on all rules stand in playbooks."""
+_RULES_BEFORE = frozenset({"thank_you", "browse_reminder"})
 KEPT_ORDERS = 12
 KEPT_VOIDS = 8
 KEPT_MESSAGES = 6
@@ -255,7 +258,8 @@ class Customer(msgspec.Struct, array_like=True, gc=False):
     tier_reason: str = ""
     timers: list[Timer] = []
     question: Question | None = None
-    thanked: bool = False
+    # A place that the first release used; a field's place in the array is never another's.
+    was_thanked: bool = False
     hazard: float = 0.0
     hazard_version: int = 0
     hazard_at_ms: int = 0
@@ -310,9 +314,17 @@ def decode_row(raw: bytes) -> Customer:
         raise
     if customer.version != STATE_VERSION:
         _refuse_later(customer.version)
-        # What is written from now on, an earlier release would cut short.
-        customer.version = STATE_VERSION
+        _upgrade(customer)
     return customer
+
+
+def _upgrade(customer: Customer) -> None:
+    """Make a row of an earlier version one of this version."""
+    if customer.version < _PLAYBOOK_ALONE:
+        customer.timers = [one for one in customer.timers if one.rule not in _RULES_BEFORE]
+        customer.was_thanked = False
+    # What is written from now on, an earlier release would cut short or misread.
+    customer.version = STATE_VERSION
 
 
 def _refuse_later(version: int) -> None:

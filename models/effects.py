@@ -67,7 +67,7 @@ class Decided(FactBase, tag="decided"):
 
     `status` says it more closely: sent, held (until `held_until_ms`, then decided again), capped,
     muted, no_consent, holdout, cancelled, out_of_budget or superseded. `action` is what was asked
-    for (an Action's kind), `playbook_version` 0 where the playbook is the release's own, `passed`
+    for (an Action's kind), `playbook_version` (0: a rule of the first release's own), `passed`
     the guards in the order they were asked, `rivals` rules that wanted the same moment.
     """
 
@@ -111,7 +111,7 @@ class Action(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     `kind` is "message", "webhook" (a signed call of `address`), "task" (for a person, `owner`,
     until `task_due_ms`), "offer" or "perk" (given without a message). `variables` fill the
     template (never personal data); `expires_at_ms` is in the log's time. `template` is a message
-    of the playbook `playbook_version`, 0 for the release's own; `consent` is what the message
+    of the playbook `playbook_version`, 0 for the first release's own; `consent` is what the message
     needs, "marketing" or "service".
     """
 

@@ -129,7 +129,6 @@ def absorb(customer: Customer, other: Customer) -> None:
         if len(customer.traits) < KEPT_TRAITS:
             customer.traits.setdefault(name, value)
     customer.known = customer.known or other.known
-    customer.thanked = customer.thanked or other.thanked
 
 
 def _settle_common_orders(customer: Customer, other: Customer) -> None:

@@ -9,10 +9,13 @@ from typing import Any
 
 from models import daybook
 from models.clock import DAY_MS, day_of
-from models.customer import Customer, mean_gap_days
+from models.customer import Customer, Timer, mean_gap_days
 from models.dormancy import by_days, silence_days
 from models.hazard import HORIZON_DAYS, HORIZONS_DAYS, expected_days
 from models.outlook import unpack, window_days
+from models.triggers.notes import MOMENT, run_of
+from models.triggers.runs import RUN
+from models.triggers.standing import ABOUT
 
 WINDOWS_DAYS = (30, 90, 365)
 EXPECTED_OVER_DAYS = (90, 365)
@@ -87,13 +90,25 @@ def profile_of(customer: Customer, now_ms: int) -> dict[str, Any]:
             {"type": one.type, "at_ms": one.at_ms, "what": one.what, "cents": one.cents}
             for one in reversed(customer.recent)
         ],
-        "timers": [
-            {"rule": one.rule, "item": one.item, "due_ms": one.due_ms} for one in customer.timers
-        ],
+        "timers": [_timer_told(customer, one) for one in customer.timers],
         "traits": customer.traits,
         "lookup": customer.lookup,
         "sealed": customer.sealed,
     }
+
+
+def _timer_told(customer: Customer, timer: Timer) -> dict[str, Any]:
+    """Tell a timer by the rule that waits; `waits` for "first", "step" or "held" if it is under way.
+
+    "silences" and "holidays" are the next look at all rules of that sort.
+    """
+    rule, item, waits = timer.rule, timer.item, ""
+    if rule == MOMENT:
+        named, _, about = item.partition(ABOUT)
+        rule, item = (named, about) if named else (about, "")
+    elif rule == RUN and (run := run_of(customer.playbook, item)) is not None:
+        rule, item, waits = run.rule, run.item, run.waits
+    return {"rule": rule, "item": item, "due_ms": timer.due_ms, "waits": waits}
 
 
 def _spending_power(customer: Customer) -> str | None:

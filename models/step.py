@@ -6,21 +6,9 @@
 if this raises (ARCHITECTURE.md, decision 6). No clock, no I/O, no randomness.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
 
-from models import (
-    browse_reminder,
-    coupon_asks,
-    hazard_question,
-    item_notes,
-    merging,
-    sleep_timer,
-    standing_notes,
-    thank_you,
-)
+from models import coupon_asks, hazard_question, item_notes, merging, sleep_timer, standing_notes
 from models.clock import DAY_MS
 from models.clusters import NOBODY
 from models.coupon_words import CouponWord
@@ -36,7 +24,6 @@ from models.customer import (
 from models.dormancy import Dormancy, dormancy_of
 from models.effects import (
     Action,
-    Decided,
     EventFolded,
     Fact,
     Forgotten,
@@ -52,7 +39,6 @@ from models.events import (
     OrderCancelled,
     OrderCompleted,
     OrderRefunded,
-    ProductViewed,
     Released,
     ReturnRequested,
     TicketOpened,
@@ -72,17 +58,6 @@ class ForLog(msgspec.Struct, frozen=True):
 
 
 Effect = Fact | Action | Taught | ForLog | CouponWord
-Rule = Callable[[str, Customer, Any, View, int], list[Action | Decided]]
-RULES: dict[type, tuple[Rule, ...]] = {
-    OrderCompleted: (thank_you.on_order, browse_reminder.on_order),
-    OrderCancelled: (thank_you.on_cancellation,),
-    ProductViewed: (browse_reminder.on_view,),
-}
-TimerRule = Callable[[str, Customer, Timer, View], list[Action | Decided]]
-TIMER_RULES: dict[str, TimerRule] = {
-    thank_you.NAME: thank_you.on_timer,
-    browse_reminder.NAME: browse_reminder.on_timer,
-}
 _TURNS = frozenset({Released, Absorbed, Erased})
 _MOVES_ORDERS = frozenset({OrderCompleted, OrderCancelled, OrderRefunded, Absorbed})
 _MOVES_TIMERS = _MOVES_ORDERS - {OrderRefunded}
@@ -90,8 +65,6 @@ _IS_TROUBLE = frozenset({OrderRefunded, TicketOpened, ReturnRequested})
 _MOVES_TIER = _MOVES_ORDERS | _IS_TROUBLE
 _WIDE_AWAKE = frozenset({"", Dormancy.AWAKE.value})
 _MAY_BRING_SLEEP_NEARER = _IS_TROUBLE | {OrderCancelled, Absorbed}
-MAY_WIND = _MOVES_TIER | _TURNS | RULES.keys()
-"""Types of events that may wind a timer as long as there is no playbook."""
 
 
 def step(  # noqa: PLR0912  # once an event: a call costs more than a branch
@@ -135,10 +108,6 @@ def step(  # noqa: PLR0912  # once an event: a call costs more than a branch
     outdate(customer, now_ms)
     if before is not None:
         effects += standing_notes.changed(event.customer, customer, before, view)
-    if book is None:
-        # What the release does of itself, as long as nobody has applied a playbook.
-        for rule in RULES.get(kind, ()):
-            effects += rule(event.customer, customer, event, view, at_ms)
     if moves:
         _move_sleep(customer, kind, at_ms, view)
     if may_move:
@@ -164,8 +133,8 @@ def fire(token: str, customer: Customer, timer: Timer, view: View) -> list[Effec
     elif timer.rule == sleep_timer.NAME:
         sleep_timer.on_timer(customer, view)
         may_move = True
-    elif not is_own and (view.rulebook is None or timer.rule not in TIMER_RULES):
-        effects.extend(TIMER_RULES[timer.rule](token, customer, timer, view))
+    elif not is_own:
+        raise KeyError(timer.rule)
     if may_move:
         effects.extend(_change_tier(token, customer, now_ms, view))
     effects.extend(engine.on_timers(token, customer, was, view))
@@ -241,10 +210,7 @@ def _absorb(customer: Customer, other: Customer, event: Absorbed, view: View) ->
     effects: list[Effect] = []
     if event.origin != event.customer:
         effects.append(merging.merged_fact(event, view))
-    at_ms = event.occurred_at_ms
     book = view.rulebook
-    if book is None:
-        effects.extend(thank_you.on_merge(event.customer, customer, other, view, at_ms))
     runs.decide_soon(other, view.now_ms)
     both = notes.merged(customer.playbook, other.playbook, book.caps if book else None)
     merging.absorb(customer, other)

@@ -158,7 +158,7 @@ _order = msgspec.json.Decoder(OrderCompleted)
 _parts = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _json = msgspec.json.Encoder()
 _ORDER_TYPE = "order_completed"
-# Receipts of the release's own rules name the verdict only.
+# Receipts of the first release's own rules name the verdict only.
 _STATUSES = {"sent": "sent"}
 
 

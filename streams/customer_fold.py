@@ -42,7 +42,7 @@ from models.hazard import NOTHING_LEARNED, HazardSnapshot, settle
 from models.hour_counts import COUNTING
 from models.partition_clock import PartitionClock, adopted
 from models.segments import SegmentsSnapshot
-from models.step import MAY_WIND, Effect, fire, step, wake
+from models.step import Effect, fire, step, wake
 from models.tokens import PARTITION_KEY, partition_of
 from models.triggers.engine import arm
 from models.triggers.runs import asking
@@ -265,7 +265,7 @@ class CustomerFold:
         try:
             effects = step(customer, event, raw, view)
             timers = customer.timers
-            if timers and (view.rulebook is not None or type(event) in MAY_WIND):
+            if timers:
                 self._index(key, timers)
             folded = effects[0] if effects and type(effects[0]) is EventFolded else None
             if folded is not None and len(effects) == 1 and not view.waited:

@@ -69,10 +69,7 @@ def history(settings: Settings, *, as_json: bool) -> None:
         typer.echo(json.dumps(told_of(editions), indent=1, ensure_ascii=False))
         return
     if not editions.known:
-        _OUT.print(
-            "no edition yet: the release's own two rules are at work; "
-            "begin with `huitou playbook apply FILE`"
-        )
+        _OUT.print("no edition yet: nobody is written to; begin with `huitou playbook apply FILE`")
         return
     table = Table(box=None, header_style="bold")
     for title in ("edition", "applied", "by", "files", "state", "note"):

@@ -74,7 +74,7 @@ def told_absence(customer: str, rule: str, absence: Told) -> Iterator[Text]:
         return
     yield Text(f"{rule} has decided nothing about {customer} so far", "bold")
     if not absence["playbook_version"]:
-        yield Text("  no playbook is in use: the release's own rules are at work")
+        yield Text("  no playbook is in use: nothing is decided")
         return
     yield Text(f"  by version {absence['playbook_version']} of the playbook, as things stand now:")
     for one in absence["findings"]:
@@ -112,7 +112,7 @@ def _known(one: Told) -> Iterator[tuple[str, str]]:
     by = f"version {version}" if version else "the closed form: nothing is learned yet"
     yield "likely to order within 30 days:", f"{one['hazard']:.1%}, by {by}"
     book = one["playbook_version"]
-    yield "by", f"version {book} of the playbook" if book else "the release's own rules"
+    yield "by", f"version {book} of the playbook" if book else "an earlier release's own rules"
     if inputs:
         yield "inputs:", ", ".join(f"{name} {value}" for name, value in sorted(inputs.items()))
     if one["passed"]:

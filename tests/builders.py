@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -24,6 +25,7 @@ from models.events import (
 )
 from models.hazard import FEATURES, HORIZONS_DAYS, HazardSnapshot, Head, settle
 from models.local_time import day_on, moment_of, zone_of
+from models.playbook.edition import Edition, opened
 from models.playbook.rulebook import Rulebook
 from models.step import Effect, ForLog, fire, step
 from models.tokens import token_of
@@ -34,6 +36,27 @@ from streams.fold import Interval, Output, Outputs
 
 # A Wednesday, 00:00 UTC.
 START_MS = 19_000 * DAY_MS
+HOUSE_RULES = """
+playbook: 1
+shop: {name: Shop, time_zone: UTC, currency: EUR, locale: en}
+channels: {email: {enabled: true}}
+holdout: {share: 0%}
+triggers:
+  thank_you:
+    when: {event: order_completed, if: customer.orders == 1, wait: 10m, unless: order_cancelled,
+           same_item: true}
+    then: [{message: hello, channels: email, expires: 2d}]
+    guard: {once: customer}
+  browse_reminder:
+    when: {event: product_viewed, wait: 24h, unless: order_completed, waiting_at_most: 3}
+    then: [{message: hello, channels: email, expires: 2d}]
+    guard: {once: occasion}
+messages:
+  hello:
+    consent: marketing
+    words: {en: {subject: Hello, paragraphs: [Text], signature: Us, unsubscribe: Stop}}
+"""
+HOUSE_EDITION = Edition(version=1, main="main", files={"main": HOUSE_RULES})
 _numbers = count()
 
 
@@ -91,6 +114,12 @@ def released(target: str, at_ms: int = START_MS, **more: Any) -> Any:
     return make(Released, target=target, at_ms=at_ms, **more)
 
 
+@cache
+def house_rules() -> Rulebook:
+    """Thanks after the first order, a reminder of what was looked at: edition 1 of most tests."""
+    return opened(HOUSE_EDITION)
+
+
 def view_at(now_ms: int = START_MS, **fields: Any) -> View:
     return View(
         **(
@@ -100,6 +129,8 @@ def view_at(now_ms: int = START_MS, **fields: Any) -> View:
                 "partitions": 1,
                 "now_ms": now_ms,
                 "coupon_key": bytes(32),
+                "rulebook": house_rules(),
+                "playbook_version": 1,
             }
             | fields
         )
@@ -195,15 +226,20 @@ def customer_fold(
     partitions: int = 1,
     snapshots: dict[int, HazardSnapshot] | None = None,
     rulebook: Rulebook | None = None,
+    *,
+    begins_with_rules: bool = True,
 ) -> CustomerFold:
-    """A fold whose snapshots are at hand and whose sealing is legible; `rulebook` is edition 1."""
+    """A fold whose snapshots are at hand and whose sealing is legible; `rulebook` is edition 1.
+
+    Without one it has adopted the house rules before the log begins, if it begins with any.
+    """
 
     async def load(model: str, version: int) -> Any:
         if model == "playbook":
-            return rulebook if version == 1 else None
+            return (rulebook or house_rules()) if version == 1 else None
         return (snapshots or {}).get(version) if model == "hazard" else None
 
-    return CustomerFold(
+    fold = CustomerFold(
         partition=partition,
         partitions=partitions,
         incarnation=1,
@@ -212,6 +248,16 @@ def customer_fold(
         seal_raw=lambda raw: f"sealed:{len(raw)}",
         coupon_key=bytes(32),
     )
+    if rulebook is None and begins_with_rules:
+        begin_with_house_rules(fold)
+    return fold
+
+
+def begin_with_house_rules(fold: CustomerFold) -> None:
+    """Have the partition's log begin behind the adoption of edition 1."""
+    fold.clock.versions["playbook"] = 1
+    fold._snapshots["playbook", 1] = house_rules()
+    fold._keep_clock()
 
 
 def fold_through(fold: CustomerFold, record: Record, left_out: frozenset[bytes]) -> None:

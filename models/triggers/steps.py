@@ -6,7 +6,6 @@ from models.budget import Spending
 from models.caps import note
 from models.coupon_codes import spelled
 from models.customer import Customer
-from models.decision import SEALED_FOR_MESSAGES
 from models.effects import Action, action_id
 from models.events import MessageChannel
 from models.hazard import settle
@@ -21,6 +20,7 @@ from models.triggers.notes import TAGS_AT_MOST, Run, remember_perk
 SENT, HELD, ASKS = "sent", "held", "asks"
 DAY_MS = 86_400_000
 CALL_LIFE_MS = 2 * DAY_MS
+SEALED_FOR_MESSAGES = ("id", "email", "phone", "first_name", "name")
 
 
 def carry_out(moment: Moment, run: Run, rule: Rule, step: Any) -> str:

@@ -8,8 +8,8 @@ import msgspec
 class Asked(msgspec.Struct):
     """What is to be played: a scenario's text, or where it is "" the last days of the own log.
 
-    `in_use` is the playbook to compare with, its first file and all files; None: the release's
-    own rules. `settings` say where the log is.
+    `in_use` is the playbook to compare with, its first file and all files; None: there is none
+    yet. `settings` say where the log is.
     """
 
     main: str

@@ -47,7 +47,7 @@ class Record(NamedTuple):
 
 
 class Stage:
-    """One partition of the live product; without a rulebook the release's own rules are at work.
+    """One partition of the live product; without a rulebook nothing is decided.
 
     `grain_ms` is how exact timers are, which fire at the first multiple of it; `beat_ms` how often
     the clock is told where none is due. What was decided, and asked for, waits in `decided` and

@@ -31,7 +31,7 @@ def told(
 
 
 def status_of(decided: Decided) -> str:
-    """Status of a decision; receipts of the release's own rules name the verdict only."""
+    """Status of a decision; receipts of the first release's own rules name the verdict only."""
     return decided.status or ("sent" if decided.verdict == "sent" else "cancelled")
 
 

@@ -49,7 +49,7 @@ from streams.playbook_packs import names, playbook_text
 from streams.replay.contract import Contract
 from streams.replay.simulated_shop import SOURCE, SimulatedShop
 from streams.replay.slices import slices_of
-from tests.builders import Record, customer_fold, listed
+from tests.builders import HOUSE_EDITION, Record, customer_fold, house_rules, listed
 
 # A Tuesday, 00:00 UTC, in autumn.
 FIRST_DAY = 19_990
@@ -80,6 +80,9 @@ ADOPTION = encode(Adopted("hazard", SNAPSHOT.version, checksum(SNAPSHOT)))
 PACKS = Edition(1, "playbook.yaml", {"playbook.yaml": playbook_text(names())})
 PACKS_RECORD = msgspec.json.encode(recorded("playbook", PACKS))
 PACKS_ADOPTION = encode(Adopted("playbook", PACKS.version, checksum(PACKS)))
+# Thanks after the first order, a reminder of what was looked at: a shop that does next to nothing.
+PLAIN = msgspec.structs.replace(HOUSE_EDITION, version=2)
+PLAIN_RECORD = msgspec.json.encode(recorded("playbook", PLAIN))
 
 
 class Told(NamedTuple):
@@ -116,7 +119,7 @@ def invented_hours(
 ) -> list[Hour]:
     """Play a shop of `customers` people over `days` days, receipts included.
 
-    `packs`: it writes to them by all packs, else by the release's own rules.
+    `packs`: it writes to them by all packs, else by two rules.
     """
     shop = SimulatedShop(seed=seed, customers=customers, days=days, start_ms=FIRST_DAY * DAY_MS)
     with tempfile.TemporaryDirectory() as folder:
@@ -202,7 +205,9 @@ class FoldedShop:
     """
 
     def __init__(self, hours: Iterable[Hour] = (), *, packs: bool = False) -> None:
-        self._of_partition = adopted_fold(packs=packs)
+        self._of_partition = (
+            adopted_fold(PACKS, packs_opened()) if packs else adopted_fold(PLAIN, house_rules())
+        )
         self._rows: dict[bytes, bytes | None] = {}
         self.log: list[Record] = []
         for hour in hours:
@@ -253,16 +258,17 @@ class FoldedShop:
             pass
 
 
-def adopted_fold(*, packs: bool = False, rulebook: Rulebook | None = None) -> CustomerFold:
+def adopted_fold(edition: Edition | None = None, rulebook: Rulebook | None = None) -> CustomerFold:
     """A fold of the only partition that has the learned snapshot and decides by it.
 
-    `packs`: by the rules of all packs, too; `rulebook`: by these rules instead.
+    `edition` is in use; `rulebook`: these rules in its place.
     """
-    book = packs_opened() if packs and rulebook is None else rulebook
-    fold = customer_fold(snapshots={SNAPSHOT.version: SNAPSHOT}, rulebook=book)
+    fold = customer_fold(snapshots={SNAPSHOT.version: SNAPSHOT}, begins_with_rules=False)
     adoptions = [Record(0, ADOPTION)]
-    if book is not None:
-        adoptions.append(Record(0, PACKS_ADOPTION))
+    if edition is not None:
+        adopted = Adopted("playbook", edition.version, checksum(edition))
+        adoptions.append(Record(0, encode(adopted)))
+        fold._snapshots["playbook", edition.version] = rulebook or opened(edition)
     asyncio.run(fold.prepare(adoptions))
     for adoption in adoptions:
         for _ in fold.fold(adoption, frozenset()):

@@ -16,7 +16,7 @@ from streams.servers.child import Child, log_path
 from streams.servers.status import READY, StatusFile
 from streams.settings import Settings
 from tests.bench.broker import Counter, Record, fill
-from tests.bench.histories import PACKS_RECORD, SNAPSHOT_RECORD
+from tests.bench.histories import PACKS_RECORD, PLAIN_RECORD, SNAPSHOT_RECORD
 from tests.bench.rig import CannotRun, start_role
 
 LOOK_EVERY_S = 0.02
@@ -26,13 +26,12 @@ PATIENCE_S = 300.0
 async def prepare(
     chosen: Settings, records: Iterable[Record] = (), rows: Iterable[Record] = ()
 ) -> int:
-    """Make the topics, publish snapshot and playbook, write rows and events; how many events."""
+    """Make the topics, publish snapshot and playbooks, write rows and events; how many events."""
     keep_quiet()
     await ensure_topics(chosen)
     bootstrap, named = chosen.kafka_bootstrap, chosen.named
-    await fill(
-        bootstrap, named(topics.SNAPSHOTS), [(0, None, SNAPSHOT_RECORD), (0, None, PACKS_RECORD)]
-    )
+    published = (SNAPSHOT_RECORD, PACKS_RECORD, PLAIN_RECORD)
+    await fill(bootstrap, named(topics.SNAPSHOTS), [(0, None, one) for one in published])
     await fill(bootstrap, named(topics.CUSTOMERS), rows)
     return await fill(bootstrap, named(topics.EVENTS), records)
 

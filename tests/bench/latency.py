@@ -29,10 +29,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams import prepare as preparation
 from streams import topics
+from streams.playbook_editions import apply_files
 from streams.secrets import load_secrets
 from streams.servers.ports import free_port
 from streams.settings import Settings
 from tests.bench.cpu_by_part import cpu_s_by_part, cpu_us_between
+from tests.bench.histories import PLAIN
 from tests.bench.installations import keep_quiet, role, until_answering
 from tests.bench.live_feed import LiveFeed, is_thanked, name_of
 from tests.bench.open_loop import OpenLoop
@@ -65,6 +67,7 @@ def run(options: Options) -> dict[str, Any]:
         load_secrets(chosen)
         keep_quiet()
         preparation.prepare(chosen)
+        asyncio.run(apply_files(chosen, PLAIN.main, PLAIN.files, by="bench"))
         for name in ROLES:
             roles.enter_context(role(chosen, name))
         return asyncio.run(_measured(chosen, options))

@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from itertools import cycle
 from typing import Any
 
-from models.clock import DAY_MS
-from models.thank_you import WAIT_MS
+from models.clock import DAY_MS, MINUTE_MS
 from streams.replay.history import Arrival, Body
 from streams.replay.simulated_shop import SimulatedShop
 from tests.bench.histories import FIRST_DAY, SEED
 
 PROBE_EVERY = 50
+WAIT_MS = 10 * MINUTE_MS
+"""From the first order to its thanks, in a new installation's playbook."""
 
 
 class LiveFeed:

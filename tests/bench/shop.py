@@ -41,7 +41,7 @@ def opened(
 ) -> Shop:
     """The shop of the benchmarks that read a history from its beginning.
 
-    `packs`: its customers answer the messages of all packs, else those of the release's own rules.
+    `packs`: its customers answer the messages of all packs, else those of two rules.
     """
     people, days, copies = PEOPLE, DAYS, COPIES
     if small:

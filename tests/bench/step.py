@@ -1,7 +1,7 @@
 """Benchmark `step`: what an event costs in the step, stage by stage, and around it in the fold.
 
 In one process, on the product's own functions, over the invented shop's history with its marks, by
-a playbook of all ready packs (`--no-packs`: by the release's own rules alone; their total stands
+a playbook of all ready packs (`--no-packs`: without any rule; that total stands
 beside as `total_us_without_playbook`, over the same history).
 `total_us` is `step`, `fire` (an event's share of the timers) and `settle` (hazards are foretold
 once an interval): all that is decided, models and rules included. `fold_us` is the whole fold of an
@@ -23,7 +23,7 @@ from models import step as step_module
 from models.playbook.rulebook import Rulebook
 from models.triggers import changes, engine, standing
 from streams import customer_fold as fold_module
-from tests.bench.histories import FoldedShop, adopted_fold, invented_hours, packs_opened
+from tests.bench.histories import PACKS, FoldedShop, adopted_fold, invented_hours, packs_opened
 from tests.bench.rig import Options, median
 from tests.bench.stopwatch import Stopwatch, replaced
 from tests.builders import Record
@@ -92,9 +92,7 @@ def run(options: Options) -> dict[str, Any]:
         "best_total_us": round(min(one["total_us"] for one in rounds), 3),
         "events": events,
         "mean_row_bytes": round(sum(map(len, rows)) / len(rows)),
-        "stages_of_total": _shares(
-            figures, [*_names(WITHIN), "rules", "step_rest", *(one for one in DECIDED[1:])]
-        ),
+        "stages_of_total": _shares(figures, [*_names(WITHIN), "step_rest", *DECIDED[1:]]),
         "stages_of_playbook": _shares(figures, _names(OF_PLAYBOOK)),
         "stages_of_fold": _shares(figures, [*_names(AROUND), "fold_rest"]),
         "rounds": [{name: round(one[name], 3) for name in SHOWN} for one in rounds],
@@ -140,7 +138,7 @@ def fold_all(records: Sequence[Record], book: Rulebook | None = None) -> float:
 
     The benchmark's own objects are kept from the garbage collector: a worker holds no history.
     """
-    fold = adopted_fold(rulebook=book)
+    fold = adopted_fold(book and PACKS, book)
     nobody: frozenset[bytes] = frozenset()
     gc.collect()
     gc.freeze()
@@ -157,14 +155,13 @@ def fold_all(records: Sequence[Record], book: Rulebook | None = None) -> float:
 
 def _round(records: Sequence[Record], events: int, book: Rulebook | None) -> dict[str, float]:
     fold_us = fold_all(records, book) * 1e6 / events
-    around = _stages(records, events, AROUND, {}, book)
-    rules = {kind: tuple(rules) for kind, rules in step_module.RULES.items()}
-    within = _stages(records, events, WITHIN, rules, book)
+    around = _stages(records, events, AROUND, book)
+    within = _stages(records, events, WITHIN, book)
     figures = {"total_us": sum(around[stage] for stage in DECIDED)}
     if book is not None:
-        parts = _stages(records, events, OF_PLAYBOOK, {}, book)
+        parts = _stages(records, events, OF_PLAYBOOK, book)
         figures |= {f"{stage}_us": spent_us for stage, spent_us in parts.items()}
-        without = _stages(records, events, AROUND, {}, None)
+        without = _stages(records, events, AROUND, None)
         figures["total_us_without_playbook"] = sum(without[stage] for stage in DECIDED)
     return {
         **figures,
@@ -179,7 +176,6 @@ def _stages(
     records: Sequence[Record],
     events: int,
     places: Places,
-    rules: dict[type, tuple[Any, ...]],
     book: Rulebook | None,
 ) -> dict[str, float]:
     """CPU microseconds an event of each stage, in a pass of their own."""
@@ -187,14 +183,9 @@ def _stages(
     timed: list[tuple[ModuleType, str, Any]] = []
     for stage, module, name in places:
         timed.append((module, name, watch.wrapped(stage, getattr(module, name))))
-    if rules:
-        wrapped = {
-            kind: tuple(watch.wrapped("rules", one) for one in several)
-            for kind, several in rules.items()
-        }
-        timed.append((step_module, "RULES", wrapped))
+    if places is WITHIN:
+        # What a timer calls of these belongs to the timers.
         timed.append((fold_module, "fire", watch.resting(fold_module.fire)))
     with replaced(timed):
         fold_all(records, book)
-    stages = [*_names(places), *(["rules"] if rules else [])]
-    return {stage: watch.stage_us(stage) / events for stage in stages}
+    return {stage: watch.stage_us(stage) / events for stage in _names(places)}

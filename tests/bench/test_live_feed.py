@@ -3,8 +3,7 @@
 import pytest
 
 from models.segment import Door, parse
-from models.thank_you import WAIT_MS
-from tests.bench.live_feed import LiveFeed, is_thanked, name_of, order_of, product_of
+from tests.bench.live_feed import WAIT_MS, LiveFeed, is_thanked, name_of, order_of, product_of
 
 BEGINS_S = 1_700_000_000.0
 

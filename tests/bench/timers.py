@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from models.browse_reminder import WAIT_MS
 from models.clock import DAY_MS, HOUR_MS, MINUTE_MS, LogClock
 from models.events import CustomerIdentified, Line, PageViewed, ProductViewed, encode
 from models.tokens import partition_of, token_of
@@ -41,7 +40,7 @@ BEFORE_S, AFTER_S = 5.0, 20.0
 SMALL_BEFORE_S, SMALL_AFTER_S = 1.0, 3.0
 DRAIN_S = 60.0
 LOOKED_MS = FIRST_DAY * DAY_MS + 9 * HOUR_MS
-MARK_MS = LOOKED_MS + WAIT_MS + MINUTE_MS
+MARK_MS = LOOKED_MS + DAY_MS + MINUTE_MS
 _OTHER = re.compile(rb'"id":"other-(\d+)"')
 
 

@@ -31,7 +31,7 @@ class WorkerEngine(Engine):
         self._adopts = (ADOPTION, PACKS_ADOPTION) if packs else (ADOPTION,)
         self.name = "product" if packs else "without_playbook"
         self.title = f"Huitou, the whole product, {'all packs on' if packs else 'no playbook'}"
-        rules = f"a playbook of {len(names())} packs" if packs else "the release's own rules"
+        rules = f"a playbook of {len(names())} packs" if packs else "no rules"
         self.setup = SETUP.format(rules=rules)
 
     async def start(self, work: Work, counter: Counter) -> Running:

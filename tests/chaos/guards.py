@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from streams import topics
+from tests.builders import HOUSE_RULES
+from tests.chaos import rules
 from tests.chaos.drain import calm
 from tests.chaos.driver import Report, opened, report_of
 from tests.chaos.harvest import Warehouse
@@ -61,6 +63,7 @@ async def play(ground: Ground, name: str, *, guarded: bool) -> Report:
             await asyncio.to_thread(_stop_merges, stage)
         stage.begin(act.later)
         await opened(stage)
+        await rules.apply(stage, HOUSE_RULES, 1)
         await act.play(stage, shop)
         folded_to = await calm(stage, Offsets(stage.settings), CALM_WITHIN_S)
         return report_of(stage, await judge(stage, shop, folded_to), Counter())

@@ -24,6 +24,7 @@ from models.snapshot import recorded
 from models.tokens import is_customer_key
 from streams.coupon_fold import CouponFold
 from tests.builders import (
+    HOUSE_EDITION,
     Record,
     customer_fold,
     fold_through,
@@ -109,7 +110,8 @@ def test_the_oracle_agrees_with_the_fold_over_the_log_of_everything() -> None:
     asyncio.run(fold.prepare(records))
     for record in records:
         fold_through(fold, record, frozenset())
-    oracle = Oracle(1, [recorded("hazard", snapshot())])
+    oracle = Oracle(1, [recorded("hazard", snapshot()), recorded("playbook", HOUSE_EDITION)])
+    oracle.clocks[0] = PartitionClock(versions={"playbook": 1})
     oracle.fold(records)
     counters = Counters()
     compare_log(counters, harvested(fold, records), oracle, records)

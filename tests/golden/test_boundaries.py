@@ -511,7 +511,7 @@ def fold_of(editions: tuple[str, ...]) -> CustomerFold:
         version: opened(Edition(version, "main", {"main": HEAD + text}))
         for version, text in enumerate(editions, 1)
     }
-    fold = customer_fold()
+    fold = customer_fold(begins_with_rules=False)
 
     async def load(model: str, version: int) -> Any:
         return books.get(version) if model == "playbook" else None

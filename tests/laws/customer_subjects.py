@@ -71,7 +71,16 @@ class Living:
     """A row, and what its partition knows besides."""
 
     customer: Customer = field(default_factory=Customer)
-    view: View = field(default_factory=lambda: view_at(1, hazard=LEARNED))
+    view: View = field(default_factory=lambda: learned_view(1))
+
+
+def learned_view(now_ms: int, offset: int = 0) -> View:
+    """A partition that has learned something and has no playbook.
+
+    What a playbook notes comes and goes with its rules; that has bounds and tests of its own
+    (tests/models/triggers/).
+    """
+    return view_at(now_ms, offset=offset, hazard=LEARNED, rulebook=None, playbook_version=0)
 
 
 def fold(living: Living, event: Any) -> list[Any]:
@@ -100,7 +109,7 @@ def pack_living(living: Living) -> bytes:
 def unpack_living(packed: bytes) -> Living:
     row, now_ms, offset = msgspec.msgpack.decode(packed)
     customer = decode_row(msgspec.msgpack.encode(row))
-    return Living(customer, view_at(now_ms, offset=offset, hazard=LEARNED))
+    return Living(customer, learned_view(now_ms, offset))
 
 
 def ask_profile(living: Living, at_ms: int) -> Any:
@@ -197,9 +206,7 @@ def erase(living: Living) -> None:
 CUSTOMER = Subject(
     name="customer",
     modules=(
-        "browse_reminder",
         "customer",
-        "decision",
         "hazard_question",
         "held_coupons",
         "item_notes",
@@ -208,7 +215,6 @@ CUSTOMER = Subject(
         "sleep_timer",
         "standing_notes",
         "step",
-        "thank_you",
     ),
     begin=Living,
     take=fold,

@@ -271,9 +271,9 @@ def test_two_names_merged_are_what_one_name_would_have_been(
     assert faded(customer, at_ms) == pytest.approx(faded(whole, at_ms), abs=1e-9)
 
 
-def a_households_year() -> Customer:
+def a_households_year(**fields: Any) -> Customer:
     """What the demo's households are like: sixty orders of nine lines, and who they are."""
-    customer, view = Customer(), view_at()
+    customer, view = Customer(), view_at(**fields)
     kinds = [f"DEPARTMENT {number:02}" for number in range(12)]
     told: list[CustomerEvent] = [
         identified(
@@ -316,12 +316,16 @@ def a_households_year() -> Customer:
 
 
 def test_a_usual_customers_row_fits_two_kib_beside_its_items() -> None:
-    customer = a_households_year()
+    customer = a_households_year(rulebook=None, playbook_version=0)
     assert (customer.orders, len(customer.event_ids)) == (60, 8 * KEPT_EVENT_IDS)
     assert len(questions_of(customer)) == 3
     records = len(customer.items.records)
     # What it remembers of items is bounded on its own (tests/models/test_item_memory.py).
     assert len(encode_row(customer)) - records <= 2_064
+    ruled = a_households_year()
+    assert ruled.playbook.said
+    # What is noted for a playbook of two rules.
+    assert len(encode_row(ruled)) - len(encode_row(customer)) <= 256
 
 
 def test_a_row_of_a_year_of_daily_orders_stays_small() -> None:

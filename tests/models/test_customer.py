@@ -434,6 +434,15 @@ def test_a_row_that_was_read_is_written_as_this_version() -> None:
     assert (earlier.version, earlier.orders) == (STATE_VERSION, 3)
 
 
+def test_what_the_first_releases_rules_had_waiting_is_dropped() -> None:
+    timers = [Timer("thank_you", "o1", 5), Timer("sleep", "", 7), Timer("browse_reminder", "p", 9)]
+    first = Customer(version=1, timers=timers, was_thanked=True)
+    upgraded = decode_row(encode_row(first))
+    assert upgraded == Customer(timers=[Timer("sleep", "", 7)])
+    now = Customer(timers=[Timer("run", "thank_you", 5)])
+    assert decode_row(encode_row(now)) == now
+
+
 def test_a_row_of_a_later_version_is_refused_with_advice() -> None:
     later = encode_row(Customer(version=STATE_VERSION + 1))
     with pytest.raises(NewerState, match="start the newer release again"):

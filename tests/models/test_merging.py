@@ -2,9 +2,8 @@
 
 import pytest
 
-from models import daybook, thank_you
-from models.clock import MINUTE_MS
-from models.customer import KEPT_TRAITS, Customer, Timer, decode_row, find_timer
+from models import daybook
+from models.customer import KEPT_TRAITS, Customer, Timer, decode_row
 from models.events import (
     Absorbed,
     CouponApplied,
@@ -24,11 +23,9 @@ from models.step import step
 from tests.builders import (
     ANNA,
     DAY,
-    HOUR,
     START_MS,
     cancelled,
     copy_of,
-    decisions_in,
     fire_due,
     folded_in,
     for_log_in,
@@ -245,50 +242,6 @@ def test_trouble_under_either_name_is_the_customers_trouble() -> None:
     assert merged(late, early).service.last_trouble_ms == START_MS + 5 * DAY
 
 
-def test_a_look_under_one_name_and_an_order_under_the_other_need_no_reminder() -> None:
-    both = merged(told(order("o1", at_ms=START_MS + HOUR)), told(viewed("p1")))
-    decisions = decisions_in(fire_due(both, START_MS + DAY))
-    assert ("browse_reminder", "ordered after looking") in [(d.rule, d.reason) for d in decisions]
-
-
-def absorbing(customer: Customer, other: Customer) -> list[tuple[str, str]]:
-    (absorbed,) = for_log_in(step_all(other, released(HIGH)))
-    effects = step_all(customer, absorbed)
-    return [(one.occasion, one.reason) for one in decisions_in(effects)]
-
-
-def test_of_two_first_orders_the_earlier_is_thanked_for() -> None:
-    mine, theirs = told(order("o2", at_ms=START_MS + MINUTE_MS)), told(order("o1"))
-    assert absorbing(mine, theirs) == [("o2", "thanked under another name")]
-    assert find_timer(mine, thank_you.NAME, "o1") is not None
-    assert find_timer(mine, thank_you.NAME, "o2") is None
-
-
-@pytest.mark.parametrize("said_here", [True, False])
-def test_who_was_thanked_under_one_name_is_not_thanked_again(said_here: bool) -> None:
-    said, planned = told(order("o1")), told(order("o2", at_ms=START_MS + DAY))
-    fire_due(said, START_MS + HOUR)
-    mine, theirs = (said, planned) if said_here else (planned, said)
-    assert absorbing(mine, theirs) == [("o2", "thanked under another name")]
-    assert find_timer(mine, thank_you.NAME, "o2") is None
-    assert mine.thanked
-
-
-def test_a_planned_thanks_moves_with_the_history() -> None:
-    mine = told(viewed())
-    assert absorbing(mine, told(order("o1"))) == []
-    assert find_timer(mine, thank_you.NAME, "o1") is not None
-
-
-def test_thanks_for_an_order_cancelled_under_the_other_name_stay_unsaid() -> None:
-    mine = told(cancelled("o1"))
-    absorbing(mine, told(order("o1")))
-    (decision,) = decisions_in(fire_due(mine, START_MS + HOUR))
-    assert (decision.verdict, decision.reason) == ("withheld", "the order was cancelled")
-    step_all(mine, order("o2", at_ms=START_MS + DAY))
-    assert find_timer(mine, thank_you.NAME, "o2") is not None
-
-
 @pytest.mark.parametrize(("name", "target"), [(LOW, HIGH), (HIGH, LOW)])
 def test_of_two_names_merged_into_each_other_the_lesser_keeps(name: str, target: str) -> None:
     customer = Customer(merged_into=target)
@@ -330,8 +283,8 @@ def test_a_way_out_of_a_circle_is_taken() -> None:
 
 def test_a_merged_timer_is_not_there_twice() -> None:
     mine = Customer(timers=[Timer("sleep", "", 5)])
-    merged(mine, Customer(timers=[Timer("sleep", "", 9), Timer("browse_reminder", "p", 1)]))
-    assert mine.timers == [Timer("sleep", "", 5), Timer("browse_reminder", "p", 1)]
+    merged(mine, Customer(timers=[Timer("sleep", "", 9), Timer("run", "p", 1)]))
+    assert mine.timers == [Timer("sleep", "", 5), Timer("run", "p", 1)]
 
 
 def test_a_coupon_that_one_name_was_given_and_the_other_redeemed_is_gone() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from models.customer import Customer
+from models.customer import Customer, Timer
 from models.events import (
     Channel,
     CouponApplied,
@@ -189,10 +189,20 @@ EXPECTED: dict[str, Any] = {
         {"type": "return_requested", "at_ms": START_MS + 3 * DAY, "what": "p2", "cents": 0},
     ],
     "timers": [
-        {"rule": "thank_you", "item": "o1", "due_ms": START_MS + DAY + 600_000},
-        {"rule": "hazard_question", "item": "", "due_ms": START_MS + 6 * DAY},
-        {"rule": "sleep", "item": "", "due_ms": START_MS + 16 * DAY},
-        {"rule": "browse_reminder", "item": "p3", "due_ms": START_MS + 14 * DAY},
+        {"rule": "hazard_question", "item": "", "due_ms": START_MS + 6 * DAY, "waits": ""},
+        {"rule": "sleep", "item": "", "due_ms": START_MS + 16 * DAY, "waits": ""},
+        {
+            "rule": "thank_you",
+            "item": "o1",
+            "due_ms": START_MS + DAY + 600_000,
+            "waits": "first",
+        },
+        {
+            "rule": "browse_reminder",
+            "item": "p3",
+            "due_ms": START_MS + 14 * DAY,
+            "waits": "first",
+        },
     ],
     "traits": {"city": "Graz", "locale": "de"},
     "lookup": {"email": "email-token"},
@@ -300,3 +310,20 @@ def test_nothing_expected_within_ten_years_is_nothing_expected() -> None:
     step_all(customer, order())
     step_all(customer, viewed(at_ms=START_MS + 3_000 * DAY))
     assert profile_of(customer, START_MS + 3_000 * DAY)["next_order_expected_ms"] is None
+
+
+@pytest.mark.parametrize(
+    ("timer", "told"),
+    [
+        (Timer("moment", "birthday", 5), ("birthday", "")),
+        (Timer("moment", "refill\x00tea", 5), ("refill", "tea")),
+        (Timer("moment", "\x00silences", 5), ("silences", "")),
+        (Timer("moment", "\x00holidays", 5), ("holidays", "")),
+        (Timer("look", "", 5), ("look", "")),
+        (Timer("run", "of a run that is gone", 5), ("run", "of a run that is gone")),
+    ],
+)
+def test_a_timer_is_told_by_the_rule_that_waits(timer: Timer, told: tuple[str, str]) -> None:
+    [found] = profile_of(Customer(timers=[timer]), START_MS)["timers"]
+    assert (found["rule"], found["item"]) == told
+    assert (found["due_ms"], found["waits"]) == (5, "")

@@ -15,7 +15,7 @@ from models.effects import (
 )
 from models.events import CouponEnded, Erased, encode
 from models.hazard import closed_form, features_of
-from models.step import RULES, TIMER_RULES, fire, step
+from models.step import fire, step
 from tests.builders import (
     ANNA,
     DAY,
@@ -151,12 +151,6 @@ def test_a_timer_of_a_rule_nobody_knows_is_refused() -> None:
     customer = Customer(timers=[Timer("gone", "", START_MS)])
     with pytest.raises(KeyError, match="gone"):
         fire(ANNA, customer, customer.timers[0], view_at())
-
-
-def test_every_rule_that_plans_can_be_called_on() -> None:
-    planning = {rule.__module__ for rules in RULES.values() for rule in rules}
-    called_on = {rule.__module__ for rule in TIMER_RULES.values()}
-    assert planning == called_on == {"models.thank_you", "models.browse_reminder"}
 
 
 def test_who_is_erased_leaves_only_what_recognises_a_repeat() -> None:

@@ -184,13 +184,6 @@ def test_who_was_erased_does_not_come_back_with_a_repeat_but_may_come_back() -> 
     assert (customer.orders, customer.events, customer.first_order_ms) == (1, 1, START_MS)
 
 
-def test_after_a_cancelled_first_order_the_thanks_go_to_the_second() -> None:
-    for events in permutations([order("o1"), cancelled("o1"), order("o2", at_ms=START_MS + HOUR)]):
-        customer = stepped(*events)
-        thanks = [one.occasion for one in actions_in(fire_due(customer, START_MS + DAY))]
-        assert thanks == ["o2"]
-
-
 class World:
     """Names and the records on their way between them, delivered in any sequence."""
 

@@ -18,8 +18,10 @@ from models.customer import Customer, decode_row
 from models.events import ClockMark, Event, LogRecord, encode
 from models.tokens import is_customer_key, partition_of
 from streams import topics
+from streams.playbook_editions import apply_files
 from streams.prepare import ensure_topics
 from streams.settings import Settings
+from tests.builders import HOUSE_EDITION
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 180.0
@@ -135,6 +137,11 @@ async def until(
             raise AssertionError(f"waited {patience_s:.0f} s in vain for: {what}")
         await asyncio.sleep(max(0.05, min(2 * (now - looked_at), 1.0)))
         looked_at = time.monotonic()
+
+
+async def adopt_house_rules(settings: Settings) -> None:
+    """Have the installation decide by the tests' two rules, at any hour of the day."""
+    await apply_files(settings, "main", HOUSE_EDITION.files, by="a test")
 
 
 class Log:

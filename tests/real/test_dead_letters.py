@@ -26,17 +26,18 @@ pytestmark = pytest.mark.real
 
 BROKEN = """
 from models import step
-from models.events import OrderCompleted
 from streams.settings import Settings
 from streams.worker import run
 
-def breaks(token, customer, event, view, at_ms):
+apply = step._apply
+
+def breaking(customer, event, *rest):
     if event.id.startswith("poison"):
         customer.searches += 1_000
         raise ZeroDivisionError("half way")
-    return []
+    return apply(customer, event, *rest)
 
-step.RULES = {**step.RULES, OrderCompleted: (*step.RULES[OrderCompleted], breaks)}
+step._apply = breaking
 run(Settings())
 """
 DIES = """

@@ -17,7 +17,7 @@ from sinks.clickhouse_migrations import migrate
 from streams import topics
 from streams.secrets import load_secrets
 from streams.settings import Settings
-from tests.real.rig import Crew, Log, until
+from tests.real.rig import Crew, Log, adopt_house_rules, until
 
 pytestmark = pytest.mark.real
 
@@ -113,6 +113,7 @@ def an_order(order_id: str, **more: Any) -> dict[str, Any]:
 async def test_an_order_reaches_its_profile_its_message_and_its_number(house: House) -> None:
     traits = {name: PLANTED[name] for name in ("firstName", "lastName", "email", "phone")}
     traits["address"] = {"street": PLANTED["street"], "country": "TW"}
+    await adopt_house_rules(house.settings)
     await house.post("identify", {"userId": "ottoline", "traits": traits})
     await house.post("track", an_order("A-1", userId="ottoline", messageId="once"))
     await house.post("track", an_order("A-1", userId="ottoline", messageId="once"))

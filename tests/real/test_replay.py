@@ -28,7 +28,7 @@ from streams.servers.kafka import Kafka
 from streams.servers.ports import free_port, is_free
 from streams.settings import Settings
 from tests.real.replay_rig import Play, clock_of, is_done, is_past, progress_of, said, shop
-from tests.real.rig import Crew, Log, until
+from tests.real.rig import Crew, Log, adopt_house_rules, until
 
 pytestmark = pytest.mark.real
 
@@ -239,6 +239,7 @@ def story_of(records: list[Any]) -> dict[str, list[dict[str, Any]]]:
 async def decided(settings: Settings, workers: int, speed: float | None) -> tuple[Any, Any]:
     """Play some days with so many workers; what is in the table and what was decided."""
     async with Log(settings) as log:
+        await adopt_house_rules(settings)
         with Crew(settings) as crew:
             for number in range(1, workers + 1):
                 crew.start("worker", number)
@@ -268,6 +269,7 @@ async def test_decisions_depend_neither_on_the_speed_nor_on_the_number_of_worker
     assert [token for token in fast[0] if fast[0][token] != slow[0][token]] == []
     assert [token for token in fast[1] if fast[1][token] != slow[1][token]] == []
     assert max(row.hazard_version for row in fast[0].values()) > 0
+    assert any(fact["kind"] == "decided" for story in fast[1].values() for fact in story)
 
 
 class Broker:

@@ -12,7 +12,7 @@ from streams.sink_roles import clickhouse_address
 from streams.summary import collect
 from streams.summary_drain import NotDrained
 from tests.real.replay_rig import Play, shop
-from tests.real.rig import Crew
+from tests.real.rig import Crew, adopt_house_rules
 
 pytestmark = pytest.mark.real
 
@@ -33,6 +33,7 @@ def test_the_numbers_of_a_small_shop_and_what_they_say_when_rows_go_or_come_twic
     settings: Settings, tmp_path: Path
 ) -> None:
     prepare(settings)
+    asyncio.run(adopt_house_rules(settings))
     with Crew(settings) as crew:
         for role in ("worker", "learner", "sinks"):
             crew.start(role)
@@ -75,8 +76,9 @@ def test_the_numbers_of_a_small_shop_and_what_they_say_when_rows_go_or_come_twic
 
 def test_what_is_never_drained_is_named(settings: Settings, tmp_path: Path) -> None:
     prepare(settings)
+    asyncio.run(adopt_house_rules(settings))
     with Crew(settings) as crew:
         crew.start("worker")
         played(settings, tmp_path)
-        with pytest.raises(NotDrained, match=r"nothing moved for 8 s: .*learner read 0 of"):
-            collect(settings, seconds=1.0, stuck_s=8.0)
+        with pytest.raises(NotDrained, match=r"nothing moved for 20 s: .*learner read 0 of"):
+            collect(settings, seconds=1.0, stuck_s=20.0)

@@ -12,7 +12,7 @@ from models.events import Event, Line, OrderCompleted, ProductViewed
 from models.tokens import token_of
 from streams import topics
 from streams.settings import Settings
-from tests.real.rig import Crew, Log, until
+from tests.real.rig import Crew, Log, adopt_house_rules, until
 
 pytestmark = pytest.mark.real
 
@@ -112,6 +112,7 @@ async def test_three_workers_decide_what_one_decides(settings: Settings) -> None
             }
         )
         async with Log(own) as log:
+            await adopt_house_rules(own)
             with Crew(own) as crew:
                 for number in range(workers):
                     crew.start("worker", number + 1)

@@ -20,6 +20,7 @@ from models.step import ForLog, fire, step
 from models.view import View
 from streams import customer_fold as folds
 from streams import topics
+from tests.builders import house_rules
 
 
 class Oracle:
@@ -29,12 +30,20 @@ class Oracle:
         self, partition: int, partitions: int, snapshots: dict[int, HazardSnapshot]
     ) -> None:
         self.customers: dict[str, Customer] = {}
-        self.clock = PartitionClock()
+        self.clock = PartitionClock(versions={"playbook": 1})
         named = (topics.FACTS, topics.ACTIONS, topics.LESSONS, topics.METRICS, topics.COUPONS)
         self.outputs: dict[str, list[bytes]] = {name: [] for name in named}
         self.for_log: Counter[bytes] = Counter()
         self.dead_letters: Counter[int] = Counter()
-        self._view = View(incarnation=1, partition=partition, partitions=partitions)
+        self._view = View(
+            incarnation=1,
+            partition=partition,
+            partitions=partitions,
+            clock=self.clock,
+            rulebook=house_rules(),
+            playbook_version=1,
+            coupon_key=bytes(32),
+        )
         self._snapshots = snapshots
 
     def read(self, records: list[Any]) -> "Oracle":

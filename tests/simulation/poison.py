@@ -6,15 +6,16 @@ from typing import Any
 from unittest.mock import patch
 
 from models import partition_clock
-from models import step as steps
 from models.customer import Customer
-from models.events import TYPES
+from models.triggers import engine
+from models.triggers.notes import run_of
+from models.triggers.runs import RUN
 from streams import customer_fold as folds
 from streams import partition as partitions
 
 BAD_TIMER = "poison"
 UNREADABLE = (b"", b"{}", b'{"type":"clock_mark","at_ms":"soon"}', b"\xff")
-_remind = steps.TIMER_RULES["browse_reminder"]
+_on_event, _on_timers = engine.on_event, engine.on_timers
 
 
 class Quiet:
@@ -28,18 +29,20 @@ class Quiet:
     debug = info = warning = error = critical = _say
 
 
-def _rule(token: str, customer: Customer, event: Any, view: Any, at_ms: int) -> list[Any]:
+def _break_on_event(token: str, customer: Customer, event: Any, *rest: Any) -> list[Any]:
     if event.id.startswith("bad"):
         customer.searches += 1_000
         raise ZeroDivisionError("half way")
-    return []
+    return _on_event(token, customer, event, *rest)
 
 
-def _timer_rule(token: str, customer: Customer, timer: Any, view: Any) -> list[Any]:
-    if timer.item == BAD_TIMER:
+def _break_on_timers(token: str, customer: Customer, was: Any, view: Any) -> list[Any]:
+    due = [one for one in customer.timers if one.rule == RUN and one.due_ms <= view.now_ms]
+    runs = [run_of(customer.playbook, one.item) for one in due]
+    if any(run is not None and run.item == BAD_TIMER for run in runs):
         customer.searches += 1_000
         raise ZeroDivisionError("no reminder")
-    return _remind(token, customer, timer, view)
+    return _on_timers(token, customer, was, view)
 
 
 @contextmanager
@@ -47,10 +50,8 @@ def rules_that_break() -> Iterator[None]:
     """Events with `bad` ids raise half way, so do reminders of the product `poison`."""
     with ExitStack() as stack:
         for change in (
-            patch.object(
-                steps, "RULES", {kind: (*steps.RULES.get(kind, ()), _rule) for kind in TYPES}
-            ),
-            patch.dict(steps.TIMER_RULES, browse_reminder=_timer_rule),
+            patch.object(engine, "on_event", _break_on_event),
+            patch.object(engine, "on_timers", _break_on_timers),
             patch.object(partition_clock, "HOURS_SAID_AT_MOST", 1),
             patch.object(folds, "CUSTOMERS_PER_SLICE", 2),
             patch.object(folds, "CUSTOMERS_PER_LIVE_MARK", 3),

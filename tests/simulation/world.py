@@ -19,7 +19,7 @@ from models.tokens import PARTITION_KEY, POSITION_KEY
 from sinks.runner import Feed, SinkRunner
 from streams import topics
 from streams.customer_fold import CustomerFold
-from tests.builders import START_MS, snapshot
+from tests.builders import START_MS, begin_with_house_rules, house_rules, snapshot
 from tests.simulation.broker import SimulatedBroker
 from tests.simulation.loop import (
     PROCESS,
@@ -230,11 +230,11 @@ class World:
         await runner.run(slot.stop)
 
     def _fold(self, partition: int) -> CustomerFold:
-        async def load(model: str, version: int) -> HazardSnapshot | None:
-            found: HazardSnapshot | None = await self.loop.ask(SNAPSHOTS.get, version)
-            return found
+        async def load(model: str, version: int) -> Any:
+            known = SNAPSHOTS if model == "hazard" else {1: house_rules()}
+            return await self.loop.ask(known.get, version)
 
-        return CustomerFold(
+        fold = CustomerFold(
             partition=partition,
             partitions=PARTITIONS,
             incarnation=1,
@@ -243,6 +243,8 @@ class World:
             seal_raw=lambda raw: f"sealed:{len(raw)}",
             coupon_key=bytes(32),
         )
+        begin_with_house_rules(fold)
+        return fold
 
     async def _until(self, condition: Callable[[], bool], limit_s: float) -> bool:
         deadline = self.loop.time() + limit_s

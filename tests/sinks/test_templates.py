@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models import browse_reminder, thank_you
 from models.playbook.copy import Words
 from models.playbook.wording import WordsBroken
 from sinks.templates import (
@@ -53,8 +52,8 @@ def parsed(page: str) -> Tags:
     return tags
 
 
-def test_every_rule_that_sends_has_its_template() -> None:
-    assert {thank_you.NAME, browse_reminder.NAME} == set(BOOK.names) == set(VARIABLES)
+def test_what_the_first_release_said_can_still_be_written() -> None:
+    assert {"thank_you", "browse_reminder"} == set(BOOK.names) == set(VARIABLES)
 
 
 @pytest.mark.parametrize("template", BOOK.names)

@@ -39,7 +39,7 @@ from streams.settings import Settings
 from streams.sink_roles import clickhouse_address, clickhouse_runners, other_runners
 from tests.contract.proxy import Network, Proxy
 from tests.real.open_gateway import basic
-from tests.real.rig import Log, Role, until
+from tests.real.rig import Log, Role, adopt_house_rules, until
 
 WAIT_OF_THE_RULE_MS = 10 * 60_000
 EVENTS_A_BATCH = 20
@@ -106,6 +106,7 @@ class Figures:
 async def strain(settings: Settings, outage_s: float, events_per_s: int = 200) -> Figures:
     """Run the roles under load, take the places away for `outage_s`, and look at what is there."""
     await asyncio.to_thread(prepare, settings)
+    await adopt_house_rules(settings)
     figures = Figures(outage_s=outage_s)
     async with AsyncExitStack() as stack:
         outside = _Outside()

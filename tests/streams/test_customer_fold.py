@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from models import coupon_words
-from models import step as steps
 from models.coupon_words import order_key, partition_of_coupon
 from models.customer import Customer, Timer, decode_row, encode_row
 from models.effects import Action, DayEnded, DeadLetter, Fact, HourEnded, Lesson
-from models.events import TYPES, Absorbed, Adopted, ClockMark, Tracked, decode
+from models.events import Absorbed, Adopted, ClockMark, Tracked, decode
 from models.hazard import HazardSnapshot
 from models.partition_clock import PartitionClock
 from models.tokens import PARTITION_KEY, partition_of
+from models.triggers import engine
 from streams import customer_fold as folds
 from streams import topics
 from streams.customer_fold import CustomerFold
@@ -413,16 +413,16 @@ def test_an_unreadable_record_is_left_out_with_a_dead_letter(value: bytes | None
 
 
 def raise_for(monkeypatch: pytest.MonkeyPatch, *ids: str) -> None:
-    """A rule that breaks at certain events, after it has done half of its work."""
+    """Have the rules break at certain events, after they have done half of their work."""
+    on_event = engine.on_event
 
-    def rule(token: str, customer: Customer, event: Any, view: Any, at_ms: int) -> list[Any]:
+    def breaking(token: str, customer: Customer, event: Any, *rest: Any) -> list[Any]:
         if event.id in ids:
             customer.views += 1_000
             raise ZeroDivisionError("half way")
-        return []
+        return on_event(token, customer, event, *rest)
 
-    with_rule = {kind: (*steps.RULES.get(kind, ()), rule) for kind in TYPES}
-    monkeypatch.setattr(steps, "RULES", with_rule)
+    monkeypatch.setattr(engine, "on_event", breaking)
 
 
 @pytest.mark.parametrize("touched_before", [True, False])
@@ -442,7 +442,7 @@ def test_what_a_raising_rule_did_by_halves_is_undone(
     fold_through(fold, record, frozenset([KEY]))
     row = decode_row(rows_of(folded(fold, viewed("p4")))[KEY] or b"")
     assert (row.views, row.events) == (2, 2)
-    assert sorted(timer.item for timer in row.timers) == ["p1", "p4"]
+    assert sorted(run.item for run in row.playbook.runs) == ["p1", "p4"]
 
 
 def test_a_customer_first_met_in_a_poison_record_is_not_there_after_it(
@@ -478,27 +478,21 @@ def test_a_broken_history_is_left_out_of_a_merge() -> None:
 
 
 def test_a_poison_timer_leaves_out_its_customer_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    bert = named("bert")
+    bert, on_timers = named("bert"), engine.on_timers
 
-    def rule(token: str, customer: Customer, timer: Timer, view: Any) -> list[Any]:
-        customer.views += 1_000
-        raise RuntimeError("no")
+    def breaking(token: str, customer: Customer, was: Any, view: Any) -> list[Any]:
+        if token == ANNA:
+            customer.views += 1_000
+            raise RuntimeError("no")
+        return on_timers(token, customer, was, view)
 
     fold = customer_fold()
     folded(fold, mark(START_MS), viewed("p"), viewed("p", customer=bert), identified())
-    timers = steps.TIMER_RULES["browse_reminder"]
-    monkeypatch.setitem(
-        steps.TIMER_RULES,
-        "browse_reminder",
-        lambda token, *rest: (rule if token == ANNA else timers)(token, *rest),
-    )
+    monkeypatch.setattr(engine, "on_timers", breaking)
     record = records_of([mark(START_MS + DAY)], 9)[0]
     with pytest.raises(PoisonError) as raised:
         fold_through(fold, record, NOBODY)
-    assert (raised.value.key, raised.value.reason) == (
-        KEY,
-        "timer browse_reminder: RuntimeError: no",
-    )
+    assert (raised.value.key, raised.value.reason) == (KEY, "timer run: RuntimeError: no")
     fold.rollback()
     fold_through(fold, record, frozenset([KEY]))
     interval = fold.seal()

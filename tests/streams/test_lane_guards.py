@@ -27,11 +27,13 @@ from streams.lanes import Lane, Lanes, fold_batches
 from streams.marks import MarkWriter
 from streams.partition import LanePartition, LaneSpec
 from streams.settings import Settings
+from tests.builders import order
 from tests.real.rig import Log, until
 
 pytestmark = pytest.mark.real
 
 BASE_MS = 1_700_000_000_000
+DAY_MS = 86_400_000
 
 
 def looks(count: int, first: int = 0) -> list[Event]:
@@ -346,18 +348,18 @@ async def test_a_timer_that_is_due_gets_its_mark_at_once(settings: Settings) -> 
         writer = MarkWriter(settings.kafka_bootstrap, topic, 3_600_000, lanes, clock, caught_up)  # type: ignore[arg-type]
         writing = asyncio.create_task(writer.run())
         await until(lambda: _some(log, 2), "the hour's marks")
-        await log.write(looks(1))
-        (look,) = [r for r in await log.records(topics.EVENTS) if r.key is not None]
-        of_look = [r for r in await log.records(topics.EVENTS) if r.partition == look.partition]
-        await lanes.take(Batch(TP(topic, look.partition), 1, of_look))
-        wall_ms += 25 * 3_600_000
+        await log.write([order(at_ms=BASE_MS)])
+        (sold,) = [r for r in await log.records(topics.EVENTS) if r.key is not None]
+        of_order = [r for r in await log.records(topics.EVENTS) if r.partition == sold.partition]
+        await lanes.take(Batch(TP(topic, sold.partition), 1, of_order))
+        wall_ms += 31 * DAY_MS
         await until(lambda: _some(log, 4), "a mark for what is due")
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
-        *_, last = [r for r in await log.records(topics.EVENTS) if r.partition == look.partition]
+        *_, last = [r for r in await log.records(topics.EVENTS) if r.partition == sold.partition]
         await lanes.close()
     assert decode(last.value) == ClockMark(at_ms=wall_ms, wall_offset_ms=0)
-    assert last.offset == look.offset + 1
+    assert last.offset == sold.offset + 1
 
 
 async def test_defect_14_the_broker_fences_a_former_owner(

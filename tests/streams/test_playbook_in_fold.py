@@ -42,7 +42,7 @@ triggers:
 
 
 def playing_fold(editions: dict[int, str], partitions: int = 1) -> CustomerFold:
-    fold = customer_fold(partitions=partitions)
+    fold = customer_fold(partitions=partitions, begins_with_rules=False)
 
     async def load(model: str, version: int) -> Any:
         text = editions.get(version)

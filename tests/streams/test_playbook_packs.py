@@ -4,12 +4,11 @@ import tomllib
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 from setuptools import find_namespace_packages
 
-from models import browse_reminder, thank_you
+from models.clock import DAY_MS, MINUTE_MS
 from models.playbook.check import check
 from models.playbook.scalars import LOCALES
 from models.playbook.when import OnEvent
@@ -123,10 +122,12 @@ def test_the_default_is_sound_gives_nothing_away_and_stands_where_the_shop_is() 
     assert playbook_packs.default_text("Mars/Olympus") == playbook_packs.default_text()
 
 
-@pytest.mark.parametrize("rule", [thank_you, browse_reminder])
-def test_the_default_waits_as_the_rules_of_a_log_without_a_playbook(rule: Any) -> None:
+@pytest.mark.parametrize(
+    ("rule", "wait_ms"), [("thank_you", 10 * MINUTE_MS), ("browse_reminder", DAY_MS)]
+)
+def test_the_default_waits_as_its_comments_say(rule: str, wait_ms: int) -> None:
     book = check("default.yaml", playbook_packs.default_text().encode(), lambda _: None).playbook
     assert book is not None
-    when = book.triggers[rule.NAME].when
+    when = book.triggers[rule].when
     assert isinstance(when, OnEvent)
-    assert when.wait_ms == rule.WAIT_MS
+    assert when.wait_ms == wait_ms

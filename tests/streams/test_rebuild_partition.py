@@ -10,6 +10,7 @@ from tests.builders import (
     DAY,
     START_MS,
     Record,
+    begin_with_house_rules,
     customer_fold,
     fold_through,
     named,
@@ -37,7 +38,7 @@ def silent_fold() -> SilentFold:
     async def load(model: str, version: int) -> None:
         return None
 
-    return SilentFold(
+    fold = SilentFold(
         partition=0,
         partitions=1,
         incarnation=1,
@@ -46,6 +47,8 @@ def silent_fold() -> SilentFold:
         seal_raw=lambda raw: "",
         coupon_key=bytes(32),
     )
+    begin_with_house_rules(fold)
+    return fold
 
 
 def partition() -> RebuiltPartition:

@@ -187,21 +187,13 @@ function messages(one) {
     el("td", { class: "n" }, sayOr(`status_${each.status}`, each.status)))))), link);
 }
 
-// A rule of the playbook that waits for its moment has a timer called "moment": its item is the
-// rule, or that and what it is about. A rule between two steps has one called "run", with a number.
-function awaited(timer) {
-  if (timer.rule === "run") return [say("rule_run"), ""];
-  if (timer.rule !== "moment") return [sayOr(`rule_${timer.rule}`, timer.rule), timer.item];
-  const [rule, about] = timer.item.split("\0");
-  return rule ? [sayOr(`rule_${rule}`, rule), about] : [say("rules_of_silence"), ""];
-}
-
 function timers(one) {
   const rows = [...one.timers].sort((a, b) => a.due_ms - b.due_ms).map((each) => {
-    const [rule, about] = awaited(each);
+    const more = [each.item, each.waits ? say(`waits_${each.waits}`) : ""].filter(Boolean);
     return el("tr", {},
       el("td", { class: "small" }, when(each.due_ms)),
-      el("td", {}, rule, about ? el("span", { class: "small" }, ` · ${about}`) : null));
+      el("td", {}, sayOr(`rule_${each.rule}`, each.rule),
+        more.length ? el("span", { class: "small" }, ` · ${more.join(" · ")}`) : null));
   });
   return card(6, say("timers"), rows.length ? el("table", {}, el("tbody", {}, ...rows)) : none("no_timers"));
 }

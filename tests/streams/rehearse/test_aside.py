@@ -59,12 +59,10 @@ def test_a_scenario_says_what_the_draft_does_and_how_the_edition_in_use_differs(
     assert same["found"]["comparison"]["same"]
 
 
-def test_without_an_edition_the_releases_own_rules_are_compared_with() -> None:
+def test_without_an_edition_in_use_all_is_the_drafts_alone() -> None:
     [told] = told_of(asked(SCENARIO, in_use=None))
-    assert {one["rule"] for one in told["found"]["comparison"]["examples"]} == {
-        "browse",
-        "browse_reminder",
-    }
+    examples = told["found"]["comparison"]["examples"]
+    assert {(one["rule"], one["only_in"]) for one in examples} == {("browse", "draft")}
 
 
 def test_a_scenario_with_mistakes_is_told_them() -> None:

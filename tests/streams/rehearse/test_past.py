@@ -7,16 +7,16 @@ import pytest
 
 import models.playbook
 from models.clock import DAY_MS, HOUR_MS
-from streams.rehearse.book import Book, read_book
+from streams.rehearse.book import book_of, read_book
 from streams.rehearse.learning import Learning
 from streams.rehearse.past import Past, find
 from streams.rehearse.stage import Stage
 from streams.replay.history import Arrival, BadHistory, BadRow
 from streams.replay.simulated_shop import SimulatedShop
-from tests.builders import START_MS, order
+from tests.builders import HOUSE_EDITION, START_MS, order
 
 STARTER = Path(models.playbook.__file__).with_name("starter.yaml")
-OWN = Book("own", None)
+OWN = book_of("own", "main", HOUSE_EDITION.files)
 
 
 class TwoOrders:

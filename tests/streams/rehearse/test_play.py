@@ -4,6 +4,7 @@ import time
 
 from streams.rehearse.play import Rehearsal, play
 from streams.rehearse.scenario import read_scenario
+from tests.builders import house_rules
 
 SHOES = "properties: {product_id: sku1, category: shoes, price: 59.0}"
 LOOKED = f"""
@@ -17,7 +18,7 @@ LOOKED = f"""
 def played(events: str, until: str = "2026-03-10T00:00:00", locale: str = "") -> Rehearsal:
     text = f"timezone: Asia/Taipei\nevents:{events}\nuntil: {until}\n"
     scenario = read_scenario("s.yaml", text.encode(), time_zone="UTC", currency="EUR")
-    return play(scenario, None, currency="EUR", locale=locale)
+    return play(scenario, house_rules(), currency="EUR", locale=locale)
 
 
 def order(at: str, order_id: str = "o1", who: str = "userId: c1", name: str = "Completed") -> str:

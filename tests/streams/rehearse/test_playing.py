@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import models.playbook
-from streams.rehearse.book import Book, read_book
+from streams.rehearse.book import book_of, read_book
 from streams.rehearse.playing import play_all
 from streams.rehearse.scenario import Scenario, read_scenario
+from tests.builders import HOUSE_EDITION
 
 STARTER = read_book(Path(models.playbook.__file__).with_name("starter.yaml"))
-OWN = Book("own", None)
+OWN = book_of("own", "main", HOUSE_EDITION.files)
 ORDERED = """
 events:
 - at: 2026-02-01T10:00:00+08:00
