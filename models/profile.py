@@ -98,9 +98,9 @@ def profile_of(customer: Customer, now_ms: int) -> dict[str, Any]:
 
 
 def _timer_told(customer: Customer, timer: Timer) -> dict[str, Any]:
-    """Tell a timer by the rule that waits; `waits` for "first", "step" or "held" if it is under way.
+    """Tell a timer by the rule that waits; "silences", "holidays": the next look at all of that sort.
 
-    "silences" and "holidays" are the next look at all rules of that sort.
+    `waits` says what a rule under way waits for (models/triggers/notes.py, Run).
     """
     rule, item, waits = timer.rule, timer.item, ""
     if rule == MOMENT:
