@@ -98,7 +98,7 @@ def profile_of(customer: Customer, now_ms: int) -> dict[str, Any]:
 
 
 def _timer_told(customer: Customer, timer: Timer) -> dict[str, Any]:
-    """Tell a timer by the rule that waits; "silences", "holidays": the next look at all of that sort.
+    """Tell a timer by the rule that waits; "silences" and "holidays" look at all of that sort.
 
     `waits` says what a rule under way waits for (models/triggers/notes.py, Run).
     """
