@@ -117,6 +117,22 @@ async def test_a_till_redeems_and_each_other_answer_has_its_status(
         enough = await gateway.post("/v1/coupons/LARGE/redeem", body)
         assert (enough.status, enough.body["discount_cents"]) == (200, 1_800)
 
+        looked = await gateway.get("/v1/coupons/Spring-1", basic())
+        assert (looked.status, '"status":"redeemed"' in looked.body) == (200, True)
+        assert (await gateway.get("/v1/coupons/NONE", basic())).status == 404
+        assert (await gateway.get("/v1/coupons/SPRING1")).status == 401
+        taken = await issue(gateway, "SPRING1", amount_cents=9)
+        assert taken.body == {
+            "accepted": 0,
+            "rejected": [{"index": 0, "reason": "the code is another coupon's"}],
+        }
+
+
+async def test_a_till_may_name_its_orders_currency(
+    gateway: OpenGateway, settings: Settings
+) -> None:
+    with Crew(settings) as crew:
+        crew.start("worker")
         await issue(gateway, "DOLLARS")
         await issue(gateway, "TENTH", percent="10%")
         abroad = await redeem(gateway, "DOLLARS", "o6", currency="jpy")
@@ -133,16 +149,6 @@ async def test_a_till_redeems_and_each_other_answer_has_its_status(
             400,
             "currency: expected a currency of three letters (ISO 4217), got 'yen!'",
         )
-
-        looked = await gateway.get("/v1/coupons/Spring-1", basic())
-        assert (looked.status, '"status":"redeemed"' in looked.body) == (200, True)
-        assert (await gateway.get("/v1/coupons/NONE", basic())).status == 404
-        assert (await gateway.get("/v1/coupons/SPRING1")).status == 401
-        taken = await issue(gateway, "SPRING1", amount_cents=9)
-        assert taken.body == {
-            "accepted": 0,
-            "rejected": [{"index": 0, "reason": "the code is another coupon's"}],
-        }
 
 
 @pytest.mark.parametrize(
@@ -249,12 +255,14 @@ async def test_an_order_redeems_its_coupon_and_its_end_gives_it_back(
             crew.start("worker", 2)
             await issue(gateway, "ANNAS", amount_cents=500, customer="anna", give_back=True)
 
-            def bought(order: str, at_ms: int) -> OrderCompleted:
+            def bought(order: str, at_ms: int, currency: str = "USD") -> OrderCompleted:
                 return OrderCompleted(
                     id=uuid4().hex, occurred_at_ms=at_ms, order_id=order, total_cents=2_000,
-                    currency="USD", coupon="annas", discount_cents=500, **common,
+                    currency=currency, coupon="annas", discount_cents=500, **common,
                 )  # fmt: skip
 
+            await log.write([bought("o0", 1_700_000_000_000, "JPY")])
+            await until(lambda: _judged(log, "other_currency", "o0"), "the order to be refused")
             await log.write([bought("o1", 1_700_000_000_000)])
             await until(lambda: _judged(log, "redeemed", "o1"), "the order to redeem it")
             told = await redeem(gateway, "ANNAS", "o1", customer="anna")
