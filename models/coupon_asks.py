@@ -42,6 +42,7 @@ def _redemption(event: OrderCompleted) -> list[CouponWord]:
         order_id=event.order_id,
         basket=Basket(max(0, goods_cents), max(0, event.shipping_cents)),
         names=(event.customer, *event.via),
+        currency=event.currency,
     )
     return [CouponWord(key=key, event=wish)]
 

@@ -24,6 +24,7 @@ from models.coupons import (
     Terms,
     Verdict,
     change,
+    currency_of,
     fold,
     standing,
 )
@@ -43,6 +44,11 @@ class Heard(NamedTuple):
     before: Coupon
     after: Coupon
     verdict: Verdict | None
+
+    @property
+    def currency(self) -> str:
+        """In which currency all cents are that it moves or that an order has off."""
+        return currency_of(self.before, self.after)
 
     @property
     def moved(self) -> Liability:

@@ -12,6 +12,7 @@ from models.coupons import Issued, Sharing, Terms
 from models.discounts import Amount, FreeShipping, Gift, Kind, Percent, Steps
 from models.events import Cents, Moment
 from models.playbook.scalars import Misread, share_of
+from models.segment_values import Refusal, currency_of
 
 _WHOLE = 10_000
 _KINDS = ("percent", "amount_cents", "spend_and_save", "gift", "free_shipping")
@@ -31,13 +32,14 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CouponRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One coupon as a shop tells of it; of the kinds exactly one.
 
-    `percent` is "10%" or 0.1, `expires_at` a date, a moment (ISO 8601, UTC where it says nothing)
-    or milliseconds; `customer` the shop's own id of whom it is for. `shared` lets every customer
-    redeem it once.
+    `percent` is "10%" or 0.1, `currency` that of its cents (the shop's where none is told),
+    `expires_at` a date, a moment (ISO 8601, UTC where it says nothing) or milliseconds; `customer`
+    the shop's own id of whom it is for. `shared` lets every customer redeem it once.
     """
 
     code: str
     offer: str = "imported"
+    currency: str = ""
     percent: str | float | None = None
     at_most_cents: Cents | None = None
     amount_cents: Cents | None = None
@@ -55,11 +57,12 @@ class CouponRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class Asked(NamedTuple):
-    """What all rows of one import share; `token_of` names a customer's id."""
+    """What all rows of one import share: the shop's currency, and what names a customer's id."""
 
     at_ms: int
     request: str
     token_of: Callable[[str], str]
+    currency: str
 
 
 def read_row(row: Any, number: int, asked: Asked) -> CouponWord:
@@ -70,6 +73,7 @@ def read_row(row: Any, number: int, asked: Asked) -> CouponWord:
     try:
         told = msgspec.convert(row, CouponRow, strict=False)
         kind, expires_ms = _kind(told), _expiry(told.expires_at)
+        currency = _currency(told.currency) or asked.currency
     except msgspec.ValidationError as error:
         raise BadRow(str(error)) from None
     key = key_of(told.code)
@@ -86,6 +90,7 @@ def read_row(row: Any, number: int, asked: Asked) -> CouponWord:
         gives_back=told.give_back,
         grace_days=max(0, told.grace_days),
         sharing=Sharing.ANYONE if told.shared else Sharing.NOT,
+        currency=currency,
     )
     return CouponWord(
         key=key, event=Issued(asked.at_ms, terms), request=f"{asked.request}:{number}"
@@ -119,6 +124,15 @@ def _points(told: str) -> int:
         meant = f"; did you mean {misread.suggestion!r}?" if misread.suggestion else ""
         raise BadRow(
             f"percent: {misread.message}: {told[:40]!r}; expected {misread.expected}{meant}"
+        ) from None
+
+
+def _currency(told: str) -> str:
+    try:
+        return currency_of(told) if told else ""
+    except Refusal:
+        raise BadRow(
+            f"currency: this is no currency: {told[:40]!r}; expected three letters such as EUR"
         ) from None
 
 

@@ -30,13 +30,14 @@ class Given(NamedTuple):
 
 
 class Issue(NamedTuple):
-    """Of which offer of which edition for whom, when, and by which action."""
+    """Of which offer of which edition for whom, when, by which action, in the shop's currency."""
 
     offer: str
     edition: int
     owner: str
     at_ms: int
     action_id: str = ""
+    currency: str = ""
 
 
 def issue(secret: bytes, partition: int, count: int, terms: playbook.Offer, wish: Issue) -> Given:
@@ -45,7 +46,7 @@ def issue(secret: bytes, partition: int, count: int, terms: playbook.Offer, wish
     is_shared = terms.code == _SHARED
     serial = shared_serial(wish.offer, wish.edition) if is_shared else serial_of(partition, count)
     code = code_of(secret, serial)
-    event = Issued(wish.at_ms, terms_of(wish.offer, terms, wish.owner, until_ms))
+    event = Issued(wish.at_ms, terms_of(wish, terms, until_ms))
     return Given(code, until_ms, CouponWord(key=code, event=event, action_id=wish.action_id))
 
 
@@ -59,7 +60,7 @@ def shared_serial(offer: str, edition: int) -> int:
     return _OWN_CODES + xxhash.xxh3_64_intdigest(name) % (CODES - _OWN_CODES)
 
 
-def terms_of(name: str, offer: playbook.Offer, owner: str, until_ms: int) -> Terms:
+def terms_of(wish: Issue, offer: playbook.Offer, until_ms: int) -> Terms:
     """Put an offer's terms as its coupon keeps them."""
     sharing = Sharing.NOT
     if offer.code == _SHARED:
@@ -67,13 +68,14 @@ def terms_of(name: str, offer: playbook.Offer, owner: str, until_ms: int) -> Ter
     # A share of a shared code is one customer's even where others may take theirs unasked.
     is_owned = offer.owner_only or sharing is not Sharing.NOT
     return Terms(
-        offer=name,
+        offer=wish.offer,
         kind=kind_of(offer),
-        owner=owner if is_owned else "",
+        owner=wish.owner if is_owned else "",
         expires_ms=until_ms,
         stackable=offer.stackable,
         gives_back=offer.after_refund == _GIVE_BACK,
         sharing=sharing,
+        currency=wish.currency,
     )
 
 

@@ -83,7 +83,8 @@ class CouponJudged(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What came of a word; (incarnation, partition, offset, index) is its id.
 
     `asked` is the word's kind, `outcome` one of models.coupons.Outcome in small letters or
-    "looked_at", `status` where the coupon stands now. The last eight are by how much the sums of
+    "looked_at", `status` where the coupon stands now, `currency` that of all cents (empty: not
+    known). The last eight are by how much the sums of
     models.coupons.Liability move: all verdicts of an offer add up to what it may yet cost.
     """
 
@@ -105,6 +106,7 @@ class CouponJudged(msgspec.Struct, kw_only=True, omit_defaults=True):
     goods_cents: int = 0
     shipping_cents: int = 0
     gift: str = ""
+    currency: str = ""
     expires_at_ms: int = 0
     issued: int = 0
     open: int = 0

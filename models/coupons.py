@@ -4,6 +4,9 @@ Issued once; redeemed by one order at most at a time, the first in the log, howe
 and repeat; given back when that order is refunded, if the shop's policy says so; over by expiry or
 revocation. A repeated request gets its first answer: an order's redemption as long as the coupon
 lives, a refusal among the last ones that are remembered.
+
+What a coupon says of money is in its own currency, and an order in another one does not redeem it.
+What says nothing of money (a plain share, all of the shipping, a gift) is taken off in the order's.
 """
 
 from enum import Enum
@@ -13,7 +16,15 @@ import msgspec
 import xxhash
 
 from models.clock import DAY_MS
-from models.discounts import Basket, Discount, Gift, Kind, discount, worst_cents
+from models.discounts import (
+    Basket,
+    Discount,
+    Gift,
+    Kind,
+    discount,
+    names_amounts,
+    worst_cents,
+)
 
 ANSWERS_KEPT = 16
 GIVEN_BACK_AT_MOST = 4
@@ -44,6 +55,7 @@ class Outcome(Enum):
     ALREADY_REDEEMED = "another order has redeemed it"
     NOT_YOURS = "it is another customer's"
     NOT_WITH_OTHERS = "it can't be combined with other coupons"
+    OTHER_CURRENCY = "it is in another currency than the order"
     TOO_LITTLE_SPENT = "too little is spent"
     NOTHING_TO_TAKE_OFF = "it would take nothing off"
     ORDER_OVER = "the order that redeemed it is refunded or cancelled"
@@ -63,7 +75,8 @@ class Sharing(Enum):
 class Terms(msgspec.Struct, array_like=True, frozen=True):
     """What a coupon promises; `expires_ms` 0: never, `owner` empty: good for whoever has it.
 
-    `grace_days`: how long it is good at least after it was given back.
+    `grace_days`: how long it is good at least after it was given back. `currency` empty: not known,
+    as of coupons from before it was kept; then no order's is another one.
     """
 
     offer: str
@@ -75,6 +88,7 @@ class Terms(msgspec.Struct, array_like=True, frozen=True):
     grace_days: int = 0
     step_cents: int = 1
     sharing: Sharing = Sharing.NOT
+    currency: str = ""
 
 
 class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -85,7 +99,10 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Coupon(msgspec.Struct, array_like=True, frozen=True):
-    """One coupon; `order` is the hash of the id of the order that has it redeemed."""
+    """One coupon; `order` is the hash of the id of the order that has it redeemed.
+
+    `currency` is the one in which it was taken off, where that is not the coupon's own.
+    """
 
     status: Status = Status.UNKNOWN
     terms: Terms | None = None
@@ -98,6 +115,7 @@ class Coupon(msgspec.Struct, array_like=True, frozen=True):
     revoked: bool = False
     orders_over: tuple[int, ...] = ()
     answers: tuple[Answer, ...] = ()
+    currency: str = ""
 
 
 class Issued(msgspec.Struct, frozen=True, tag_field="kind", tag="issued"):
@@ -111,7 +129,7 @@ class RedemptionAsked(msgspec.Struct, frozen=True, tag_field="kind", tag="redemp
     """A till or an order wants to redeem it; `id` is the same when the request is repeated.
 
     `names` are all tokens of the customer, the present one and merged ones; `with_others` says
-    that the order has another coupon, too.
+    that the order has another coupon, too. `currency` is the order's, empty: the coupon's own.
     """
 
     at_ms: int
@@ -120,6 +138,7 @@ class RedemptionAsked(msgspec.Struct, frozen=True, tag_field="kind", tag="redemp
     basket: Basket
     names: tuple[str, ...] = ()
     with_others: bool = False
+    currency: str = ""
 
 
 class OrderVoided(msgspec.Struct, frozen=True, tag_field="kind", tag="order_voided"):
@@ -193,10 +212,17 @@ def status_at(coupon: Coupon, at_ms: int) -> Status:
 
 def _issue(coupon: Coupon, event: Issued) -> tuple[Coupon, Verdict]:
     if coupon.terms is not None:
-        is_same = coupon.terms == event.terms
+        is_same = _are_same(coupon.terms, event.terms)
         return coupon, Verdict(Outcome.ISSUED if is_same else Outcome.TAKEN, repeated=is_same)
     fresh = Coupon(Status.ISSUED, event.terms, event.at_ms, event.terms.expires_ms)
     return _aged(fresh, event.at_ms), Verdict(Outcome.ISSUED)
+
+
+def _are_same(terms: Terms, others: Terms) -> bool:
+    """Whether both promise the same; a currency that one of them does not know is no difference."""
+    if not (terms.currency and others.currency):
+        others = msgspec.structs.replace(others, currency=terms.currency)
+    return terms == others
 
 
 def _redeem(coupon: Coupon, event: RedemptionAsked) -> tuple[Coupon, Verdict]:
@@ -208,13 +234,13 @@ def _redeem(coupon: Coupon, event: RedemptionAsked) -> tuple[Coupon, Verdict]:
             return coupon, Verdict(answer.outcome, repeated=True)
     terms = coupon.terms
     refusal = _refusal(coupon, event, order)
-    taken = None if terms is None else discount(terms.kind, event.basket, terms.step_cents)
+    taken = None if terms is None else _off(terms, event)
     if refusal is None and taken is None:
         refusal = Outcome.TOO_LITTLE_SPENT
     if refusal is None and taken == Discount():
         # Redeemed it would be used up, and the customer had nothing of it.
         refusal = Outcome.NOTHING_TO_TAKE_OFF
-    if refusal is not None or taken is None:
+    if refusal is not None or taken is None or terms is None:
         return _refused(coupon, request, refusal or Outcome.UNKNOWN)
     redeemed = msgspec.structs.replace(
         coupon,
@@ -223,8 +249,28 @@ def _redeem(coupon: Coupon, event: RedemptionAsked) -> tuple[Coupon, Verdict]:
         redeemed_ms=event.at_ms,
         goods_cents=taken.goods_cents,
         shipping_cents=taken.shipping_cents,
+        currency=_currency_off(terms, event),
     )
     return redeemed, Verdict(Outcome.REDEEMED, taken)
+
+
+def _off(terms: Terms, event: RedemptionAsked) -> Discount | None:
+    # Prices in another currency have other smallest coins.
+    step_cents = 1 if _is_foreign(terms, event) else terms.step_cents
+    return discount(terms.kind, event.basket, step_cents)
+
+
+def _is_foreign(terms: Terms, event: RedemptionAsked) -> bool:
+    """Whether both currencies are known, and differ."""
+    return bool(terms.currency and event.currency) and terms.currency != event.currency
+
+
+def _currency_off(terms: Terms, event: RedemptionAsked) -> str:
+    """In which currency the order has it; empty: in the coupon's own, as a gift's worth is told."""
+    kind = terms.kind
+    if names_amounts(kind) or isinstance(kind, Gift) or event.currency == terms.currency:
+        return ""
+    return event.currency
 
 
 def _refusal(coupon: Coupon, event: RedemptionAsked, order: int) -> Outcome | None:
@@ -240,6 +286,8 @@ def _refusal(coupon: Coupon, event: RedemptionAsked, order: int) -> Outcome | No
         return Outcome.NOT_YOURS
     if event.with_others and not terms.stackable:
         return Outcome.NOT_WITH_OTHERS
+    if names_amounts(terms.kind) and _is_foreign(terms, event):
+        return Outcome.OTHER_CURRENCY
     return None
 
 
@@ -278,6 +326,7 @@ def _void(coupon: Coupon, event: OrderVoided) -> tuple[Coupon, Verdict]:
         redeemed_ms=0,
         goods_cents=0,
         shipping_cents=0,
+        currency="",
         orders_over=(*coupon.orders_over, order),
     )
     return _aged(back, event.at_ms), Verdict(Outcome.GIVEN_BACK, _taken_off(coupon))
@@ -309,6 +358,8 @@ def _ref(name: str) -> int:
 
 class Liability(NamedTuple):
     """Sums over coupons: what may yet be redeemed, and what became of the others.
+
+    Cents are to be added up by currency (`currency_of`), all else over all of them.
 
     `open_cents` is the most that the open ones can cost but for the `open_unlimited`, which
     nothing limits; `redeemed_cents` what redeemed ones took off, and their gifts' worth. Always
@@ -343,6 +394,15 @@ def standing(coupon: Coupon) -> Liability:
         expired=int(coupon.status is Status.EXPIRED),
         revoked=int(coupon.status is Status.REVOKED),
     )
+
+
+def currency_of(before: Coupon, after: Coupon) -> str:
+    """In which currency the cents of a change are, empty: not known; they are never of two.
+
+    What is taken off in an order's currency was open without a limit, so with no cents.
+    """
+    own = after.terms.currency if after.terms is not None else ""
+    return after.currency or before.currency or own
 
 
 def change(before: Coupon, after: Coupon) -> Liability:

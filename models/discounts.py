@@ -1,8 +1,8 @@
 """What a coupon takes off an order, exact to the cent.
 
-Amounts are minor units of the shop's currency. A percentage is rounded half up to a multiple of
-`step_cents`, so a shop whose prices know no cents gets none. Nothing takes off more than is there:
-not in an order, not in all coupons together, not in a line.
+Amounts are minor units of the coupon's own currency (models/coupons.py). A percentage is rounded
+half up to a multiple of `step_cents`, so a shop whose prices know no cents gets none. Nothing takes
+off more than is there: not in an order, not in all coupons together, not in a line.
 """
 
 from collections.abc import Sequence
@@ -89,6 +89,23 @@ def least_spend_cents(kind: Kind) -> int:
     if isinstance(kind, Steps):
         return min((spend for spend, _ in kind.steps), default=0)
     return kind.least_spend_cents
+
+
+def names_amounts(kind: Kind) -> bool:
+    """Whether it speaks of money, so that only an order in the coupon's own currency can have it.
+
+    What a gift is worth is between the shop and its books; no order is held against it.
+
+    >>> names_amounts(Percent(1_000)), names_amounts(Percent(1_000, at_most_cents=2_000))
+    (False, True)
+    """
+    match kind:
+        case Amount() | Steps():
+            return True
+        case Percent() | FreeShipping():
+            return kind.at_most_cents is not None or kind.least_spend_cents > 0
+        case Gift():
+            return kind.least_spend_cents > 0
 
 
 def _taken(kind: Kind, basket: Basket, left: Basket, step_cents: int) -> Discount:

@@ -50,16 +50,17 @@ class OfferLiability(NamedTuple):
     """What the coupons of one offer may yet cost, and what became of the others.
 
     `open_cents` is the most that the open ones can cost but for `open_unlimited`, which have no
-    limit. Always issued = open + redeemed + expired + revoked.
+    limit. Always issued = open + redeemed + expired + revoked. Cents are by currency, empty: not
+    known; a currency without any is left out.
     """
 
     offer: str
     issued: int
     open: int
-    open_cents: int
+    open_cents: dict[str, int]
     open_unlimited: int
     redeemed: int
-    redeemed_cents: int
+    redeemed_cents: dict[str, int]
     expired: int
     revoked: int
 
@@ -94,10 +95,11 @@ def orders_per_day(client: Client) -> list[OrderDay]:
 
 
 def coupon_liability(client: Client) -> list[OfferLiability]:
-    """Sum up each offer's coupons, those that may cost most first."""
+    """Sum up each offer's coupons, those with most open ones first."""
     found = client.query(
-        "SELECT offer, issued, open, open_cents, open_unlimited, redeemed, redeemed_cents, "
-        "expired, revoked FROM coupon_liability ORDER BY open_cents DESC, offer"
+        "SELECT offer, issued, open, mapFilter((_, cents) -> cents != 0, open_cents), "
+        "open_unlimited, redeemed, mapFilter((_, cents) -> cents != 0, redeemed_cents), "
+        "expired, revoked FROM coupon_liability ORDER BY open DESC, offer"
     )
     return [OfferLiability(*row) for row in found.result_rows]
 

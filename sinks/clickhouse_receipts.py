@@ -52,7 +52,7 @@ WHERE customer IN {customers:Array(String)}
 ORDER BY occurred_at, log_offset
 """
 _COUPON = """
-SELECT at, asked, outcome, status, order_id, goods_cents
+SELECT at, asked, outcome, status, order_id, goods_cents, currency
 FROM coupon_verdicts FINAL WHERE code = {code:String} ORDER BY at, log_offset, log_index
 """
 _TARGET = "SELECT customer FROM merged_customers WHERE origin = {customer:String} LIMIT 1"

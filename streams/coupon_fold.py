@@ -228,6 +228,7 @@ class CouponFold:
             goods_cents=taken.goods_cents,
             shipping_cents=taken.shipping_cents,
             gift=taken.gift,
+            currency=heard.currency,
             expires_at_ms=coupon.expires_ms,
             **heard.moved._asdict(),
         )

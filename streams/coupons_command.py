@@ -43,10 +43,18 @@ def show_liability(settings: Settings, *, as_json: bool) -> None:
     table = Table(box=None, header_style="bold")
     for title in _TITLES:
         table.add_column(title, justify="left" if title == "offer" else "right")
-    for offer, *sums in offers:
-        table.add_row(offer, *(f"{one:,}" for one in sums))
+    for offer in offers:
+        table.add_row(*map(_cell, offer))
     out.print(table)
-    out.print("money in the currency's smallest coins; what has no limit can't be summed up")
+    out.print("money in each currency's smallest coins; what has no limit can't be summed up")
+
+
+def _cell(value: object) -> str:
+    """Write a name, a count, or money with a line for each currency."""
+    if isinstance(value, dict):
+        lines = (f"{cents:,} {currency}".rstrip() for currency, cents in sorted(value.items()))
+        return "\n".join(lines) or "0"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _asked(settings: Settings) -> list[OfferLiability]:

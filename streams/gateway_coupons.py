@@ -27,6 +27,7 @@ from models.coupon_words import CouponJudged, CouponTold, CouponWord, LookedAt
 from models.coupons import Outcome, RedemptionAsked, Revoked, Status
 from models.discounts import Basket
 from models.events import Cents
+from models.segment_values import Refusal, currency_of, shown
 from sinks.coupon_verdicts import NotAnswered, VerdictReader
 from sinks.log import LogWriter
 from streams.gateway_admission import Admission
@@ -56,6 +57,7 @@ _STATUS = {
     Outcome.REVOKED: 410,
     Outcome.NOT_YOURS: 422,
     Outcome.NOT_WITH_OTHERS: 422,
+    Outcome.OTHER_CURRENCY: 422,
     Outcome.TOO_LITTLE_SPENT: 422,
     Outcome.NOTHING_TO_TAKE_OFF: 422,
 }
@@ -71,7 +73,8 @@ class BasketLine(msgspec.Struct, frozen=True):
 class Redemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a till sends; `id` names the request, made from the body where it is left out.
 
-    `customer` is the shop's own id. `other_coupons`: the order has others, too.
+    `customer` is the shop's own id, `currency` the order's (the coupon's own where none is told).
+    `other_coupons`: the order has others, too.
     """
 
     order_id: str
@@ -81,6 +84,7 @@ class Redemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     customer: str = ""
     other_coupons: bool = False
     id: str = ""
+    currency: str | None = None
 
 
 class CouponDoor:
@@ -114,6 +118,7 @@ class CouponDoor:
             basket=_basket(told),
             names=names,
             with_others=told.other_coupons,
+            currency=_currency(told),
         )
         judged = await self._asked(CouponWord(key=code, event=event, request=f"redeem {id}"))
         return _answered(judged, _STATUS)
@@ -136,7 +141,8 @@ class CouponDoor:
         limit = self._settings.max_batch_events
         if len(rows) > limit:
             raise Refused(413, f"expected at most {limit} coupons, got {len(rows)}")
-        asked = Asked(await self._admission.now_ms(), uuid4().hex, self._token_of)
+        now_ms, currency = await self._admission.now_ms(), self._settings.currency
+        asked = Asked(now_ms, uuid4().hex, self._token_of, currency)
         words, rejected = _read(rows, asked)
         judged = await self._judged(words)
         for index, one in zip(words, judged, strict=True):
@@ -207,6 +213,16 @@ def _basket(told: Redemption) -> Basket:
     return Basket(max(0, goods_cents), max(0, told.shipping_cents))
 
 
+def _currency(told: Redemption) -> str:
+    if told.currency is None:
+        return ""
+    try:
+        return currency_of(told.currency)
+    except Refusal as refusal:
+        got = shown(refusal.got)
+        raise Refused(400, f"currency: expected {refusal.expected}, got {got}") from None
+
+
 def _rows_of(content_type: str, sent: bytes) -> list[Any]:
     if content_type == CSV_TYPE:
         try:
@@ -251,6 +267,7 @@ def _told(judged: CouponJudged) -> dict[str, Any]:
         "discount_cents": judged.goods_cents,
         "shipping_discount_cents": judged.shipping_cents,
         "gift": judged.gift,
+        "currency": judged.currency,
         "expires_at_ms": judged.expires_at_ms or None,
     }
     if judged.order_id:

@@ -50,11 +50,10 @@ def told(moment: Moment, offer: Offer, coupon: str) -> dict[str, str | int | flo
     book = moment.book
     zone = book.place.of(moment.customer).zone
     until_day = local_day(zone, moment.now_ms + offer.valid_ms)
-    shop = book.book.shop
     return {
         "coupon": coupon,
         "coupon_until": date_of(until_day).isoformat(),
-        **_terms_told(offer, book.minor_units, shop.currency if shop else ""),
+        **_terms_told(offer, book.minor_units, _currency(moment)),
     }
 
 
@@ -107,9 +106,21 @@ def afford(moment: Moment, name: str, cents: int) -> Outcome:
 def given(moment: Moment, name: str, action_id: str) -> Given:
     """Make the coupon of an offer, this customer's own or one for all, and ask for its opening."""
     view = moment.view
-    wish = Issue(name, view.playbook_version, moment.token, moment.now_ms, action_id)
+    wish = Issue(
+        name,
+        view.playbook_version,
+        moment.token,
+        moment.now_ms,
+        action_id,
+        _currency(moment),
+    )
     number = next_coupon(view.clock)
     return issue(view.coupon_key, view.partition, number, moment.book.book.offers[name], wish)
+
+
+def _currency(moment: Moment) -> str:
+    shop = moment.book.book.shop
+    return shop.currency if shop else ""
 
 
 def _amount(cents: int, units: int) -> str:

@@ -282,7 +282,7 @@ def _rows_due(oracle: Oracle, topics: Topics) -> dict[str, Counter[tuple[Hashabl
         _add_rows(due, fact)
     due["actions"].update((a.action_id, a.customer, a.rule, a.occasion) for a in oracle.actions)
     due["coupon_verdicts"].update(
-        (one.code, one.outcome, one.partition, one.offset, one.index)
+        (one.code, one.outcome, one.currency, one.partition, one.offset, one.index)
         for one in topics.verdicts
         if one.outcome != "looked_at"
     )

@@ -30,8 +30,8 @@ from tests.chaos.compare import Counters
 from tests.chaos.offsets import Places
 from tests.real.rig import Log
 
-Told = tuple[int, int, str, str, int]
-"""Partition and offset of a word; code, outcome and discount of what came of it."""
+Told = tuple[int, int, str, str, int, str]
+"""Partition and offset of a word; code, outcome, discount and currency of what came of it."""
 
 
 @dataclass
@@ -138,7 +138,7 @@ class CouponOracle:
                 continue
             outcome, cents = verdict.outcome.name.lower(), verdict.discount.goods_cents
             place = record.partition, record.offset
-            self.told[*place, home_of(heard.key), outcome, cents] += 1
+            self.told[*place, home_of(heard.key), outcome, cents, heard.currency] += 1
             if verdict.outcome is Outcome.REDEEMED and not verdict.repeated:
                 has = OrderHas(event.at_ms, event.order_id, heard.key)
                 self._say(CouponWord(key=order_key(event.order_id), event=has))
@@ -161,7 +161,7 @@ def compare_coupons(
     due = oracle.said + Counter(coupon_words.encode(one) for one in asked)
     counters.differ("word on a coupon", there, due, "lost", "duplicated")
     told = Counter(
-        (one.partition, one.offset, one.code, one.outcome, one.goods_cents)
+        (one.partition, one.offset, one.code, one.outcome, one.goods_cents, one.currency)
         for one in found.verdicts
     )
     counters.differ("verdict on a coupon", told, oracle.told, "lost", "duplicated")

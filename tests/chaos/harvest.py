@@ -28,7 +28,7 @@ TABLES = {
     "decisions": "action_id, verdict, log_partition, log_offset, log_index",
     "merges": "customer, origin, toUnixTimestamp64Milli(at)",
     "actions": "action_id, customer, rule, occasion",
-    "coupon_verdicts": "code, outcome, log_partition, log_offset, log_index",
+    "coupon_verdicts": "code, outcome, currency, log_partition, log_offset, log_index",
     "dead_letters": "source, from_partition, from_offset",
     "unreadable": "topic, reason",
 }

@@ -32,8 +32,17 @@ def test_an_order_with_a_coupon_asks_for_it_with_what_it_cost_before() -> None:
     (word,) = words(step_all(Customer(), bought))
     assert word.key == "SPRING10"
     assert word.event == RedemptionAsked(
-        START_MS, "order o1", "o1", Basket(2_200, 300), (ANNA, named("dev"))
+        START_MS, "order o1", "o1", Basket(2_200, 300), (ANNA, named("dev")), currency="EUR"
     )
+
+
+def test_an_order_in_another_currency_asks_in_vain_for_an_amount() -> None:
+    bought = order("o1", 5_000, coupon="A1", currency="JPY")
+    (word,) = words(step_all(Customer(), bought))
+    terms = Terms("welcome", Amount(500), currency="EUR")
+    coupon, _ = fold(Coupon(), Issued(START_MS, terms))
+    coupon, verdict = fold(coupon, word.event)  # type: ignore[arg-type]
+    assert (verdict.outcome, coupon.status) == (Outcome.OTHER_CURRENCY, Status.ISSUED)
 
 
 def test_an_order_of_nothing_asks_in_vain_and_the_coupon_is_kept() -> None:

@@ -21,7 +21,7 @@ from models.coupons import (
     TimePassed,
     added,
 )
-from models.discounts import Amount, Basket
+from models.discounts import Amount, Basket, Percent
 
 CODE = "SPRING"
 BASKET = Basket(5_000)
@@ -115,6 +115,22 @@ def test_anyone_redeems_an_open_code_once_by_name_or_by_order() -> None:
     assert heard.verdict.repeated
     assert desk.sums.redeemed == 2
     assert desk.sums.open == 1
+
+
+def test_an_open_code_is_taken_in_each_orders_currency_or_not_at_all() -> None:
+    amount = msgspec.structs.replace(terms(Sharing.ANYONE), currency="EUR")
+    share = msgspec.structs.replace(amount, kind=Percent(1_000))
+    in_yen = msgspec.structs.replace(asked("o1", "anna"), currency="JPY")
+    desk = Desk()
+    desk.hear(Issued(1, amount))
+    assert desk.outcome(in_yen) is Outcome.OTHER_CURRENCY
+    assert set(desk.rows) == {CODE}
+    desk = Desk()
+    assert [one.currency for one in desk.hear(Issued(1, share))] == ["EUR"]
+    (taken,) = desk.hear(in_yen)
+    assert (taken.currency, taken.moved.redeemed_cents) == ("JPY", 500)
+    (kept,) = desk.hear(asked("o2", "bert"))
+    assert (kept.currency, kept.moved.redeemed_cents) == ("EUR", 500)
 
 
 def test_trying_an_open_code_in_vain_leaves_no_row() -> None:

@@ -8,7 +8,7 @@ from models.coupon_import import Asked, BadRow, read_row
 from models.coupons import Issued, Sharing, Terms
 from models.discounts import Amount, FreeShipping, Gift, Kind, Percent, Steps
 
-ASKED = Asked(1_000, "r", lambda customer: f"token of {customer}")
+ASKED = Asked(1_000, "r", lambda customer: f"token of {customer}", "EUR")
 
 
 def terms_of(**row: Any) -> Terms:
@@ -47,9 +47,24 @@ def test_a_row_says_whose_it_is_and_on_which_terms() -> None:
     assert (word.key, word.request) == ("SUMMER1", "r:3")
     assert word.event == Issued(
         1_000,
-        Terms("summer", Amount(5), "token of anna", 0, True, True, 3),
+        Terms("summer", Amount(5), "token of anna", 0, True, True, 3, currency="EUR"),
     )
     assert terms_of(amount_cents=5, shared=True).sharing is Sharing.ANYONE
+
+
+@pytest.mark.parametrize(
+    ("row", "currency"),
+    [
+        ({}, "EUR"),
+        ({"currency": ""}, "EUR"),
+        ({"currency": "JPY"}, "JPY"),
+        ({"currency": "jpy"}, "JPY"),
+    ],
+)
+def test_a_coupon_is_in_the_currency_that_is_told_or_the_shops(
+    row: dict[str, Any], currency: str
+) -> None:
+    assert terms_of(amount_cents=5, **row).currency == currency
 
 
 @pytest.mark.parametrize(
@@ -91,6 +106,13 @@ def test_an_expiry_is_a_date_a_moment_or_milliseconds(told: Any, expires_ms: int
         ),
         ({"code": "A1", "amount_cents": 5, "expires_at": -1}, "expires_at: .*'-1'"),
         ({"code": "A1", "amount_cents": 5, "expires_at": "²"}, "expires_at: .*'²'"),
+        (
+            {"code": "A1", "amount_cents": 5, "currency": "euros"},
+            "currency: this is no currency: 'euros'; expected three letters such as EUR",
+        ),
+        ({"code": "A1", "amount_cents": 5, "currency": "€"}, "currency: .*'€'"),
+        ({"code": "A1", "amount_cents": 5, "currency": "E1R"}, "currency: .*'E1R'"),
+        ({"code": "A1", "amount_cents": 5, "currency": ["EUR"]}, "currency"),
         ({"code": "A1", "amount_cents": 5, "colour": "red"}, "colour"),
         ({"code": "A1", "amount_cents": 5, "shared": True, "customer": "anna"}, "shared"),
         ({None: ["a cell too many"], "code": "A1", "amount_cents": 5}, "key"),

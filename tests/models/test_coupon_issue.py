@@ -11,7 +11,7 @@ from models.playbook import offer as playbook
 
 SECRET = b"a secret of the shop"
 OFF = playbook.AmountOff(amount_cents=500, valid_ms=DAY_MS)
-WISH = Issue("welcome", 3, "anna", 1_000, "action")
+WISH = Issue("welcome", 3, "anna", 1_000, "action", "EUR")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,8 @@ def test_a_coupon_is_its_owners_until_it_expires() -> None:
     assert given.until_ms == 1_000 + DAY_MS
     assert given.word.action_id == "action"
     assert given.word.event == Issued(
-        1_000, Terms("welcome", Amount(500), "anna", given.until_ms, gives_back=False)
+        1_000,
+        Terms("welcome", Amount(500), "anna", given.until_ms, gives_back=False, currency="EUR"),
     )
 
 

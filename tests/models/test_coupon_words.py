@@ -32,7 +32,8 @@ KINDS = [Percent(1_000), Amount(500), Steps(((1, 2),)), Gift("p"), FreeShipping(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_issued_coupon_is_read_as_it_was_written(kind: object) -> None:
-    terms = Terms("spring", kind, "anna", 9, sharing=Sharing.GIVEN)  # type: ignore[arg-type]
+    shared = Sharing.GIVEN
+    terms = Terms("spring", kind, "anna", 9, sharing=shared, currency="EUR")  # type: ignore[arg-type]
     word = CouponWord(key="CODE", event=Issued(5, terms), action_id="a")
     assert decode(encode(word)) == word
 
@@ -40,7 +41,7 @@ def test_an_issued_coupon_is_read_as_it_was_written(kind: object) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        RedemptionAsked(1, "r", "o", Basket(5, 3), ("anna",)),
+        RedemptionAsked(1, "r", "o", Basket(5, 3), ("anna",), currency="JPY"),
         OrderVoided(1, "o", whole=False),
         Revoked(1),
         LookedAt(1),
@@ -50,6 +51,18 @@ def test_an_issued_coupon_is_read_as_it_was_written(kind: object) -> None:
 def test_every_other_word_too(event: object) -> None:
     word = CouponWord(key="CODE", event=event, request="r")  # type: ignore[arg-type]
     assert decode(encode(word)) == word
+
+
+def test_words_from_before_currencies_were_kept_are_read_as_without() -> None:
+    terms = '["spring",["amount",500,0],"anna",9,false,true,0,1,""]'
+    said = '{"type":"coupon","key":"CODE","event":{"kind":%s}}'
+    issued = decode((said % f'"issued","at_ms":5,"terms":{terms}').encode())
+    assert isinstance(issued, CouponWord)
+    assert issued.event == Issued(5, Terms("spring", Amount(500), "anna", 9))
+    ask = '"redemption_asked","at_ms":1,"id":"r","order_id":"o","basket":[5,0]'
+    asked = decode((said % ask).encode())
+    assert isinstance(asked, CouponWord)
+    assert asked.event == RedemptionAsked(1, "r", "o", Basket(5))
 
 
 def test_a_mark_stands_among_the_words() -> None:
@@ -74,6 +87,7 @@ def test_a_verdict_is_read_as_it_was_written() -> None:
         outcome="issued",
         status="issued",
         open=1,
+        currency="EUR",
     )
     assert decode_judged(encode(judged)) == judged
 

@@ -26,10 +26,21 @@ from models.coupons import (
     Verdict,
     added,
     change,
+    currency_of,
     fold,
     standing,
 )
-from models.discounts import Amount, Basket, Discount, FreeShipping, Gift, Percent, Steps
+from models.discounts import (
+    Amount,
+    Basket,
+    Discount,
+    FreeShipping,
+    Gift,
+    Kind,
+    Percent,
+    Steps,
+    names_amounts,
+)
 
 TERMS = Terms("welcome", Amount(500))
 BASKET = Basket(2_000, 300)
@@ -313,6 +324,101 @@ def test_the_verdict_says_what_it_takes_off_also_when_it_is_asked_again(
     assert [verdict.discount for verdict in verdicts] == [expected, expected]
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Amount(500),
+        Steps(((1_000, 500),)),
+        Percent(1_000, at_most_cents=900),
+        Percent(1_000, least_spend_cents=1_000),
+        FreeShipping(least_spend_cents=1_000),
+        FreeShipping(at_most_cents=200),
+        Gift("mug", least_spend_cents=1_000),
+    ],
+)
+def test_an_order_in_another_currency_does_not_redeem_what_names_an_amount(kind: Kind) -> None:
+    before = issued(Terms("welcome", kind, currency="EUR"))
+    abroad = asked("o1", currency="JPY")
+    coupon, verdicts = lived(before, abroad, abroad)
+    assert [(one.outcome, one.repeated) for one in verdicts] == [
+        (Outcome.OTHER_CURRENCY, False),
+        (Outcome.OTHER_CURRENCY, True),
+    ]
+    assert (coupon.status, change(before, coupon)) == (Status.ISSUED, Liability())
+    # Whatever is spent, and though the same request comes in the right currency now.
+    rich = asked("o2", currency="JPY", basket=Basket(10**6, 300))
+    assert outcomes(coupon, rich) == [Outcome.OTHER_CURRENCY]
+    assert outcomes(coupon, asked("o1", currency="EUR")) == [Outcome.OTHER_CURRENCY]
+    assert outcomes(coupon, asked("o1", id="again", currency="EUR")) == [Outcome.REDEEMED]
+
+
+@pytest.mark.parametrize(
+    ("kind", "basket", "expected"),
+    [
+        # Ten per cent of 2,996 yen, to the yen, though the shop's own prices go by whole euros.
+        (Percent(1_000), Basket(2_996), Discount(300)),
+        (FreeShipping(), Basket(2_996, 450), Discount(shipping_cents=450)),
+        (Gift("mug", 800), Basket(2_996), Discount(gift="mug")),
+    ],
+)
+def test_what_names_no_amount_is_taken_off_in_the_orders_currency(
+    kind: Kind, basket: Basket, expected: Discount
+) -> None:
+    before = issued(Terms("welcome", kind, step_cents=100, currency="EUR"))
+    abroad = asked("o1", basket=basket, currency="JPY")
+    coupon, verdicts = lived(before, abroad, abroad)
+    assert [(one.outcome, one.discount) for one in verdicts] == [(Outcome.REDEEMED, expected)] * 2
+    assert verdicts[1].repeated
+    # A gift's worth is told in the coupon's own currency.
+    assert currency_of(before, coupon) == ("EUR" if isinstance(kind, Gift) else "JPY")
+    back, (verdict,) = lived(coupon, OrderVoided(5, "o1"))
+    assert (verdict.outcome, verdict.discount) == (Outcome.GIVEN_BACK, expected)
+    assert currency_of(coupon, back) == currency_of(before, coupon)
+    again, (verdict,) = lived(back, asked("o2", basket=basket, currency="EUR"))
+    assert (verdict.outcome, currency_of(back, again)) == (Outcome.REDEEMED, "EUR")
+
+
+def test_in_its_own_currency_a_percentage_keeps_its_rounding_step() -> None:
+    coupon = issued(Terms("welcome", Percent(1_000), step_cents=100, currency="EUR"))
+    for currency, off_cents in (("EUR", 300), ("", 300), ("JPY", 297)):
+        told = asked("o1", basket=Basket(2_970), currency=currency)
+        assert lived(coupon, told)[1][0].discount == Discount(off_cents)
+
+
+def test_a_till_that_names_no_currency_means_the_coupons_own() -> None:
+    before = issued(Terms("welcome", Amount(500), currency="EUR"))
+    coupon, (verdict,) = lived(before, asked("o1"))
+    assert (verdict.outcome, verdict.discount) == (Outcome.REDEEMED, Discount(500))
+    assert currency_of(before, coupon) == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("kind", "currency"), [(Amount(500), ""), (Percent(1_000), "JPY"), (Gift("mug", 800), "")]
+)
+def test_a_coupon_from_before_currencies_were_kept_goes_on_as_before(
+    kind: Kind, currency: str
+) -> None:
+    row = msgspec.msgpack.decode(msgspec.msgpack.encode(issued(Terms("welcome", kind))), type=list)
+    assert row[1].pop() == row.pop() == ""
+    old = msgspec.msgpack.decode(msgspec.msgpack.encode(row), type=Coupon)
+    assert old == issued(Terms("welcome", kind))
+    coupon, verdicts = lived(old, asked("o1", currency="JPY"), OrderVoided(5, "o1"))
+    assert [one.outcome for one in verdicts] == [Outcome.REDEEMED, Outcome.GIVEN_BACK]
+    redeemed, _ = lived(old, asked("o1", currency="JPY"))
+    assert currency_of(old, redeemed) == currency_of(redeemed, coupon) == currency
+
+
+def test_a_code_issued_again_with_its_currency_is_the_same_as_before() -> None:
+    known = msgspec.structs.replace(TERMS, currency="EUR")
+    for first, second, outcome in (
+        (TERMS, known, Outcome.ISSUED),
+        (known, TERMS, Outcome.ISSUED),
+        (known, msgspec.structs.replace(TERMS, currency="JPY"), Outcome.TAKEN),
+    ):
+        coupon, (verdict,) = lived(issued(first), Issued(5, second))
+        assert (verdict.outcome, coupon.terms) == (outcome, first)
+
+
 def test_a_revoked_coupon_is_over() -> None:
     coupon, verdicts = lived(issued(), Revoked(1), Revoked(2), asked("o1"))
     assert [(one.outcome, one.repeated) for one in verdicts] == [
@@ -356,6 +462,7 @@ def test_a_coupon_issued_after_its_expiry_is_expired() -> None:
     assert issued(terms, at_ms=100).status is Status.EXPIRED
 
 
+currencies = st.sampled_from(["", "EUR", "JPY"])
 times = st.integers(0, 60)
 orders = st.sampled_from(["o1", "o2", "o3"])
 terms = st.builds(
@@ -368,6 +475,7 @@ terms = st.builds(
     expires_ms=st.sampled_from([0, 30, 50]),
     stackable=st.booleans(),
     gives_back=st.booleans(),
+    currency=currencies,
 )
 told = st.lists(
     st.one_of(
@@ -380,6 +488,7 @@ told = st.lists(
             st.builds(Basket, st.integers(0, 9_000), st.integers(0, 500)),
             st.sampled_from([(), ("anna",), ("bert",)]),
             st.booleans(),
+            currencies,
         ),
         st.builds(OrderVoided, times, orders, st.booleans()),
         st.builds(Revoked, times),
@@ -412,6 +521,28 @@ def test_whatever_happens_no_money_is_made_or_lost(story: list[CouponEvent]) -> 
         assert sums.redeemed_cents == sum(having.values())
         assert sums.issued == sums.open + sums.redeemed + sums.expired + sums.revoked <= 1
         assert min(sums) >= 0
+
+
+@settings(deadline=None, max_examples=200)
+@given(told)
+def test_whatever_happens_no_currency_takes_anothers_cents(story: list[CouponEvent]) -> None:
+    coupon, moved = Coupon(), dict[str, tuple[int, int]]()
+    for event in story:
+        before = coupon
+        coupon, verdict = fold(coupon, event)
+        currency, by = currency_of(before, coupon), change(before, coupon)
+        open_cents, redeemed_cents = moved.get(currency, (0, 0))
+        moved[currency] = open_cents + by.open_cents, redeemed_cents + by.redeemed_cents
+        assert all(min(sums) >= 0 for sums in moved.values())
+        terms = coupon.terms
+        if verdict.outcome is Outcome.REDEEMED and terms is not None:
+            assert isinstance(event, RedemptionAsked)
+            foreign = "" not in (currency, terms.currency) and currency != terms.currency
+            assert not (foreign and names_amounts(terms.kind))
+            assert verdict.repeated or currency in (event.currency, terms.currency)
+        if by.open_cents and terms is not None:
+            assert currency == terms.currency
+    assert sum(sums[1] for sums in moved.values()) == standing(coupon).redeemed_cents
 
 
 @settings(deadline=None, max_examples=200)
@@ -469,8 +600,10 @@ def test_liability_adds_up_over_coupons() -> None:
 
 
 def test_a_coupons_row_is_small() -> None:
-    coupon, _ = lived(issued(), asked("o0"))
+    fresh = issued(Terms("welcome", Amount(500), currency="EUR"))
+    coupon, _ = lived(fresh, asked("o0"))
     for till in range(50):
         coupon, _ = fold(coupon, asked(f"o{till}"))
-    assert len(msgspec.msgpack.encode(issued())) < 60
-    assert len(msgspec.msgpack.encode(coupon)) < 700
+    assert len(msgspec.msgpack.encode(fresh)) < 60
+    # 16 refusals that are remembered, and five bytes for currencies.
+    assert len(msgspec.msgpack.encode(coupon)) < 705

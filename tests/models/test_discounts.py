@@ -19,6 +19,7 @@ from models.discounts import (
     Steps,
     discount,
     least_spend_cents,
+    names_amounts,
     rounded,
     spread,
     stacked,
@@ -75,6 +76,43 @@ def test_each_kind_takes_off_what_it_says(
     kind: Kind, basket: Basket, step_cents: int, expected: Discount | None
 ) -> None:
     assert discount(kind, basket, step_cents) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (Amount(500), True),
+        (STEPS, True),
+        (Percent(1_000), False),
+        (Percent(1_000, at_most_cents=900), True),
+        (Percent(1_000, at_most_cents=0), True),
+        (Percent(1_000, least_spend_cents=1), True),
+        (FreeShipping(), False),
+        (FreeShipping(at_most_cents=400), True),
+        (FreeShipping(least_spend_cents=5_000), True),
+        (Gift("mug"), False),
+        (Gift("mug", worth_cents=800), False),
+        (Gift("mug", 800, least_spend_cents=5_000), True),
+    ],
+)
+def test_a_kind_names_amounts_or_is_good_in_any_currency(kind: Kind, expected: bool) -> None:
+    assert names_amounts(kind) is expected
+
+
+@given(kinds, baskets, st.sampled_from([1, 7, 150]))
+def test_what_names_no_amount_takes_off_its_share_of_whatever_is_spent(
+    kind: Kind, basket: Basket, rate: int
+) -> None:
+    if names_amounts(kind):
+        return
+    found = discount(kind, basket)
+    dearer = discount(kind, Basket(basket.goods_cents * rate, basket.shipping_cents * rate))
+    assert found is not None
+    assert dearer is not None
+    # In coins that are worth less it is the same but for what is rounded.
+    assert abs(dearer.goods_cents - found.goods_cents * rate) <= rate
+    assert dearer.shipping_cents == found.shipping_cents * rate
+    assert dearer.gift == found.gift
 
 
 @given(kinds, baskets, st.sampled_from([1, 5, 10, 100]))

@@ -128,6 +128,29 @@ async def test_a_till_redeems_and_each_other_answer_has_its_status(
         }
 
 
+async def test_a_till_may_name_its_orders_currency(
+    gateway: OpenGateway, settings: Settings
+) -> None:
+    with Crew(settings) as crew:
+        crew.start("worker")
+        await issue(gateway, "DOLLARS")
+        await issue(gateway, "TENTH", percent="10%")
+        abroad = await redeem(gateway, "DOLLARS", "o6", currency="jpy")
+        assert (abroad.status, abroad.body["outcome"]) == (422, "other_currency")
+        assert abroad.body["error"] == "it is in another currency than the order"
+        again = await redeem(gateway, "DOLLARS", "o6", currency="jpy")
+        assert (again.status, again.body["repeated"]) == (422, True)
+        home = await redeem(gateway, "DOLLARS", "o6", currency="usd")
+        assert [home.body[name] for name in ("discount_cents", "currency")] == [500, "USD"]
+        share = await redeem(gateway, "TENTH", "o6", currency="JPY")
+        assert [share.body[name] for name in ("discount_cents", "currency")] == [500, "JPY"]
+        nowhere = await redeem(gateway, "TENTH", "o6", currency="yen!")
+        assert (nowhere.status, nowhere.body["error"]) == (
+            400,
+            "currency: expected a currency of three letters (ISO 4217), got 'yen!'",
+        )
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -138,6 +161,9 @@ async def test_a_till_redeems_and_each_other_answer_has_its_status(
         {"order_id": "o1", "basket_cents": "5"},
         {"order_id": "o1", "basket_cents": 5, "basket": 5},
         {"order_id": "o" * 201, "basket_cents": 5},
+        {"order_id": "o1", "basket_cents": 5, "currency": ""},
+        {"order_id": "o1", "basket_cents": 5, "currency": "€€€"},
+        {"order_id": "o1", "basket_cents": 5, "currency": 978},
         [],
     ],
 )
@@ -152,8 +178,8 @@ async def test_what_is_no_redemption_is_refused_before_the_log(
 async def test_codes_come_in_as_csv_and_bad_rows_are_named(
     gateway: OpenGateway, settings: Settings
 ) -> None:
-    lines = ("code,percent,amount_cents,expires_at", "A1,10%,,", "B2,,x,", ",5%,,")
-    rows = "\ufeff" + "\r\n".join((*lines, "D4,,70,2031-05-01", ""))
+    lines = ("code,percent,amount_cents,expires_at,currency", "A1,10%,,,", "B2,,x,,", ",5%,,,")
+    rows = "\ufeff" + "\r\n".join((*lines, "D4,,70,2031-05-01,eur", "E5,,70,,euro", ""))
     with Crew(settings) as crew:
         crew.start("worker")
         headers = basic() | {"Content-Type": "text/csv"}
@@ -163,9 +189,12 @@ async def test_codes_come_in_as_csv_and_bad_rows_are_named(
                 if answer.status == 200:
                     break
         assert answer.body["accepted"] == 2
-        assert [one["index"] for one in answer.body["rejected"]] == [1, 2]
+        assert [one["index"] for one in answer.body["rejected"]] == [1, 2, 4]
+        assert answer.body["rejected"][2]["reason"] == (
+            "currency: this is no currency: 'euro'; expected three letters such as EUR"
+        )
         redeemed = await redeem(gateway, "D4", "o1")
-        assert redeemed.body["discount_cents"] == 70
+        assert [redeemed.body[name] for name in ("discount_cents", "currency")] == [70, "EUR"]
     assert (await gateway.post("/v1/coupons/import", {"coupons": 3})).status == 400
     many = {"coupons": [{}] * (settings.max_batch_events + 1)}
     assert (await gateway.post("/v1/coupons/import", many)).status == 413
@@ -226,12 +255,14 @@ async def test_an_order_redeems_its_coupon_and_its_end_gives_it_back(
             crew.start("worker", 2)
             await issue(gateway, "ANNAS", amount_cents=500, customer="anna", give_back=True)
 
-            def bought(order: str, at_ms: int) -> OrderCompleted:
+            def bought(order: str, at_ms: int, currency: str = "USD") -> OrderCompleted:
                 return OrderCompleted(
                     id=uuid4().hex, occurred_at_ms=at_ms, order_id=order, total_cents=2_000,
-                    currency="USD", coupon="annas", discount_cents=500, **common,
+                    currency=currency, coupon="annas", discount_cents=500, **common,
                 )  # fmt: skip
 
+            await log.write([bought("o0", 1_700_000_000_000, "JPY")])
+            await until(lambda: _judged(log, "other_currency", "o0"), "the order to be refused")
             await log.write([bought("o1", 1_700_000_000_000)])
             await until(lambda: _judged(log, "redeemed", "o1"), "the order to redeem it")
             told = await redeem(gateway, "ANNAS", "o1", customer="anna")
@@ -292,11 +323,15 @@ async def test_what_offers_may_cost_is_summed_up_from_the_verdicts(
         await redeem(gateway, "A1", "o1", basket_cents=450)
         await gateway.post("/v1/coupons/B2/revoke", b"")
         await gateway.get("/v1/coupons/C3", basic())
-        welcome = OfferLiability("welcome", 5, 3, 1_000, 1, 1, 450, 0, 1)
+        await issue(gateway, "YEN", amount_cents=9_000, currency="JPY")
+        await redeem(gateway, "OPEN", "o2", currency="JPY")
+        may_cost, cost = {"USD": 1_000, "JPY": 9_000}, {"USD": 450, "JPY": 250}
+        welcome = OfferLiability("welcome", 7, 4, may_cost, 1, 2, cost, 0, 1)
         await until(lambda: _told(settings, capsys, [welcome]), "the verdicts to land")
     await asyncio.to_thread(show_liability, settings, as_json=False)
-    last = capsys.readouterr().out.splitlines()[1].split()
-    assert last == ["welcome", "5", "3", "1,000", "1", "1", "450", "0", "1"]
+    first, second = capsys.readouterr().out.splitlines()[1:3]
+    assert first.split() == ["welcome", "7", "4", "9,000", "JPY", "1", "2", "250", "JPY", "0", "1"]
+    assert second.split() == ["1,000", "USD", "450", "USD"]
     nowhere = settings.model_copy(update={"clickhouse_url": f"http://127.0.0.1:{free_port()}"})
     with pytest.raises(CouponTrouble, match="huitou up"):
         show_liability(nowhere, as_json=True)

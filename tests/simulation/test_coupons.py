@@ -12,7 +12,7 @@ import msgspec
 from models import coupon_words
 from models.coupon_words import CouponTold, CouponWord, LookedAt, order_key
 from models.coupons import Issued, OrderVoided, RedemptionAsked, Revoked, Sharing, Terms
-from models.discounts import Amount, Basket
+from models.discounts import Amount, Basket, Percent
 from models.effects import DeadLetter
 from models.events import ClockMark, encode
 from streams import topics
@@ -60,7 +60,14 @@ def _word(chance: random.Random, at_ms: int) -> CouponWord:
     elif roll < 0.75:
         basket = Basket(chance.choice((0, 900, 900, 900)))
         names = tuple(chance.sample(["anna", "bert"], chance.randrange(3)))
-        event = RedemptionAsked(at_ms, f"r{chance.randrange(40)}", order, basket, names)
+        event = RedemptionAsked(
+            at_ms,
+            f"r{chance.randrange(40)}",
+            order,
+            basket,
+            names,
+            currency=chance.choice(("", "EUR", "JPY", "JPY")),
+        )
     elif roll < 0.9:
         return CouponWord(key=order_key(order), event=OrderVoided(at_ms, order))
     else:
@@ -72,7 +79,8 @@ def _terms(chance: random.Random, at_ms: int) -> Terms:
     sharing = chance.choice((Sharing.NOT, Sharing.NOT, Sharing.GIVEN, Sharing.ANYONE))
     expires_ms = chance.choice((0, at_ms + LATE_MS // 4))
     owner = chance.choice(("", "anna"))
-    return Terms("offer", Amount(500), owner, expires_ms, sharing=sharing)
+    kind, currency = chance.choice((Amount(500), Percent(1_000))), chance.choice(("", "EUR", "EUR"))
+    return Terms("offer", kind, owner, expires_ms, sharing=sharing, currency=currency)
 
 
 def straight(log: list[Record]) -> tuple[CouponFold, list[tuple[str, bytes]], list[int]]:
@@ -92,7 +100,8 @@ async def test_no_accident_changes_what_becomes_of_a_coupon() -> None:
     seen = await seen_in(SCHEDULES, _check_schedule)
     assert seen["deaths"] > SCHEDULES
     assert seen["left out"] > SCHEDULES
-    assert min(seen[name] for name in ("redeemed", "given_back", "expired")) > SCHEDULES / 2
+    often = ("redeemed", "given_back", "expired", "other_currency")
+    assert min(seen[name] for name in often) > SCHEDULES / 2
 
 
 async def _check_schedule(seed: int, seen: Counter[str]) -> None:

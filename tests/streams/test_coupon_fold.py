@@ -27,7 +27,7 @@ from models.coupons import (
     Status,
     Terms,
 )
-from models.discounts import Amount, Basket
+from models.discounts import Amount, Basket, Percent
 from models.effects import DeadLetter
 from models.events import BudgetAnswered, ClockMark, CouponApplied, CouponIssued, decode, encode
 from models.tokens import partition_of
@@ -338,6 +338,36 @@ def test_an_order_is_no_coupon_and_its_news_no_coupons() -> None:
     assert interval == Interval([], {})
     folded(fold, word(order_key("o1"), OrderHas(1, "o1", share_key("CODE", "anna"))))
     assert fold.coupons() == {}
+
+
+def test_a_verdict_says_in_which_currency_its_cents_are() -> None:
+    share = Terms("share", Percent(1_000), gives_back=True, currency="EUR")
+    abroad = RedemptionAsked(10, "r1", "o1", Basket(5_000), currency="JPY")
+    found = verdicts(
+        folded(
+            coupon_fold(),
+            word("FIVE", Issued(1, Terms("five", Amount(500), currency="EUR"))),
+            word("FIVE", abroad),
+            word("TEN", Issued(1, share)),
+            word("TEN", abroad),
+            word("TEN", LookedAt(11)),
+            word("TEN", OrderVoided(12, "o1")),
+            word("NONE", abroad),
+        )
+    )
+    told = [
+        (one.outcome, one.currency, one.goods_cents, one.open_cents, one.redeemed_cents)
+        for one in found
+    ]
+    assert told == [
+        ("issued", "EUR", 0, 500, 0),
+        ("other_currency", "EUR", 0, 0, 0),
+        ("issued", "EUR", 0, 0, 0),
+        ("redeemed", "JPY", 500, 0, 500),
+        ("looked_at", "JPY", 500, 0, 0),
+        ("given_back", "JPY", 500, 0, -500),
+        ("unknown", "", 0, 0, 0),
+    ]
 
 
 def test_a_coupons_row_is_what_the_changelog_says() -> None:

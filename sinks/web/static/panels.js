@@ -230,15 +230,17 @@ function offers(card, rows) {
   if (!rows.length) return renew(body(card), empty("no_coupons"));
   const head = (key, more = "") => el("th", { class: `n ${more}`, scope: "col" }, say(key));
   const cell = (text, more = "") => el("td", { class: `n ${more}` }, text);
-  const cost = (row) => [
-    row.may_cost || !row.unlimited ? formatMoney(row.may_cost) : null,
-    row.unlimited ? say("coupons_unlimited", { n: formatCount(row.unlimited) }) : null,
-  ].filter(Boolean).join(" + ");
+  const sum = (minor, elsewhere, unlimited = 0) => {
+    const parts = Object.entries(elsewhere).map(([code, other]) => `${formatMoney(other, code)} ${code}`);
+    if (unlimited) parts.push(say("coupons_unlimited", { n: formatCount(unlimited) }));
+    return (minor || !parts.length ? [formatMoney(minor), ...parts] : parts).join(" + ");
+  };
   renew(body(card), el("table", {}, el("thead", {}, el("tr", {}, el("th", { scope: "col" }, say("offer")),
     ...["coupons_open", "coupons_may_cost", "coupons_redeemed"].map((key) => head(key)),
     ...["coupons_cost", "coupons_over"].map((key) => head(key, "roomy")))),
   el("tbody", {}, ...rows.map((row) => el("tr", {}, el("td", {}, row.offer), cell(formatCount(row.open)),
-    cell(cost(row), "wraps"), cell(formatCount(row.redeemed)), cell(formatMoney(row.cost), "roomy"),
+    cell(sum(row.may_cost, row.may_cost_elsewhere, row.unlimited), "wraps"), cell(formatCount(row.redeemed)),
+    cell(sum(row.cost, row.cost_elsewhere), "roomy wraps"),
     cell(formatCount(row.expired + row.revoked), "roomy"))))));
 }
 

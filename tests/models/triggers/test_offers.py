@@ -5,6 +5,7 @@ import pytest
 from models import partition_budgets
 from models.clock import DAY_MS
 from models.coupon_words import CouponWord
+from models.coupons import Issued
 from models.events import BudgetAnswered, Line, ProductAdded
 from models.step import wake
 from tests.builders import ANNA, START_MS, make, order, viewed
@@ -21,6 +22,17 @@ triggers:
     play = Play(text)
     said = [play.happens(viewed(f"p{at}", at_ms=START_MS + at)) for at in range(4)]
     assert said == [["give sent"], ["give sent"], ["give out_of_budget"], ["give out_of_budget"]]
+
+
+def test_a_coupon_is_in_the_currency_of_the_playbooks_shop() -> None:
+    play = Play("triggers: {give: {when: {event: product_viewed}, then: [{give: five}]}}")
+    assert play.happens(viewed()) == ["give sent"]
+    assert play.view.rulebook is not None
+    shop = play.view.rulebook.book.shop
+    [issued] = [one.event for one in play.effects if isinstance(one, CouponWord)]
+    assert isinstance(issued, Issued)
+    assert shop is not None
+    assert issued.terms.currency == shop.currency != ""
 
 
 PURSE = "$cents:five:2592000000"

@@ -64,7 +64,7 @@ async def fill(shop: Shop) -> None:
         await shop.dead_letter(
             DeadLetter(source="gateway", reason="not JSON", at_ms=NOW_MS - number, sealed_raw="x")
         )
-    await shop.coupon(judged())
+    await shop.coupon(judged(currency="EUR"))
     await shop.coupon(judged(1, offer="spring", open_cents=0, open_unlimited=1))
 
 

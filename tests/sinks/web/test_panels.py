@@ -9,6 +9,7 @@ from sinks.web.engine import Engine
 from sinks.web.macros import Scope
 from sinks.web.panels import COLUMNS, BadPanel, Panel, load_panels
 from tests.builders import cancelled, order
+from tests.contract.records import judged
 from tests.sinks.web.shop import NOW_MS, Shop, named
 
 PANELS = load_panels()
@@ -108,6 +109,21 @@ async def test_an_offers_coupons_are_shown_with_what_they_can_cost(shop: Shop) -
     found = {row["offer"]: row for row in await rows_of(shop, "coupons")}
     assert [found["welcome"][name] for name in ("open", "may_cost", "unlimited")] == [1, 500, 0]
     assert [found["spring"][name] for name in ("open", "may_cost", "unlimited")] == [1, 0, 1]
+
+
+@pytest.mark.real
+async def test_money_of_coupons_in_other_currencies_stands_for_itself(empty_shop: Shop) -> None:
+    used = {"outcome": "redeemed", "issued": 0, "open": -1, "redeemed": 1}
+    await empty_shop.coupon(judged(0, currency="EUR"))
+    await empty_shop.coupon(judged(1))
+    await empty_shop.coupon(judged(2, currency="JPY", open_cents=9_000))
+    gone = judged(3, currency="JPY", open_cents=-9_000, redeemed_cents=9_000, **used)
+    await empty_shop.coupon(gone)
+    [row] = await rows_of(empty_shop, "coupons")
+    assert (row["open"], row["redeemed"]) == (2, 1)
+    # What knows no currency is the shop's.
+    assert (row["may_cost"], row["may_cost_elsewhere"]) == (1_000, {})
+    assert (row["cost"], row["cost_elsewhere"]) == (0, {"JPY": 9_000})
 
 
 @pytest.mark.real

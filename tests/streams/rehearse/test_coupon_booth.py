@@ -1,5 +1,7 @@
 """Coupons of a rehearsal are kept as live ones are, and the rules hear of them."""
 
+import pytest
+
 from models.playbook.rulebook import compile_playbook
 from streams import playbook_packs
 from streams.playbook_packs import check_alone
@@ -38,8 +40,8 @@ JOINED = """
 """
 
 
-def played(events: str) -> Rehearsal:
-    checked = check_alone("b.yaml", BOOK.encode(), lambda _: None)
+def played(events: str, book: str = BOOK) -> Rehearsal:
+    checked = check_alone("b.yaml", book.encode(), lambda _: None)
     assert checked.playbook is not None, checked.errors
     text = f"timezone: UTC\nevents:{events}\nuntil: 2026-05-01T00:00:00Z\n"
     scenario = read_scenario("s.yaml", text.encode(), time_zone="UTC", currency="EUR")
@@ -85,6 +87,20 @@ def test_one_that_an_order_redeemed_is_not_and_one_that_came_back_is() -> None:
         ("remind", "2026-03-28"),
         ("over", "2026-03-31"),
     ]
+
+
+@pytest.mark.parametrize(("least", "used"), [("", True), (", min_order: 20", False)])
+def test_an_order_in_another_currency_redeems_a_plain_share_and_no_least_spend(
+    least: str, used: bool
+) -> None:
+    book = BOOK.replace("give_back}", f"give_back{least}}}")
+    code = code_of(played(JOINED, book))
+    order = f"{{order_id: o1, total: 9000, currency: JPY, coupon: {code}}}"
+    ordered = f"""
+- at: 2026-03-10T10:00:00Z
+  track: {{event: Order Completed, userId: c1, properties: {order}}}
+"""
+    assert (("used", "2026-03-10") in rules_of(played(JOINED + ordered, book))) is used
 
 
 def test_what_the_shop_tells_of_a_code_of_ours_is_heard_once() -> None:
