@@ -35,7 +35,9 @@ def check_file(file: Path, *, as_json: bool) -> NoReturn:
     sys.exit(FAILED if checked.errors else 0)
 
 
-def read_checked(file: Path, *, as_json: bool) -> tuple[Checked, dict[str, str]]:
+def read_checked(
+    file: Path, *, as_json: bool, events_currency: str = ""
+) -> tuple[Checked, dict[str, str]]:
     """Check a playbook; it and its files' texts by their names beside the first one.
 
     Exits with 2 where there is no such file.
@@ -52,7 +54,8 @@ def read_checked(file: Path, *, as_json: bool) -> tuple[Checked, dict[str, str]]
             read[name] = found
         return found
 
-    checked = check_alone(str(file), raw, fetch, today=datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    checked = check_alone(str(file), raw, fetch, today=today, events_currency=events_currency)
     home = posixpath.dirname(str(file)) or "."
     if checked.errors:
         return checked, {}

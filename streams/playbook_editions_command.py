@@ -40,7 +40,8 @@ def apply_file(
     settings: Settings, file: Path, *, note: str, based_on: int | None, as_json: bool
 ) -> None:
     """Check a playbook and make it the next edition; with mistakes, tell them and exit with 1."""
-    checked, files = read_checked(file, as_json=as_json)
+    currency = settings.currency
+    checked, files = read_checked(file, as_json=as_json, events_currency=currency)
     if checked.errors:
         tell_checked(file, checked, as_json=as_json)
         if not as_json:

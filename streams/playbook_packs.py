@@ -81,8 +81,10 @@ def told(name: str) -> Pack:
     return book.packs[name]
 
 
-def check_alone(file: str, raw: bytes, fetch: Fetch, *, today: date | None = None) -> Checked:
+def check_alone(
+    file: str, raw: bytes, fetch: Fetch, *, today: date | None = None, events_currency: str = ""
+) -> Checked:
     """Check a playbook; a pack, which has no shop of its own, within the default one."""
     if is_part(raw):
         return check_part(shop_text(), file, raw, fetch, today=today)
-    return check(file, raw, fetch, today=today)
+    return check(file, raw, fetch, today=today, events_currency=events_currency)

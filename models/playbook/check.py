@@ -43,10 +43,12 @@ def check(
     fetch: Fetch = lambda name: None,
     *,
     today: date | None = None,
+    events_currency: str = "",
 ) -> Checked:
     """Read a playbook and all it includes (`fetch` gives their content by name); never raises.
 
-    `today` is for calendars that run out; without it they are not looked at.
+    `today` is for calendars that run out, `events_currency` what events are read in that name none;
+    without them neither is looked at.
     """
     try:
         found = gather(file, raw, fetch)
@@ -58,7 +60,7 @@ def check(
     problems += check_sense(book, found, conditions)
     problems += check_words(found)
     if not problems:
-        problems += doubts_about(book, conditions, found, today)
+        problems += doubts_about(book, conditions, found, today, events_currency)
     order = {name: index for index, name in enumerate(found.texts)}
     problems.sort(key=lambda one: (order.get(one.place.file, 0), one.place.line, one.place.column))
     is_wrong = any(one.severity == ERROR for one in problems)

@@ -30,8 +30,9 @@ def doubts_about(
     conditions: Mapping[Path, Condition],
     found: Found,
     today: date | None,
+    events_currency: str = "",
 ) -> list[Problem]:
-    """All doubts; `today` as in `check`."""
+    """All doubts; `today` and `events_currency` as in `check`."""
     doubts: Iterator[tuple[Path, str, str]] = chain(
         never_fires(book, conditions),
         _idle(book),
@@ -40,6 +41,7 @@ def doubts_about(
         _words(book),
         doubts_about_words(book),
         _calendars(book, today) if today else iter(()),
+        _currency(book, events_currency) if events_currency else iter(()),
     )
     return [_problem(found, path, message, expected) for path, message, expected in doubts]
 
@@ -148,3 +150,11 @@ def _calendars(book: Playbook, today: date) -> Iterator[tuple[Path, str, str]]:
             elif isinstance(known_to, int) and date(known_to, 12, 31) < ahead:
                 said = f"days of {holiday} are known up to {known_to} only"
                 yield path, said, "a later release, or a calendar of the shop's own"
+
+
+def _currency(book: Playbook, events_currency: str) -> Iterator[tuple[Path, str, str]]:
+    """Orders whose event names no currency would have none of the shop's coupons."""
+    if book.shop and book.shop.currency != events_currency:
+        said = f"events that name no currency are read in {events_currency}"
+        expected = f"{events_currency}, or HUITOU_CURRENCY={book.shop.currency}"
+        yield ("shop", "currency"), said, expected

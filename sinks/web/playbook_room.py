@@ -52,11 +52,12 @@ class Refused(Exception):
 
 
 class PlaybookRoom:
-    """Handlers of the playbook's JSON."""
+    """Handlers of the playbook's JSON; `currency` is that of events that name none."""
 
-    def __init__(self, desk: Desk, forgery: Forgery) -> None:
+    def __init__(self, desk: Desk, forgery: Forgery, currency: str) -> None:
         self._desk = desk
         self._forgery = forgery
+        self._currency = currency
 
     def routes(self) -> list[web.RouteDef]:
         """Every route with its handler."""
@@ -98,7 +99,7 @@ class PlaybookRoom:
         """Answer everything wrong or doubtful about a draft, and what it would change; no more."""
         self._forgery.refuse_foreign(request)
         main, files = draft_of(await read_body(request))
-        checked = await asyncio.to_thread(checked_draft, main, files)
+        checked = await asyncio.to_thread(checked_draft, main, files, self._currency)
         told: dict[str, Any] = {
             "ok": not checked.errors,
             "problems": [one.told() for one in checked.problems],
@@ -119,7 +120,7 @@ class PlaybookRoom:
         note, based_on = _note(body), body.get("based_on")
         if not isinstance(based_on, int) or based_on < 0:
             raise web.HTTPBadRequest(text="based_on: expected the newest edition's number, or 0")
-        checked = await asyncio.to_thread(checked_draft, main, files)
+        checked = await asyncio.to_thread(checked_draft, main, files, self._currency)
         if checked.errors:
             problems = [one.told() for one in checked.problems]
             return answer({"error": "it has mistakes", "problems": problems}, status=422)
@@ -153,13 +154,14 @@ class PlaybookRoom:
             raise web.HTTPServiceUnavailable(text=str(refused)) from None
 
 
-def checked_draft(main: str, files: Mapping[str, str]) -> Checked:
+def checked_draft(main: str, files: Mapping[str, str], events_currency: str = "") -> Checked:
     """Check a draft."""
     return check(
         main,
         files[main].encode("utf-8", "replace"),
         lambda name: files[name].encode("utf-8", "replace") if name in files else None,
         today=datetime.now(UTC).date(),
+        events_currency=events_currency,
     )
 
 

@@ -125,7 +125,7 @@ def build_app(config: PageConfig) -> web.Application:
     pages = Pages(words, panels, config.shop, can_sign_out=access.asks_for_key)
     site = Site(pages, words, profiles, access)
     forgery = Forgery()
-    room = PlaybookRoom(config.desk, forgery)
+    room = PlaybookRoom(config.desk, forgery, config.shop.currency)
     rehearsals = RehearsalRoom(config.desk, config.rehearser, forgery)
 
     async def run(app: web.Application) -> AsyncIterator[None]:

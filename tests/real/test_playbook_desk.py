@@ -27,7 +27,7 @@ RULE = (
 
 async def test_a_rule_that_is_typed_in_acts_on_the_next_event(settings: Settings) -> None:
     app, port = web.Application(), free_port()
-    app.add_routes(PlaybookRoom(LogDesk(settings), Forgery()).routes())
+    app.add_routes(PlaybookRoom(LogDesk(settings), Forgery(), settings.currency).routes())
     runner = web.AppRunner(app, access_log=None)
     address = f"http://127.0.0.1:{port}"
     async with Log(settings) as log, ClientSession(address, cookie_jar=CookieJar(unsafe=True)) as c:

@@ -158,7 +158,10 @@ def test_the_commands_tell_of_editions_in_words_and_json(
     diff(settings, str(file), "", text=True, as_json=False)
     assert "- wait: 24h + wait: 48h" in out()
     apply_file(settings, file, note="", based_on=1, as_json=True)
-    assert json.loads(capsys.readouterr().out)["version"] == 2
+    applied = json.loads(capsys.readouterr().out)
+    assert applied["version"] == 2
+    [doubt] = applied["warnings"]
+    assert (doubt["value"], doubt["expected"]) == ("EUR", "USD, or HUITOU_CURRENCY=EUR")
     diff(settings, "1", "2", text=False, as_json=True)
     [change] = json.loads(capsys.readouterr().out)
     assert change["keys"] == [{"key": "when.wait", "old": "24h", "new": "48h"}]

@@ -228,3 +228,20 @@ def test_a_holiday_that_the_country_does_not_keep_is_told() -> None:
 
 def test_every_holiday_of_the_language_has_days() -> None:
     assert set(HOLIDAYS) <= set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("events_currency", "is_doubted"), [("", False), ("EUR", False), ("USD", True)]
+)
+def test_a_shop_in_another_currency_than_its_events_is_told(
+    events_currency: str, *, is_doubted: bool
+) -> None:
+    found = check("p.yaml", SHOP.encode(), today=TODAY, events_currency=events_currency).warnings
+    told = [(str(one.place), one.value, one.message, one.expected) for one in found]
+    doubt = (
+        "p.yaml:3:13",
+        "EUR",
+        "events that name no currency are read in USD",
+        "USD, or HUITOU_CURRENCY=EUR",
+    )
+    assert told == [doubt] * is_doubted

@@ -45,6 +45,12 @@ async def test_a_draft_is_checked_and_changes_nothing(empty_shop: Shop) -> None:
         status, told = await post(client, "/v1/playbook/check", DRAFT)
         assert (status, told["ok"], told["problems"]) == (200, True, [])
         assert {one["kind"] for one in told["changes"]} == {"added"}
+        foreign = {"files": {"playbook.yaml": TEXT.replace("currency: EUR", "currency: TWD")}}
+        status, told = await post(client, "/v1/playbook/check", foreign)
+        assert (status, told["ok"]) == (200, True)
+        [doubt] = told["problems"]
+        assert (doubt["severity"], doubt["value"]) == ("warning", "TWD")
+        assert doubt["message"] == "events that name no currency are read in EUR"
         wrong = {"files": {"playbook.yaml": TEXT.replace("triggers:", "trigers:")}}
         status, told = await post(client, "/v1/playbook/check", wrong)
         assert (status, told["ok"], told["changes"]) == (200, False, None)
