@@ -103,6 +103,29 @@ async def test_a_letter_keeps_its_looks_and_runs_nothing(page: Page, shop: Shop)
         )
 
 
+async def test_what_waits_and_what_was_decided_is_told_in_the_language_of_the_page(
+    page: Page, shop: Shop
+) -> None:
+    names = ["at", "customer", "rule", "status", "reason", "playbook_version", "inputs", "_offset"]
+    at = datetime.fromtimestamp(NOW_MS / 1000, UTC)
+    reason = "order_completed or order_cancelled in the meantime"
+    client = connect(shop.clickhouse)
+    client.insert(
+        "decisions",
+        [[at, named("anna"), "cart", "cancelled", reason, 1, "{}", 900_000]],
+        column_names=names,
+    )
+    client.close()
+    async with served(shop.config()) as client:
+        await page.language("zh-TW", home(client))
+        await page.open(f"{home(client)}customers/{named('anna')}")
+        await page.until("document.querySelector('.receipt') && true", 20)
+        said = await page.evaluate("document.body.textContent")
+        assert "期間發生 下單或取消訂單" in said
+        assert "瀏覽未下單提醒 · p9 · 等待時機" in said
+    assert page.errors == []
+
+
 async def left_alone(shop: Shop) -> None:
     """A rule that acted on sixty, half of whom ordered, and left thirty alone who did not."""
     at_ms = NOW_MS - 40 * DAY_MS

@@ -18,7 +18,14 @@ export function sayOr(key, otherwise) {
 
 export function saySentence(text) {
   for (const [pattern, said] of patterns) {
-    if (pattern.test(text)) return text.replace(pattern, said);
+    const found = pattern.exec(text);
+    if (found) return said.replace(/\$(\d)/g, (_, place) => named(found[place] ?? ""));
   }
   return text;
+}
+
+// A sentence may name an event or a rule, or several.
+function named(part) {
+  const names = part.split(" or ").map((one) => words[`event_${one}`] ?? words[`rule_${one}`]);
+  return names.every(Boolean) ? names.join(words.either_or) : part;
 }

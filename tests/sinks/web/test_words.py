@@ -1,10 +1,12 @@
 """The three languages hold together, and every word a page asks for is there."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
+import models.triggers
 from models.clock import DAY_MS, HOUR_MS
 from models.count_alarm import Firing, Turn
 from models.customer import Customer, apply
@@ -31,26 +33,8 @@ FIRST_RELEASE_REASONS = {
     "nobody knows who it is",
     "unsubscribed from email",
 }
-PLAYBOOK_REASONS = {
-    "quiet hours",
-    "a complaint is open",
-    "its moment has passed",
-    "at most 4 in 168 hours",
-    "rule birthday has this moment",
-    "no address for sms",
-    "chat is switched off",
-    "the rule is no longer there",
-    "the rule was changed",
-    "its condition does not hold any more",
-    "order_completed or order_cancelled in the meantime",
-    "the budget of next_order_10 is used up",
-    "in time",
-    "consent to marketing by email",
-    "consent to service by sms",
-    "no complaint open",
-    "not in quiet hours",
-    "below the caps",
-}
+# Put together elsewhere (models/playbook/rulebook.py).
+CONSENTS = {"consent to marketing by email", "consent to service by sms"}
 TURNS = (Turn.FIRED, Turn.RESOLVED)
 PLACES = re.compile(r"\{(\w+)\}")
 SCRIPTS = sorted(path for path in STATIC_DIR.glob("*.js") if not path.name.startswith("uPlot"))
@@ -153,6 +137,60 @@ def _dormancy_reasons() -> set[str]:
     return said
 
 
+def _reasons_of_the_playbook() -> set[str]:
+    """Every sentence that stands in models/triggers as a reason or as a guard that was passed."""
+    said = set()
+    for file in sorted(Path(models.triggers.__file__).parent.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            said |= {_written(one) for one in _told_by(node)}
+    return said - {""}
+
+
+def _told_by(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Call(ast.Name("Obstacle"), [ast.Name("ASKS"), *_]):
+            # Asked of a purse, told to nobody.
+            return []
+        case ast.Call(ast.Name("Obstacle"), [_, reason, *_]):
+            return [reason]
+        case ast.Call(ast.Name("cancel"), [_, _, reason]):
+            return [reason]
+        case ast.Call(ast.Name("receipt"), [_, _, _, reason]):
+            return [reason]
+        case ast.Call(ast.Attribute(ast.Name("passed"), "append"), [guard]):
+            return [guard]
+        case ast.Assign([ast.Name("passed")], ast.List(guards)):
+            return guards
+        case ast.Assign([ast.Name("reason")], reason):
+            return [reason]
+    return []
+
+
+def _written(text: ast.expr) -> str:
+    """What is written there, a number for each place; nothing for what is not written there."""
+    match text:
+        case ast.Constant(str(said)):
+            return said
+        case ast.JoinedStr(parts):
+            return "".join(_written(part) or "4" for part in parts)
+    return ""
+
+
+def test_the_reasons_of_the_playbook_are_found_where_they_are_written() -> None:
+    found = _reasons_of_the_playbook()
+    assert found >= {
+        "quiet hours",
+        "at most 4 in 4 hours",
+        "rule 4 has this moment",
+        "4 is switched off",
+        "4 in the meantime",
+        "the budget of 4 is used up",
+        "no offer for a sure buyer",
+        "the rule was changed",
+        "below the caps",
+    }
+
+
 def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
     sentences = _tier_reasons()
     assert len(sentences) == 6
@@ -167,7 +205,7 @@ def test_every_sentence_of_the_models_is_said_in_each_language() -> None:
     sentences.add("worker is 61 s behind in events, partition 3: 9000 records unread")
     sentences.add("12 dead letters in a minute from gateway: not JSON")
     sentences.add("no broker answers at 127.0.0.1:9492")
-    sentences |= PLAYBOOK_REASONS
+    sentences |= CONSENTS | _reasons_of_the_playbook()
     for sentence in sentences:
         assert any(re.search(one.pattern, sentence) for one in WORDS.sentences), sentence
 
