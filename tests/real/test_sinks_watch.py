@@ -28,8 +28,10 @@ pytestmark = pytest.mark.real
 QUICK = Rules(
     lag=Rule("pipeline_lag", "warning", 300, 0, 100, 200),
     dead_letters=Rule("dead_letters", "warning", 10, 0, 2, 200),
-    broker=Rule("broker_unreachable", "critical", 1_500, 0, 1_000, 300),
+    # A broker on a busy machine may be slow to answer, and is not what these tests are about.
+    broker=Rule("broker_unreachable", "critical", 600_000, 0, 1_000, 300),
 )
+QUICK_BROKER = replace(QUICK, broker=Rule("broker_unreachable", "critical", 1_500, 0, 1_000, 300))
 
 
 @pytest.fixture
@@ -50,7 +52,6 @@ def config(settings: Settings, warehouse: Warehouse) -> WatchConfig:
         watch_config(settings),
         clickhouse=warehouse.address,
         interval_s=0.1,
-        answer_limit_s=2.0,
         rules=QUICK,
     )
 
@@ -186,7 +187,10 @@ async def test_a_broker_that_is_away_is_told_of_without_it(
         return [one.status for one in told] == list(wanted)
 
     try:
-        async with watching(replace(config, bootstrap=server.address), told):
+        impatient = replace(
+            config, bootstrap=server.address, answer_limit_s=2.0, rules=QUICK_BROKER
+        )
+        async with watching(impatient, told):
             await until(lambda: _has_readings(warehouse), "a watch in office")
             child.stop(grace_s=0.0)
             await until(lambda: heard("firing"), "a word while the broker is away")
