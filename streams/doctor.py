@@ -17,6 +17,9 @@ import redis
 from packaging.requirements import Requirement
 from rich.table import Table
 
+from models.hazard import BadSnapshot
+from models.playbook.edition import Edition, playbook_of
+from streams.playbook_editions import read_editions
 from streams.prepare import topic_trouble
 from streams.servers.kafka_jars import VERSION, are_loaded
 from streams.servers.listing import EXTERNAL, Entry, entries
@@ -218,10 +221,31 @@ def _ask_kafka(settings: Settings) -> list[Check]:
     trouble = asyncio.run(asyncio.wait_for(topic_trouble(settings), 15))
     found = "; ".join(trouble) or "all as they must be"
     mend = "`huitou up` creates and mends them; a wrong partition count it explains"
-    return [
+    checks = [
         Check("kafka", True, f"answers at {settings.kafka_bootstrap}"),
         Check("topics", not trouble, found, mend),
     ]
+    if not trouble:
+        editions = asyncio.run(asyncio.wait_for(read_editions(settings), 15))
+        checks.append(playbook(editions.current, settings.currency))
+    return checks
+
+
+def playbook(edition: Edition | None, events_currency: str) -> Check:
+    """Whether the playbook in use can be used, in the currency in which events are read."""
+    if edition is None:
+        found, mend = "no edition is in use: nobody is written to", "huitou playbook apply FILE"
+        return Check("playbook", False, found, mend)
+    name = f"edition {edition.version}"
+    try:
+        shop = playbook_of(edition).shop
+    except BadSnapshot as mistake:
+        found, mend = f"{name}: {mistake}", "mend it and apply it, or put an earlier one back"
+        return Check("playbook", False, found, mend)
+    if shop is None or shop.currency == events_currency:
+        return Check("playbook", True, f"{name} is in use")
+    found = f"{name} is in {shop.currency}, events that name no currency are in {events_currency}"
+    return Check("playbook", False, found, f"set HUITOU_CURRENCY={shop.currency}")
 
 
 def _ask_redis(settings: Settings) -> list[Check]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from models.playbook.edition import Edition
 from streams import doctor, prepare
 from streams.cli import app
 from streams.doctor import Check
@@ -118,3 +119,36 @@ async def test_topics_as_they_must_be_are_well(settings: Settings) -> None:
     checks = await asyncio.to_thread(doctor.examine, settings, {})
     assert "topics" not in failed(checks)
     assert {"kafka", "valkey"} <= {check.name for check in checks if check.ok}
+    assert failed(checks)["playbook"].found == "no edition is in use: nobody is written to"
+    await prepare.begin_playbook(settings)
+    checks = await asyncio.to_thread(doctor.examine, settings, {})
+    assert "playbook" not in failed(checks)
+
+
+BOOK = "shop: {time_zone: UTC, currency: EUR}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "events_currency", "found", "mend"),
+    [
+        (BOOK, "EUR", "edition 3 is in use", ""),
+        (
+            BOOK,
+            "USD",
+            "edition 3 is in EUR, events that name no currency are in USD",
+            "set HUITOU_CURRENCY=EUR",
+        ),
+        (
+            BOOK + "trigers: {}\n",
+            "EUR",
+            "edition 3: a.yaml:2:1: error: there is no key 'trigers' here; expected one of ",
+            "mend it and apply it, or put an earlier one back",
+        ),
+    ],
+)
+def test_a_playbook_that_is_not_as_it_should_be_is_told(
+    text: str, events_currency: str, found: str, mend: str
+) -> None:
+    check = doctor.playbook(Edition(3, "a.yaml", {"a.yaml": text}), events_currency)
+    assert (check.ok, check.mend) == (not mend, mend)
+    assert check.found.startswith(found)
