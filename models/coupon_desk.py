@@ -24,7 +24,7 @@ from models.coupons import (
     Terms,
     Verdict,
     change,
-    currency_of,
+    currency_moved,
     fold,
     standing,
 )
@@ -48,7 +48,7 @@ class Heard(NamedTuple):
     @property
     def currency(self) -> str:
         """In which currency all cents are that it moves or that an order has off."""
-        return currency_of(self.before, self.after)
+        return currency_moved(self.before, self.after)
 
     @property
     def moved(self) -> Liability:

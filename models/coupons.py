@@ -359,7 +359,7 @@ def _ref(name: str) -> int:
 class Liability(NamedTuple):
     """Sums over coupons: what may yet be redeemed, and what became of the others.
 
-    Cents are to be added up by currency (`currency_of`), all else over all of them.
+    Cents are to be added up by currency (`currency_moved`), all else over all of them.
 
     `open_cents` is the most that the open ones can cost but for the `open_unlimited`, which
     nothing limits; `redeemed_cents` what redeemed ones took off, and their gifts' worth. Always
@@ -396,7 +396,7 @@ def standing(coupon: Coupon) -> Liability:
     )
 
 
-def currency_of(before: Coupon, after: Coupon) -> str:
+def currency_moved(before: Coupon, after: Coupon) -> str:
     """In which currency the cents of a change are, empty: not known; they are never of two.
 
     What is taken off in an order's currency was open without a limit, so with no cents.

@@ -20,7 +20,7 @@ from tests.bench.histories import FIRST_DAY, SEED
 
 PROBE_EVERY = 50
 WAIT_MS = 10 * MINUTE_MS
-"""From the first order to its thanks, in a new installation's playbook."""
+"""From the first order to its thanks, by the house rules (tests/builders.py)."""
 
 
 class LiveFeed:

@@ -26,7 +26,7 @@ from models.coupons import (
     Verdict,
     added,
     change,
-    currency_of,
+    currency_moved,
     fold,
     standing,
 )
@@ -370,12 +370,12 @@ def test_what_names_no_amount_is_taken_off_in_the_orders_currency(
     assert [(one.outcome, one.discount) for one in verdicts] == [(Outcome.REDEEMED, expected)] * 2
     assert verdicts[1].repeated
     # A gift's worth is told in the coupon's own currency.
-    assert currency_of(before, coupon) == ("EUR" if isinstance(kind, Gift) else "JPY")
+    assert currency_moved(before, coupon) == ("EUR" if isinstance(kind, Gift) else "JPY")
     back, (verdict,) = lived(coupon, OrderVoided(5, "o1"))
     assert (verdict.outcome, verdict.discount) == (Outcome.GIVEN_BACK, expected)
-    assert currency_of(coupon, back) == currency_of(before, coupon)
+    assert currency_moved(coupon, back) == currency_moved(before, coupon)
     again, (verdict,) = lived(back, asked("o2", basket=basket, currency="EUR"))
-    assert (verdict.outcome, currency_of(back, again)) == (Outcome.REDEEMED, "EUR")
+    assert (verdict.outcome, currency_moved(back, again)) == (Outcome.REDEEMED, "EUR")
 
 
 def test_in_its_own_currency_a_percentage_keeps_its_rounding_step() -> None:
@@ -389,7 +389,7 @@ def test_a_till_that_names_no_currency_means_the_coupons_own() -> None:
     before = issued(Terms("welcome", Amount(500), currency="EUR"))
     coupon, (verdict,) = lived(before, asked("o1"))
     assert (verdict.outcome, verdict.discount) == (Outcome.REDEEMED, Discount(500))
-    assert currency_of(before, coupon) == "EUR"
+    assert currency_moved(before, coupon) == "EUR"
 
 
 @pytest.mark.parametrize(
@@ -405,7 +405,7 @@ def test_a_coupon_from_before_currencies_were_kept_goes_on_as_before(
     coupon, verdicts = lived(old, asked("o1", currency="JPY"), OrderVoided(5, "o1"))
     assert [one.outcome for one in verdicts] == [Outcome.REDEEMED, Outcome.GIVEN_BACK]
     redeemed, _ = lived(old, asked("o1", currency="JPY"))
-    assert currency_of(old, redeemed) == currency_of(redeemed, coupon) == currency
+    assert currency_moved(old, redeemed) == currency_moved(redeemed, coupon) == currency
 
 
 def test_a_code_issued_again_with_its_currency_is_the_same_as_before() -> None:
@@ -530,7 +530,7 @@ def test_whatever_happens_no_currency_takes_anothers_cents(story: list[CouponEve
     for event in story:
         before = coupon
         coupon, verdict = fold(coupon, event)
-        currency, by = currency_of(before, coupon), change(before, coupon)
+        currency, by = currency_moved(before, coupon), change(before, coupon)
         open_cents, redeemed_cents = moved.get(currency, (0, 0))
         moved[currency] = open_cents + by.open_cents, redeemed_cents + by.redeemed_cents
         assert all(min(sums) >= 0 for sums in moved.values())
