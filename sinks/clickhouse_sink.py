@@ -2,13 +2,16 @@
 
 A row's identity is where its record stands in the topic. Before blocks are inserted the tables are
 asked how far they have come in these partitions, and what is there is skipped: blocks are atomic
-and follow one another in each partition, so the greatest offset says it all.
+and follow one another in each partition, so the greatest offset says it all. They are asked again
+afterwards: an engine that lost a block it had begun may still know its token, and drop the next try
+as a repetition.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
+from uuid import uuid4
 
 import msgspec
 import pyarrow as pa
@@ -174,13 +177,27 @@ class ClickHouseSink:
 
     def _land(self, rows: dict[str, list[Row]]) -> None:
         blocks = self._blocks(rows)
-        landed = self._landed_from(blocks) if self._skip_landed else {}
+        if not self._skip_landed:
+            self._insert(blocks)
+            return
+        absent = self._absent(blocks)
+        self._insert(absent)
+        if dropped := self._absent(absent):
+            # Their tokens are known from a try whose rows the engine has lost again.
+            self._log.warning("blocks taken for repetitions inserted again", tables=list(dropped))
+            self._insert(dropped, salt=uuid4().hex)
+
+    def _insert(self, blocks: Mapping[str, pa.Table], salt: str = "") -> None:
         for name, block in blocks.items():
-            fresh = after(
-                block, {p: offset for (table, p), offset in landed.items() if table == name}
-            )
-            if fresh.num_rows:
-                insert(self._open_client, self._tables[name], self._topic, fresh)
+            insert(self._open_client, self._tables[name], self._topic, block, salt)
+
+    def _absent(self, blocks: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        """Keep of each block what lies beyond its table's greatest offsets, and no empty block."""
+        landed: dict[str, dict[int, int]] = {name: {} for name in blocks}
+        for (name, partition), offset in self._landed_from(blocks).items():
+            landed[name][partition] = offset
+        left = {name: after(block, landed[name]) for name, block in blocks.items()}
+        return {name: block for name, block in left.items() if block.num_rows}
 
     def _blocks(self, rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
         try:

@@ -109,12 +109,12 @@ def after(block: pa.Table, landed: Mapping[int, int]) -> pa.Table:
     return block
 
 
-def insert(client: Client, table: Table, topic: str, block: pa.Table) -> None:
+def insert(client: Client, table: Table, topic: str, block: pa.Table, salt: str = "") -> None:
     """Insert a block, which is there whole or not at all.
 
     The token makes the engine drop a second try, ours or one the client makes by itself after a
     broken connection. It holds the content's hash: the same token over other rows would silently
-    lose them.
+    lose them. `salt` makes it another one.
     """
     body = _body(block)
     held = sorted(spans_of(block).items())
@@ -128,7 +128,7 @@ def insert(client: Client, table: Table, topic: str, block: pa.Table) -> None:
             **INSERT_SETTINGS,
             "log_comment": comment_of(topic, (partition for partition, _ in held)),
             "insert_deduplication_token": "|".join(
-                (table.name, topic, spans, xxhash.xxh3_128_hexdigest(body))
+                (table.name, topic, spans, xxhash.xxh3_128_hexdigest(body), salt)
             ),
         },
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,14 @@ from streams.servers.statement import Statement
 
 _CODE = re.compile(r"Code: (\d+)\.")
 STD_EXCEPTION = 1001
+CONFIG = Path(__file__).parent / "clickhouse-engine.xml"
+KEPT_FREE_BYTES = 64 * 2**20
+"""As in CONFIG: the engine looks for it before inserts and merges, not before definitions."""
+CANNOT_WRITE = 75
+NOT_ENOUGH_SPACE = 243
+FAILED_WRITES = (
+    "SELECT value FROM system.events WHERE event = 'WriteBufferFromFileDescriptorWriteFailed'"
+)
 SETTING_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -66,6 +75,21 @@ class Answer:
         )
 
 
+class WriteFailed(EngineError):
+    """The disk refused a write and the engine went on: what it wrote is not to be trusted.
+
+    chDB takes a failed write for a done one: an insert is acknowledged and a merge committed whose
+    files are empty. It counts them, though, so nothing is acknowledged once there is one; the next
+    start sets such parts aside, and takes those back that a broken one was merged from.
+    """
+
+    def __init__(self, times: int) -> None:
+        super().__init__(
+            f"Code: {CANNOT_WRITE}. DB::Exception: the disk refused {times} writes, is it full? "
+            "The engine starts again. (CANNOT_WRITE_TO_FILE_DESCRIPTOR)"
+        )
+
+
 class Handle:
     """One connection to the engine, with a session of its own; not for two threads at once."""
 
@@ -74,12 +98,38 @@ class Handle:
         self._open()
 
     def _open(self) -> None:
-        self._connection: Any = chdb.connect(str(self._path))  # type: ignore[no-untyped-call]
+        address = f"{self._path}?config-file={CONFIG}"
+        self._connection: Any = chdb.connect(address)  # type: ignore[no-untyped-call]
         self._database = "default"
         self._settings: dict[str, str] = {}
 
     def execute(self, request: Request) -> Answer:
-        """Run one statement; EngineError when the engine objects."""
+        """Run one statement; EngineError when the engine objects, WriteFailed if a write was lost."""
+        answer = self._execute(request)
+        if not request.statement.answers:
+            self.trust_disk()
+        return answer
+
+    def trust_disk(self) -> None:
+        """Raise WriteFailed when any write of this process has ever failed."""
+        try:
+            counted = self._connection.query(FAILED_WRITES, "TabSeparated").bytes()
+        except RuntimeError as error:
+            raise EngineError(str(error)) from error
+        if times := int(counted or 0):
+            raise WriteFailed(times)
+
+    def _require_room(self) -> None:
+        free_bytes = shutil.disk_usage(self._path).free
+        if free_bytes < KEPT_FREE_BYTES:
+            raise EngineError(
+                f"Code: {NOT_ENOUGH_SPACE}. DB::Exception: {free_bytes} bytes free on the disk, "
+                f"{KEPT_FREE_BYTES} must be for this. (NOT_ENOUGH_SPACE)"
+            )
+
+    def _execute(self, request: Request) -> Answer:
+        if request.statement.defines:
+            self._require_room()
         try:
             self._prepare(request)
             if request.statement.blob is not None:

@@ -8,23 +8,28 @@ tables, and an answer is sent when it is complete.
 """
 
 import asyncio
+import os
 import signal
 import sys
 import uuid
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow
 from aiohttp import web
 
+from streams.exit import FAILED
 from streams.servers import statement
-from streams.servers.clickhouse_engine import Answer, EngineError, Handle, Request
+from streams.servers.clickhouse_engine import Answer, EngineError, Handle, Request, WriteFailed
 from streams.servers.ports import LOOPBACK
 
 HANDLES = 6
+LOOK_EVERY_S = 1.0
+ANSWERS_OUT_S = 0.2
 BODY_LIMIT_BYTES = 2**30
 SYNTAX_ERROR = 62
 NOT_IMPLEMENTED = 48
@@ -40,6 +45,7 @@ TRANSPORT_ARGUMENTS = {
     "http_headers_progress_interval_ms", "cancel_http_readonly_queries_on_client_close",
 }  # fmt: skip
 ARROW_CODECS = {"zstd": "zstd", "lz4": "lz4", "gzip": "gzip", "br": "brotli"}
+Found = TypeVar("Found")
 LOOPBACK_HOSTS = {"127.0.0.1", "localhost", "[::1]"}
 
 
@@ -63,12 +69,31 @@ class Front:
         self._threads = ThreadPoolExecutor(handles, thread_name_prefix="engine")
         request = Request(statement.read(b"SELECT timezone()"))
         self._timezone = self._all[0].execute(request).body.decode().strip()
+        self._failure: asyncio.Future[WriteFailed] = asyncio.get_running_loop().create_future()
 
     async def execute(self, request: Request) -> Answer:
         """Run a request on the next free handle, in a thread."""
+        return await self._on_a_handle(lambda handle: handle.execute(request))
+
+    async def write_failed(self) -> WriteFailed:
+        """Wait until the disk has refused a write: then this process must end."""
+        while not self._failure.done():
+            with suppress(EngineError):
+                await self._on_a_handle(Handle.trust_disk)
+            await asyncio.wait([self._failure], timeout=LOOK_EVERY_S)
+        return self._failure.result()
+
+    async def _on_a_handle(self, work: Callable[[Handle], Found]) -> Found:
+        if self._failure.done():
+            raise self._failure.result()
         async with self._handle() as handle:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, handle.execute, request)
+            try:
+                return await loop.run_in_executor(self._threads, work, handle)
+            except WriteFailed as error:
+                if not self._failure.done():
+                    self._failure.set_result(error)
+                raise
 
     @asynccontextmanager
     async def _handle(self) -> AsyncIterator[Handle]:
@@ -235,9 +260,22 @@ async def serve(path: Path, port: int, database: str) -> None:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    await told_to_stop.wait()
+    stopping = asyncio.create_task(told_to_stop.wait())
+    failing = asyncio.create_task(front.write_failed())
+    await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
+    if failing.done():
+        await _end_at_once(failing.result())
+    failing.cancel()
     await runner.cleanup()
     await front.close()
+
+
+async def _end_at_once(failure: WriteFailed) -> None:
+    """End without giving the engine time to build on what it could not write."""
+    sys.stderr.write(f"{failure}\n")
+    sys.stderr.flush()
+    await asyncio.sleep(ANSWERS_OUT_S)
+    os._exit(FAILED)
 
 
 def main(arguments: list[str]) -> None:

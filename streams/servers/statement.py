@@ -15,6 +15,7 @@ _TOKEN = re.compile(
 _AFTER_FORMAT = re.compile(rb"[ \t\f]*\r?\n?")
 _ANSWERING = {b"SELECT", b"WITH", b"SHOW", b"DESCRIBE", b"DESC", b"EXPLAIN", b"EXISTS", b"CHECK"}
 _OF_SESSION = {b"SET", b"USE"}
+_DEFINING = {b"CREATE", b"ALTER", b"RENAME"}
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Statement:
     text: bytes
     answers: bool = False
     alters_session: bool = False
+    defines: bool = False
     blob: bytes | None = None
     blob_format: str = ""
 
@@ -61,7 +63,9 @@ def read(text: bytes) -> Statement:
 def _plain(text: bytes, first: bytes) -> Statement:
     opening = text[:400].upper().split()
     temporary = first == b"CREATE" and b"TEMPORARY" in opening[:6]
-    return Statement(text, first in _ANSWERING, first in _OF_SESSION or temporary)
+    return Statement(
+        text, first in _ANSWERING, first in _OF_SESSION or temporary, first in _DEFINING
+    )
 
 
 def _parted(text: bytes, start: int, end: int) -> Statement:

@@ -157,6 +157,16 @@ class ClickHousePlace(ProxiedPlace):
             ).result_rows
         return found
 
+    def lose(self) -> None:
+        """Lose all rows, as with a part broken at a start; the inserts' tokens stay known."""
+        for table in self.shape.tables:
+            self.client.command(f"SYSTEM START MERGES {table.name}")
+            self.client.command(
+                f"ALTER TABLE {table.name} DELETE WHERE incarnation = {self.incarnation}",
+                settings={"mutations_sync": 1},
+            )
+            self.client.command(f"SYSTEM STOP MERGES {table.name}")
+
     def expected(self, batch: Iterable[Record]) -> list[Landed]:
         [table] = self.shape.tables
         return sorted({(one.partition, one.offset, table.name) for one in batch})
@@ -338,3 +348,4 @@ PLACES: dict[str, Callable[[Client, str], Place]] = {
     "redis profiles": lambda clickhouse, valkey: ProfilesPlace(valkey),
     "alert notices": lambda clickhouse, valkey: NoticesPlace(),
 }
+CLICKHOUSE_PLACES = [name for name in PLACES if name.startswith("clickhouse")]

@@ -10,7 +10,7 @@ from sinks.clickhouse import ClickHouseAddress, connect
 from sinks.clickhouse_migrations import migrate
 from sinks.clickhouse_queries import POSITIONED
 from sinks.port import Record, Sink
-from tests.contract.places import PLACES, FactsPlace, Place
+from tests.contract.places import CLICKHOUSE_PLACES, PLACES, ClickHousePlace, FactsPlace, Place
 from tests.contract.proxy import Network
 from tests.contract.records import Made
 
@@ -161,6 +161,30 @@ async def test_a_batch_larger_than_a_chunk_lands_whole(
     await sink.write(batch)
     await sink.write(batch)
     await assert_landed_once(place, batch)
+
+
+@pytest.fixture(params=CLICKHOUSE_PLACES)
+async def tables(
+    request: pytest.FixtureRequest, warehouse: Client, valkey: str
+) -> AsyncIterator[ClickHousePlace]:
+    made = PLACES[request.param](warehouse, valkey)
+    assert isinstance(made, ClickHousePlace)
+    await made.prepare()
+    yield made
+    await made.clear()
+
+
+async def test_rows_an_engine_lost_land_again_though_it_still_knows_their_tokens(
+    tables: ClickHousePlace,
+) -> None:
+    sink, batch = await opened(tables), tables.makes(0, range(20))
+    await sink.write(batch)
+    tables.lose()
+    assert await tables.landed() == []
+    assert await sink.resume([0]) == {0: 0}
+    await sink.write(batch)
+    await sink.close()
+    await assert_landed_once(tables, batch)
 
 
 async def test_what_nobody_can_read_is_put_aside_and_the_others_land(
