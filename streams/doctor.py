@@ -6,7 +6,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -30,6 +30,18 @@ PYTHON_LEAST = (3, 11)
 DISK_LEAST_GB = 5.0
 WRITTEN_IN = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCK_SLACK_S = 120.0
+BROKEN_PARTS = """
+SELECT table, name FROM system.detached_parts AS broken
+WHERE database = {name:String} AND startsWith(reason, 'broken') AND (table, name) NOT IN
+(
+    SELECT broken.table, broken.name FROM system.detached_parts AS broken
+    INNER JOIN system.parts AS whole
+    ON broken.database = whole.database AND broken.table = whole.table
+    WHERE whole.active AND whole.min_block_number <= broken.max_block_number
+    AND whole.max_block_number >= broken.min_block_number
+)
+ORDER BY table, name
+"""
 KEY_NAMES = ("*.key", "*.sqlite", "*.sqlite-wal")
 OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -269,12 +281,30 @@ def _ask_clickhouse(settings: Settings) -> list[Check]:
         wanted = {"name": settings.clickhouse_database}
         ask = "SELECT version(), (SELECT count() FROM system.databases WHERE name = {name:String})"
         version, present = client.query(ask, parameters=wanted).result_rows[0]
+        broken = client.query(BROKEN_PARTS, parameters=wanted).result_rows
     finally:
         client.close()
     found = f"{version}, database {settings.clickhouse_database} " + (
         "there" if present else "absent"
     )
-    return [Check("clickhouse", bool(present), found, "run `huitou up`: it makes the database")]
+    mend = "run `huitou up`: it makes the database"
+    return [Check("clickhouse", bool(present), found, mend), *broken_parts(broken)]
+
+
+def broken_parts(broken: Sequence[Sequence[object]]) -> list[Check]:
+    """Tell of parts, as (table, part), that were unreadable at a start and have no others for them.
+
+    After a full disk they hold what was never acknowledged and has landed since; after damage to
+    the disk they may hold the only copy.
+    """
+    if not broken:
+        return []
+    found = "set aside as broken: " + ", ".join(f"{table} {part}" for table, part in broken)
+    mend = (
+        "if the disk was full then, their rows landed again: ALTER TABLE … DROP DETACHED PART … "
+        "SETTINGS allow_drop_detached = 1; else restore them from a backup"
+    )
+    return [Check("clickhouse parts", False, found, mend)]
 
 
 def _existing(path: Path) -> Path:

@@ -104,7 +104,7 @@ class Handle:
         self._settings: dict[str, str] = {}
 
     def execute(self, request: Request) -> Answer:
-        """Run one statement; EngineError when the engine objects, WriteFailed if a write was lost."""
+        """Run one statement; EngineError as the engine says, WriteFailed if a write was lost."""
         answer = self._execute(request)
         if not request.statement.answers:
             self.trust_disk()

@@ -79,6 +79,7 @@ def report_of(stage: Stage, verdict: Verdict, told: Counter[str]) -> Report:
         kept.name: {str(code): number for code, number in sorted(kept.exits.items())}
         for kept in stage.roles.values()
     }
+    exits |= {name: {"by itself": n} for name, n in stage.ground.servers.restarts.items()}
     return Report(verdict, told, exits, dict(stage.provider.moods))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from streams.servers.valkey import Valkey
 from tests.chaos.network import Wire
 
 ANSWER_LIMIT_S = 60.0
+KEEP_EVERY_S = 0.5
 
 
 class WiredKafka(Kafka):
@@ -45,7 +47,10 @@ class WiredKafka(Kafka):
 
 
 class Servers:
-    """The three servers: killed and started again at the driver's will."""
+    """The three servers: killed and started again at the driver's will.
+
+    One that ends by itself is started again, as a supervisor would; `restarts` counts these.
+    """
 
     def __init__(self, data_dir: Path, kafka_wires: Mapping[str, Wire]) -> None:
         self.by_name: dict[str, Server] = {
@@ -53,7 +58,10 @@ class Servers:
             "valkey": Valkey(data_dir, free_port()),
             "clickhouse": ClickHouse(data_dir, free_port()),
         }
+        self.restarts: Counter[str] = Counter()
         self._children: dict[str, Child] = {}
+        self._wanted: set[str] = set()
+        self._keeping: asyncio.Task[None] | None = None
 
     async def start(self, name: str) -> None:
         """Start one, again if it dies, until it answers; TimeoutError when it never does."""
@@ -64,6 +72,7 @@ class Servers:
                 self._children[name] = child = server.launch()
                 while child.is_alive():
                     if await asyncio.to_thread(server.answers):
+                        self._wanted.add(name)
                         return
                     await asyncio.sleep(0.1)
                 child.forget()
@@ -72,6 +81,16 @@ class Servers:
     async def start_all(self) -> None:
         """Start all three."""
         await asyncio.gather(*(self.start(name) for name in self.by_name))
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            for name in [name for name in self._wanted if not self._children[name].is_alive()]:
+                self.restarts[name] += 1
+                self._children[name].forget()
+                self._wanted.discard(name)
+                await self.start(name)
 
     def is_alive(self, name: str) -> bool:
         """Whether it runs."""
@@ -83,6 +102,7 @@ class Servers:
 
     def kill(self, name: str) -> None:
         """End it as a power cut would."""
+        self._wanted.discard(name)
         child = self._children[name]
         child.signal(signal.SIGKILL)
         child.wait(10.0)
@@ -90,6 +110,9 @@ class Servers:
 
     def stop_all(self) -> None:
         """End all of them."""
+        if self._keeping:
+            self._keeping.cancel()
+        self._wanted.clear()
         for child in self._children.values():
             child.signal(signal.SIGCONT)
             child.stop(3.0)

@@ -7,6 +7,7 @@ import socket
 import time
 from pathlib import Path
 
+import clickhouse_connect
 import pytest
 from typer.testing import CliRunner
 
@@ -14,6 +15,7 @@ from models.playbook.edition import Edition
 from streams import doctor, prepare
 from streams.cli import app
 from streams.doctor import Check
+from streams.servers.clickhouse import ClickHouse
 from streams.servers.ports import free_port
 from streams.settings import Settings
 
@@ -152,3 +154,31 @@ def test_a_playbook_that_is_not_as_it_should_be_is_told(
     check = doctor.playbook(Edition(3, "a.yaml", {"a.yaml": text}), events_currency)
     assert (check.ok, check.mend) == (not mend, mend)
     assert check.found.startswith(found)
+
+
+@pytest.mark.real
+def test_parts_that_broke_are_named_unless_those_they_were_merged_from_are_back(
+    settings: Settings, tmp_path: Path
+) -> None:
+    server = ClickHouse(tmp_path / "own", free_port(), settings.clickhouse_database)
+    here = settings.model_copy(update={"clickhouse_url": server.address})
+    with server.running():
+        merged = parts_made(server, "merged", "OPTIMIZE TABLE merged FINAL")
+        single = parts_made(server, "single", "SYSTEM STOP MERGES single")
+        assert "clickhouse parts" not in failed(doctor.examine(here, {}))
+    for part in (*merged, single[0]):
+        os.truncate(Path(part) / "data.bin", 0)
+    with server.running():
+        wrong = failed(doctor.examine(here, {}))["clickhouse parts"]
+    assert wrong.found == "set aside as broken: single broken-on-start_all_1_1_0"
+    assert "DROP DETACHED PART" in wrong.mend
+
+
+def parts_made(server: ClickHouse, table: str, last: str) -> list[str]:
+    with clickhouse_connect.get_client(dsn=server.address, database=server.database) as client:
+        client.command(f"CREATE TABLE {table} (a UInt64) ENGINE = MergeTree ORDER BY a")
+        for number in range(3):
+            client.command(f"INSERT INTO {table} VALUES ({number})")
+        client.command(last)
+        ask = f"SELECT path FROM system.parts WHERE table = '{table}' AND active ORDER BY name"
+        return [path for (path,) in client.query(ask).result_rows]

@@ -106,7 +106,7 @@ def test_the_engine_keeps_what_a_merge_was_made_of_and_some_room_on_the_disk(
 ) -> None:
     with server.running(), client_of(server) as client:
         ask = "SELECT value FROM system.merge_tree_settings WHERE name = 'old_parts_lifetime'"
-        assert client.query(ask).result_rows == [("480",)]
+        assert client.query(ask).result_rows == [("60",)]
         ask = "SELECT keep_free_space FROM system.disks"
         assert client.query(ask).result_rows == [(KEPT_FREE_BYTES,)]
 
