@@ -115,7 +115,13 @@ class Child:
             )
         born_at = psutil.Process(popen.pid).create_time()
         identity = PidFile(popen.pid, born_at, port, os.getpid())
-        identity.write(data_dir, name)
+        try:
+            identity.write(data_dir, name)
+        except OSError:
+            # Nobody would find it again.
+            popen.kill()
+            popen.wait()
+            raise
         return cls(data_dir, name, identity, popen, log_begins)
 
     @classmethod

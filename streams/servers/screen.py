@@ -3,7 +3,7 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -49,7 +49,9 @@ class PlainScreen(Screen):
     def say(self, text: str) -> None:
         """Print a line with the seconds since the start."""
         seconds = time.monotonic() - self._began
-        self._console.print(f"{seconds:8.1f}s  {text}", markup=False, soft_wrap=True)
+        # A file on a full disk takes no line, and what it would tell of must go on.
+        with suppress(OSError):
+            self._console.print(f"{seconds:8.1f}s  {text}", markup=False, soft_wrap=True)
 
     def work(self, what: str, done: float) -> None:
         """Print a line at each tenth."""

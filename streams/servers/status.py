@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 import msgspec
+import structlog
 
+log = structlog.get_logger(__name__)
 INSTANCE_VARIABLE = "HUITOU_INSTANCE"
 STARTING = "starting"
 READY = "ready"
@@ -41,9 +43,15 @@ class StatusFile:
         self.path = data_dir / "run" / f"{instance_name(role, number)}.json"
 
     def write(self, *, state: str, progress: float | None = None) -> None:
-        """Replace the file whole: a reader sees the old word or the new one."""
+        """Replace the file whole: a reader sees the old word or the new one.
+
+        A word that the disk refuses is logged, and the role goes on.
+        """
         status = Status(self.role, os.getpid(), os.getppid(), state, time.time(), progress)
-        write_whole(self.path, msgspec.json.encode(status))
+        try:
+            write_whole(self.path, msgspec.json.encode(status))
+        except OSError as error:
+            log.warning("status not written", state=state, reason=error.strerror)
 
     def read(self) -> Status | None:
         """Read the last word; None when there is none."""
@@ -71,6 +79,10 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that no reader sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(draft).replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(draft).replace(path)
+    except OSError:
+        Path(draft).unlink()
+        raise

@@ -94,6 +94,7 @@ class Supervisor:
         self._born_at = psutil.Process().create_time()
         self._published = ""
         self._publish_at = 0.0
+        self._disk_refuses = False
 
     @property
     def units(self) -> list[Unit]:
@@ -178,8 +179,20 @@ class Supervisor:
             return
         self._published = states
         self._publish_at = now + PUBLISH_S
-        write_whole(Report.path(self.data_dir), json.dumps(asdict(report)).encode())
+        try:
+            self._write(report)
+        except OSError as error:
+            if not self._disk_refuses:
+                self._say(
+                    f"the disk refuses files ({error.strerror}); all goes on as far as it can"
+                )
+            self._disk_refuses = True
+        else:
+            self._disk_refuses = False
         self._show(report)
+
+    def _write(self, report: Report) -> None:
+        write_whole(Report.path(self.data_dir), json.dumps(asdict(report)).encode())
         for unit in self.units:
             if unit.child:
                 keep_short(unit.child.log_path)

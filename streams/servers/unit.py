@@ -93,7 +93,7 @@ class Unit:
     def _start(self, now: float) -> None:
         try:
             self.child = self.part.start()
-        except ServerError as error:
+        except (ServerError, OSError) as error:
             self._failed(now, str(error))
             return
         self.state = State.STARTING

@@ -1,5 +1,6 @@
 """What the operator sees."""
 
+import errno
 import io
 
 from rich.console import Console
@@ -32,6 +33,20 @@ def test_plain_lines_tell_the_replays_progress_and_print_brackets_as_they_are() 
     assert "replay: 50%\n" in out.getvalue()
     assert out.getvalue().count("\n") == 2
     assert "[red] long" in out.getvalue()
+
+
+class FullDisk(io.StringIO):
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_line_that_a_full_disk_refuses_ends_nothing_and_the_next_is_told() -> None:
+    console = Console(file=FullDisk(), width=40)
+    screen = PlainScreen(console)
+    screen.say("lost")
+    console.file = later = io.StringIO()
+    screen.say("told")
+    assert later.getvalue().endswith("told\n")
 
 
 def test_the_table_shows_every_process_and_what_is_worked_on() -> None:

@@ -1,10 +1,12 @@
 """A role's word about itself."""
 
+import errno
 import os
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from structlog.testing import capture_logs
 
 from streams.servers.status import INSTANCE_VARIABLE, READY, STARTING, StatusFile
 
@@ -52,3 +54,23 @@ def test_a_reader_never_sees_half_a_word(tmp_path: Path) -> None:
         assert file.read() is not None
     writer.join()
     assert [path.name for path in file.path.parent.iterdir()] == ["learner.json"]
+
+
+def test_a_word_the_disk_refuses_is_logged_and_leaves_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = StatusFile(tmp_path, "web")
+    file.write(state="ready")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with capture_logs() as logged:
+        file.write(state="stopped")
+    [word] = logged
+    assert (word["event"], word["reason"]) == ("status not written", "No space left on device")
+    assert [found.name for found in (tmp_path / "run").iterdir()] == ["web.json"]
+    told = file.read()
+    assert told
+    assert told.state == "ready"

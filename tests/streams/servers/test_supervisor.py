@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from streams.servers.child import is_alive
@@ -113,6 +114,26 @@ def test_a_killed_role_is_started_again_and_the_others_are_let_be(tmp_path: Path
         assert second != first
         assert same == other
         assert units(tmp_path)["a"].progress == 0.5
+
+
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_FSIZE"), reason="no limits on file sizes here")
+def test_a_disk_that_refuses_files_ends_nothing_and_what_died_meanwhile_comes_back(
+    tmp_path: Path,
+) -> None:
+    with supervised(tmp_path, "a:role b:role") as supervisor:
+        first, other = await_ready(tmp_path, "a", "b")
+        limits = psutil.Process(supervisor.pid).rlimit
+        soft, hard = limits(psutil.RLIMIT_FSIZE)
+        limits(psutil.RLIMIT_FSIZE, (0, hard))
+        os.kill(first, signal.SIGKILL)
+        assert supervisor.stdout
+        said = [supervisor.stdout.readline() for _ in range(5)]
+        assert any("the disk refuses files (File too large)" in line for line in said)
+        assert any("a [Errno 27] File too large" in line for line in said)
+        limits(psutil.RLIMIT_FSIZE, (soft, hard))
+        until(lambda: units(tmp_path)["a"].pid not in (None, first))
+        assert await_ready(tmp_path, "a", "b")[1] == other
+    assert not list((tmp_path / "run").glob(".*"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
