@@ -2,9 +2,9 @@
 
 A row's identity is where its record stands in the topic. Before blocks are inserted the tables are
 asked how far they have come in these partitions, and what is there is skipped: blocks are atomic
-and follow one another in each partition, so the greatest offset says it all. They are asked again
-afterwards: an engine that lost a block it had begun may still know its token, and drop the next try
-as a repetition.
+and follow one another in each partition, so the greatest offset says it all. Where a block may have
+been tried before they are asked again afterwards: an engine that lost it then may still know its
+token, and drop the next try as a repetition.
 """
 
 import asyncio
@@ -37,6 +37,8 @@ CHUNK_BYTES = 32_000_000
 CHUNK_ROWS = 200_000
 """Far below the block size at which the engine would part an insert."""
 CHECK_EVERY = 64
+TRIED_AHEAD = 50_000
+"""Offsets behind the last landed one that a predecessor may have tried: more than a batch holds."""
 QUIET_LIMIT_S = 30.0
 QUIET_POLL_S = 0.05
 
@@ -78,6 +80,7 @@ class ClickHouseSink:
         self._tables = {table.name: table for table in (*shape.tables, UNREADABLE)}
         self._client: Client | None = None
         self._unsure: set[int] = set()
+        self._tried_to: dict[int, int] = {}
         self._log = structlog.get_logger().bind(sink=name)
 
     async def open(self) -> None:
@@ -108,13 +111,15 @@ class ClickHouseSink:
     def _resume(self, partitions: Sequence[int]) -> Mapping[int, int]:
         self._mend(partitions)
         landed = self._landed(list(self._tables), dict.fromkeys(partitions, 0))
-        return {
+        known = {
             partition: max(
                 (offset + 1 for (_, owner), offset in landed.items() if owner == partition),
                 default=0,
             )
             for partition in partitions
         }
+        self._tried_to |= {one: offset + TRIED_AHEAD for one, offset in known.items()}
+        return known
 
     def _mend(self, partitions: Iterable[int]) -> None:
         """Find firm ground after a write of which nobody knows how far it came.
@@ -134,6 +139,9 @@ class ClickHouseSink:
     def _write(self, batch: Sequence[Record]) -> None:
         if self._unsure:
             self._mend(self._unsure)
+            for record in batch:
+                tried_to = self._tried_to.get(record.partition, 0)
+                self._tried_to[record.partition] = max(tried_to, record.offset + 1)
         self._unsure |= {record.partition for record in batch}
         self._write_chunks(batch)
         for care in self._aftercare:
@@ -182,8 +190,7 @@ class ClickHouseSink:
             return
         absent = self._absent(blocks)
         self._insert(absent)
-        if dropped := self._absent(absent):
-            # Their tokens are known from a try whose rows the engine has lost again.
+        if dropped := self._absent(self._tried(absent)):
             self._log.warning("blocks taken for repetitions inserted again", tables=list(dropped))
             self._insert(dropped, salt=uuid4().hex)
 
@@ -198,6 +205,17 @@ class ClickHouseSink:
             landed[name][partition] = offset
         left = {name: after(block, landed[name]) for name, block in blocks.items()}
         return {name: block for name, block in left.items() if block.num_rows}
+
+    def _tried(self, blocks: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+        """Keep the blocks whose tokens may come from a try before, ours or a predecessor's."""
+        return {
+            name: block
+            for name, block in blocks.items()
+            if any(
+                first < self._tried_to.get(partition, first + 1)
+                for partition, (first, _) in spans_of(block).items()
+            )
+        }
 
     def _blocks(self, rows: dict[str, list[Row]]) -> dict[str, pa.Table]:
         try:
