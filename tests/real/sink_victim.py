@@ -35,8 +35,8 @@ def die_before_commit() -> None:
 def die_between_tables() -> None:
     insert = clickhouse_sink.insert
 
-    def dying(client: Any, table: Any, topic: str, block: Any) -> None:
-        insert(client, table, topic, block)
+    def dying(client: Any, table: Any, *block: Any) -> None:
+        insert(client, table, *block)
         if table.name == "orders":
             die()
 
