@@ -78,7 +78,7 @@ class Front:
     async def write_failed(self) -> WriteFailed:
         """Wait until the disk has refused a write: then this process must end."""
         while not self._failure.done():
-            with suppress(EngineError):
+            with suppress(EngineError):  # a lost write ends the loop, all else is asked again
                 await self._on_a_handle(Handle.trust_disk)
             await asyncio.wait([self._failure], timeout=LOOK_EVERY_S)
         return self._failure.result()
@@ -272,8 +272,9 @@ async def serve(path: Path, port: int, database: str) -> None:
 
 async def _end_at_once(failure: WriteFailed) -> None:
     """End without giving the engine time to build on what it could not write."""
-    sys.stderr.write(f"{failure}\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # the log may lie on the same disk
+        sys.stderr.write(f"{failure}\n")
+        sys.stderr.flush()
     await asyncio.sleep(ANSWERS_OUT_S)
     os._exit(FAILED)
 
