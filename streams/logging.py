@@ -22,6 +22,36 @@ URL_PASSWORD = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]+(?=@)")
 _STEPS = ("aiokafka", "asyncio")
 # Their debug level prints the keys and values of records.
 TALKATIVE = ("aiokafka", "faust", "mode", "aiohttp.access", "urllib3", "asyncio")
+REPEATS_HELD_S = 10.0
+REPEATS_KNOWN = 256
+
+
+class Repeats(logging.Filter):
+    """Lets the same words of the Kafka client pass once in ten seconds, telling how many it held.
+
+    While a broker is away each consumer says ten times a second that it is, which would push out
+    of a log what came before.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record passes."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        words = (record.name, record.getMessage())
+        said_at, held = self._said.get(words, (float("-inf"), 0))
+        if record.created - said_at < REPEATS_HELD_S:
+            self._said[words] = (said_at, held + 1)
+            return False
+        if len(self._said) >= REPEATS_KNOWN:
+            self._said.clear()
+        self._said[words] = (record.created, 0)
+        if held:
+            record.msg, record.args = f"{words[1]} ({held} more like it)", ()
+        return True
 
 
 def configure(role: str, level: str = "info", stream: TextIO | None = None) -> None:
@@ -51,6 +81,7 @@ def configure(role: str, level: str = "info", stream: TextIO | None = None) -> N
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(out)
+    handler.addFilter(Repeats())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=render)
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from streams.logging import cleaned, configure, hush_clients
+from streams.logging import REPEATS_KNOWN, Repeats, cleaned, configure, hush_clients
 
 
 @pytest.fixture
@@ -56,6 +56,37 @@ def test_the_consumers_debug_level_which_prints_records_stays_off(out: io.String
     logging.getLogger("faust.topics").debug("record value %s", "anna")
     logging.getLogger("library").debug("harmless")
     assert [line["event"] for line in lines(out)] == ["harmless"]
+
+
+def said(logger: str, words: str, at_s: float) -> None:
+    logger_of = logging.getLogger(logger)
+    record = logger_of.makeRecord(logger, logging.ERROR, "", 0, words, (), None)
+    record.created = at_s
+    logger_of.handle(record)
+
+
+def test_the_same_words_of_a_client_pass_once_in_ten_seconds(out: io.StringIO) -> None:
+    for at_s in (0.0, 0.1, 9.9, 10.0, 10.1, 30.0):
+        said("aiokafka.cluster", "no broker, 100 % sure", at_s)
+    said("aiokafka.cluster", "something else", 30.0)
+    for _ in range(2):
+        said("streams.lane", "ours are all told", 30.0)
+    assert [line["event"] for line in lines(out)] == [
+        "no broker, 100 % sure",
+        "no broker, 100 % sure (2 more like it)",
+        "no broker, 100 % sure (1 more like it)",
+        "something else",
+        "ours are all told",
+        "ours are all told",
+    ]
+
+
+def test_ever_new_words_of_a_client_take_no_more_memory(out: io.StringIO) -> None:
+    repeats = Repeats()
+    for number in range(3 * REPEATS_KNOWN):
+        record = logging.LogRecord("aiokafka", logging.ERROR, "", 0, str(number), (), None)
+        assert repeats.filter(record)
+    assert len(repeats._said) <= REPEATS_KNOWN
 
 
 def test_clients_keep_their_steps_to_themselves_while_a_command_answers(out: io.StringIO) -> None:
