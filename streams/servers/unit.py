@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ BACK_OFF_FIRST_S = 1.0
 BACK_OFF_MOST_S = 30.0
 HEALTHY_AFTER_S = 60.0
 SHORT = 200
+LINES_LOOKED_AT = 3
 
 
 class State(StrEnum):
@@ -187,11 +189,14 @@ def _last_said(child: Child) -> str:
 
 
 def _in_last_record(child: Child, field: str) -> str:
-    said = child.last_words(1).strip()
-    try:
-        return str(json.loads(said)[field])
-    except (ValueError, KeyError, TypeError):
-        return said
+    """Read a field of the last record; a line torn by a full disk is passed over."""
+    lines = [line.strip() for line in child.last_words(LINES_LOOKED_AT).splitlines()]
+    for line in reversed(lines):
+        if not line.startswith("{"):
+            break
+        with suppress(ValueError, KeyError, TypeError):
+            return str(json.loads(line)[field])
+    return lines[-1]
 
 
 def _manner(exit_code: int | None) -> str:

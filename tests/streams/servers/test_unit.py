@@ -162,19 +162,22 @@ def test_a_start_that_is_refused_is_tried_again_and_then_given_up(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "more", "told"),
     [
-        (-9, "role killed by SIGKILL; it starts again in 1 s"),
-        (3, "role ended with code 3: no memory; it starts again in 1 s"),
+        (-9, "", "role killed by SIGKILL; it starts again in 1 s"),
+        (3, "", "role ended with code 3: no memory; it starts again in 1 s"),
+        (3, '{"event": "to', "role ended with code 3: no memory; it starts again in 1 s"),
+        (3, "Killed.", "role ended with code 3: Killed.; it starts again in 1 s"),
+        (3, '{"ev\n{"ev\n{"a', 'role ended with code 3: {"a; it starts again in 1 s'),
     ],
 )
 def test_it_is_said_shortly_how_it_died_and_why_if_it_could_tell(
-    tmp_path: Path, code: int, told: str
+    tmp_path: Path, code: int, more: str, told: str
 ) -> None:
     said: list[str] = []
     puppet = Puppet(tmp_path)
     puppet.log_path.parent.mkdir()
-    puppet.log_path.write_text('{"event": "no memory", "role": "role", "level": "error"}\n')
+    puppet.log_path.write_text(f'{{"event": "no memory", "level": "error"}}\n{more}')
     unit = Unit(Part("role", "role", lambda: puppet, lambda _: True), said.append)
     unit.tick(0.0)
     unit.tick(0.1)
