@@ -37,7 +37,7 @@ def read(text: bytes) -> Statement:
     True
     >>> read(b"INSERT INTO t (a) FORMAT CSV\n1\n2\n")  # doctest: +NORMALIZE_WHITESPACE
     Statement(text=b'INSERT INTO t (a)', answers=False, alters_session=False,
-              blob=b'1\n2\n', blob_format='CSV')
+              defines=False, blob=b'1\n2\n', blob_format='CSV')
     """
     first = b""
     depth = 0
